@@ -1,0 +1,64 @@
+"""How a service says no: a rejection with stable codes, which `shared/web.py` alone turns into HTTP.
+
+    Rejection              the caller asked for something that the rules do not allow
+    └─ Unavailable       nothing was decided; the same request may be sent again
+
+A citizen *refuses*; the rules *reject*. The two words are kept apart everywhere.
+
+Anything else that is raised is a defect or an outage, and its text stays inside.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+
+class Kind(StrEnum):
+    """What sort of no it is; each kind has one HTTP status (`shared/web.py`)."""
+
+    MALFORMED = "malformed"
+    UNAUTHENTICATED = "unauthenticated"
+    FORBIDDEN = "forbidden"
+    UNKNOWN = "unknown"
+    CONFLICT = "conflict"
+    REJECTED = "rejected"
+    UNAVAILABLE = "unavailable"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One rule that stood in the way, and the log positions that made it so."""
+
+    code: str
+    positions: tuple[int, ...] = ()
+    detail: str = ""
+
+
+class Rejection(Exception):
+    """A no with its reasons, and the facts that record it.
+
+    `code` is stable and public; `facts` are appended to the log before the caller hears of it.
+    """
+
+    def __init__(
+        self,
+        kind: Kind,
+        code: str,
+        *,
+        reasons: Sequence[Reason] = (),
+        facts: Sequence[Any] = (),
+    ) -> None:
+        super().__init__(code)
+        self.kind = kind
+        self.code = code
+        self.reasons = tuple(reasons) or (Reason(code),)
+        self.facts = tuple(facts)
+
+
+class Unavailable(Rejection):
+    """Nothing was decided because a part is out of reach; safe to repeat after `retry_after_s`."""
+
+    def __init__(self, code: str, *, retry_after_s: int = 2, facts: Sequence[Any] = ()) -> None:
+        super().__init__(Kind.UNAVAILABLE, code, facts=facts)
+        self.retry_after_s = retry_after_s
