@@ -1,0 +1,229 @@
+"""What the services use: read the facts that a rule depends on, decide, append, answer.
+
+A verb's boundary is a query. Its append fails if a matching fact appeared since it was read; then
+it reads, decides and appends again. So whatever threads and processes do, a rule never relies on
+facts that were no longer all of them.
+
+Routes await their append; one thread per process commits. All appends that wait share one
+transaction (group commit), and one that is alone waits for nobody.
+"""
+
+import asyncio
+import logging
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from eventsourcing.dcb.api import DCBAppendCondition, DCBQuery, DCBQueryItem
+from eventsourcing.persistence import IntegrityError
+
+from shared.errors import Rejection, Unavailable
+from shared.ledger.facts import Recorded, Vocabulary, tags_of
+from shared.ledger.recorder import Append, Appended, Recorder, StoredFact
+
+ATTEMPTS_MAX = 8
+"""Times a verb is decided anew when others were faster, before the caller is asked to wait."""
+
+BATCH_APPENDS_MAX = 256
+"""Appends that share one transaction at most: keeps the slowest answer within a few commits."""
+
+WAITING_APPENDS_MAX = 2_000
+"""Appends that may wait for the writer; beyond, callers are turned away rather than kept in memory."""
+
+logger = logging.getLogger(__name__)
+
+StateT = TypeVar("StateT")
+AskedT = TypeVar("AskedT")
+
+
+def about(*tags: str, kinds: Sequence[type[Any]] = ()) -> DCBQueryItem:
+    """Return one arm of a boundary: facts of these kinds (all, if none) that carry all the tags."""
+    return DCBQueryItem(types=[kind.NAME for kind in kinds], tags=list(tags))
+
+
+@dataclass(frozen=True)
+class Verb(Generic[StateT, AskedT]):
+    """One thing that may be asked: what it depends on, how that folds, what follows.
+
+    `evolve` never refuses. `decide` returns new facts, none if all is as asked already, or raises
+    `Rejection` with the facts that record it. All three are pure.
+    """
+
+    boundary: Callable[[AskedT], Sequence[DCBQueryItem]]
+    initial: StateT
+    evolve: Callable[[StateT, Recorded], StateT]
+    decide: Callable[[StateT, AskedT], Sequence[Any]]
+
+    def fold(self, history: Sequence[Recorded]) -> StateT:
+        """Return the state that a history leads to."""
+        state = self.initial
+        for recorded in history:
+            state = self.evolve(state, recorded)
+        return state
+
+
+@dataclass(frozen=True)
+class Outcome(Generic[StateT]):
+    """What a verb came to: the state after it, and the facts it added (none if repeated)."""
+
+    state: StateT
+    added: Sequence[Recorded]
+
+
+class Log:
+    """The log of one service."""
+
+    def __init__(self, recorder: Recorder, vocabulary: Vocabulary) -> None:
+        self._recorder = recorder
+        self._vocabulary = vocabulary
+        self._writer = _Writer(recorder)
+
+    async def perform(self, verb: Verb[StateT, AskedT], asked: AskedT) -> Outcome[StateT]:
+        """Decide and record, so that the decision was right at the position where it lies.
+
+        Raises the rule's `Rejection` after its facts are recorded, and `Unavailable` when the store
+        does not answer, is overloaded, or others were faster every time.
+        """
+        boundary = DCBQuery(items=list(verb.boundary(asked)))
+        for _ in range(ATTEMPTS_MAX):
+            history, head = await self._history(boundary)
+            state = verb.fold(history)
+            rejection = None
+            try:
+                facts = verb.decide(state, asked)
+            except Rejection as no:
+                rejection, facts = no, no.facts
+            condition = DCBAppendCondition(fail_if_events_match=boundary, after=head)
+            added = await self._append(facts, condition)
+            if added is None:
+                continue
+            if rejection:
+                raise rejection
+            for recorded in added:
+                if _within(boundary, recorded):
+                    state = verb.evolve(state, recorded)
+            return Outcome(state, added)
+        raise Unavailable("contended")
+
+    async def read(
+        self, *arms: DCBQueryItem, after: int = 0, limit: int | None = None
+    ) -> list[Recorded]:
+        """Return the facts behind `after` that match any of the arms, in order."""
+        query = DCBQuery(items=list(arms))
+        page = await self._ask(lambda: self._recorder.page(query, after=after, limit=limit))
+        return [self._recorded(stored) for stored in page.facts]
+
+    async def stored(self, *, after: int, limit: int) -> list[StoredFact]:
+        """Return up to `limit` facts behind `after` as they lie in the store, in order."""
+        page = await self._ask(lambda: self._recorder.page(after=after, limit=limit))
+        return page.facts
+
+    async def head(self) -> int:
+        """Return the last position, 0 for an empty log."""
+        return await self._ask(self._recorder.head)
+
+    def close(self) -> None:
+        """Commit what waits, then let go of the store."""
+        self._writer.close()
+        self._recorder.close()
+
+    async def _history(self, query: DCBQuery) -> tuple[list[Recorded], int]:
+        page = await self._ask(lambda: self._recorder.page(query))
+        return [self._recorded(stored) for stored in page.facts], page.head
+
+    async def _ask(self, question: Callable[[], Any]) -> Any:
+        try:
+            return await asyncio.to_thread(question)
+        except Exception as error:
+            logger.exception("the store did not answer")
+            raise Unavailable("store_unavailable") from error
+
+    async def _append(
+        self, facts: Sequence[Any], condition: DCBAppendCondition
+    ) -> list[Recorded] | None:
+        """Return the facts in their places, or None if the condition no longer held."""
+        if not facts:
+            return []
+        events = [self._vocabulary.encode(fact) for fact in facts]
+        outcome = await self._writer.append(Append(events, condition))
+        if isinstance(outcome, IntegrityError):
+            return None
+        first = outcome.position - len(facts) + 1
+        return [
+            Recorded(position, outcome.recorded_at, fact)
+            for position, fact in enumerate(facts, start=first)
+        ]
+
+    def _recorded(self, stored: StoredFact) -> Recorded:
+        fact = self._vocabulary.decode(stored.kind, stored.data)
+        return Recorded(stored.position, stored.recorded_at, fact)
+
+
+def _within(query: DCBQuery, recorded: Recorded) -> bool:
+    tags = set(tags_of(recorded.fact))
+    return any(
+        (not item.types or recorded.fact.NAME in item.types) and tags.issuperset(item.tags)
+        for item in query.items
+    )
+
+
+Waiting = tuple[Append, "Future[Appended | IntegrityError]"]
+
+
+class _Writer:
+    """The one thread that commits: takes whatever waits, commits it together, tells each."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._waiting = queue.Queue[Waiting | None](WAITING_APPENDS_MAX)
+        self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
+        self._thread.start()
+
+    async def append(self, append: Append) -> Appended | IntegrityError:
+        """Return where the append came to lie, or the conflict that kept it out."""
+        future: Future[Appended | IntegrityError] = Future()
+        try:
+            self._waiting.put_nowait((append, future))
+        except queue.Full:
+            raise Unavailable("overloaded") from None
+        try:
+            return await asyncio.wrap_future(future)
+        except Exception as error:
+            raise Unavailable("store_unavailable") from error
+
+    def close(self) -> None:
+        self._waiting.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        while batch := self._next_batch():
+            # A caller that went away before its turn is left out; from here on it cannot.
+            batch = [item for item in batch if item[1].set_running_or_notify_cancel()]
+            if not batch:
+                continue
+            futures = [future for _, future in batch]
+            try:
+                outcomes = self._recorder.append_batch([append for append, _ in batch])
+            except Exception as error:  # the callers are told; the writer lives on
+                logger.exception("a batch of %d appends was not committed", len(batch))
+                for future in futures:
+                    future.set_exception(error)
+            else:
+                for future, outcome in zip(futures, outcomes, strict=True):
+                    future.set_result(outcome)
+
+    def _next_batch(self) -> list[Waiting]:
+        """Wait for one append, then take those behind it; empty when closed."""
+        batch = list[Waiting]()
+        taken = self._waiting.get()
+        while taken is not None:
+            batch.append(taken)
+            if len(batch) == BATCH_APPENDS_MAX or self._waiting.empty():
+                return batch
+            taken = self._waiting.get()
+        if batch:
+            self._waiting.put(None)  # first what waits, then the end
+        return batch

@@ -1,0 +1,221 @@
+"""What a store promises, in the eventsourcing library's DCB words, and what all our stores share.
+
+A store keeps facts at positions 1, 2, 3… assigned under a lock that is held until commit, so no
+position is ever missing and none becomes visible before a smaller one. `append_batch` commits
+many appends in one transaction; each keeps its own condition and its own outcome.
+"""
+
+import threading
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from eventsourcing.dcb.api import (
+    DCBAppendCondition,
+    DCBEvent,
+    DCBQuery,
+    DCBReadResponse,
+    DCBRecorder,
+    DCBSequencedEvent,
+    DCBSubscription,
+)
+from eventsourcing.persistence import IntegrityError, ProgrammingError
+from typing_extensions import override
+
+POLL_INTERVAL_S = 0.05
+"""Seconds between looks for facts that another process appended: half of the 0.1 s promised."""
+
+PAGE_FACTS_MAX = 500
+"""Facts that a subscription fetches at once; bounds its memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFact:
+    """A fact as it lies in the store: bytes and place."""
+
+    position: int
+    recorded_at: datetime
+    kind: str
+    tags: list[str]
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Facts read together, and the position that nothing in them is behind."""
+
+    facts: list[StoredFact]
+    head: int
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """One caller's facts and the condition under which they may enter."""
+
+    events: Sequence[DCBEvent]
+    condition: DCBAppendCondition | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """Where an append came to lie: its last position, and the time given to all of its facts."""
+
+    position: int
+    recorded_at: datetime
+
+
+class Recorder(DCBRecorder):
+    """The library's recorder interface, plus time, pages, and batches with an outcome each."""
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self._now = now
+        self._appended = threading.Condition()
+
+    @abstractmethod
+    def page(
+        self, query: DCBQuery | None = None, *, after: int = 0, limit: int | None = None
+    ) -> Page:
+        """Return the matching facts behind `after` in order, and the head read before them.
+
+        The head is read first: a fact that commits meanwhile is not in the page, is behind the
+        head, and so makes an append that relies on the page fail, as it must.
+        """
+
+    @abstractmethod
+    def head(self) -> int:
+        """Return the last position, 0 for an empty log."""
+
+    @abstractmethod
+    def append_batch(self, batch: Sequence[Append]) -> list[Appended | IntegrityError]:
+        """Commit every append whose condition holds, in order, in one durable transaction.
+
+        Returns an outcome each. When it raises, nothing was recorded for certain only if the
+        transaction had not reached its commit: read back before writing again.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of the store; a closed recorder is not used again."""
+
+    @override
+    def append(
+        self, events: Sequence[DCBEvent], condition: DCBAppendCondition | None = None
+    ) -> int:
+        """Append or raise `IntegrityError`; returns the last position."""
+        if not events:
+            raise ProgrammingError("an append has at least one event")
+        (outcome,) = self.append_batch([Append(events, condition)])
+        if isinstance(outcome, IntegrityError):
+            raise outcome
+        return outcome.position
+
+    @override
+    def read(
+        self,
+        query: DCBQuery | None = None,
+        *,
+        after: int | None = None,
+        limit: int | None = None,
+    ) -> DCBReadResponse:
+        """Return the matching events, as the library defines it."""
+        page = self.page(query, after=after or 0, limit=limit)
+        if limit is None:
+            return _ReadResponse(page.facts, page.head or None)
+        return _ReadResponse(page.facts, page.facts[-1].position if page.facts else None)
+
+    @override
+    def subscribe(
+        self, query: DCBQuery | None = None, *, after: int | None = None
+    ) -> "Subscription":
+        """Return an endless reader that waits at the end of the log."""
+        return Subscription(self, query, after)
+
+    def wait(self, timeout_s: float) -> None:
+        """Sleep until this process appends, or for `timeout_s` seconds."""
+        with self._appended:
+            self._appended.wait(timeout_s)
+
+    def _tell_waiting(self) -> None:
+        with self._appended:
+            self._appended.notify_all()
+
+    def _time_after(self, last: datetime | None) -> datetime:
+        """Return the clock's time, or the last recorded one where the clock went backwards."""
+        now = self._now()
+        return now if last is None or now > last else last
+
+
+class Subscription(DCBSubscription[Recorder]):
+    """Reads what is there, then waits for more; every fact once, in order."""
+
+    def __init__(self, recorder: Recorder, query: DCBQuery | None, after: int | None) -> None:
+        super().__init__(recorder=recorder, query=query, after=after)
+        self._ready: Iterator[StoredFact] = iter(())
+
+    @override
+    def __next__(self) -> DCBSequencedEvent:
+        while not self._has_been_stopped:
+            for stored in self._ready:
+                self._last_position = stored.position
+                return _sequenced(stored)
+            page = self._recorder.page(
+                self._query, after=self._last_position, limit=PAGE_FACTS_MAX
+            )
+            self._ready = iter(page.facts)
+            if not page.facts:
+                self._recorder.wait(POLL_INTERVAL_S)
+        raise StopIteration
+
+
+class _ReadResponse(DCBReadResponse):
+    def __init__(self, facts: list[StoredFact], head: int | None) -> None:
+        self._facts = iter(facts)
+        self._head = head
+
+    @property
+    @override
+    def head(self) -> int | None:
+        return self._head
+
+    @override
+    def __next__(self) -> DCBSequencedEvent:
+        return _sequenced(next(self._facts))
+
+
+def _sequenced(stored: StoredFact) -> DCBSequencedEvent:
+    event = DCBEvent(type=stored.kind, data=stored.data, tags=list(stored.tags))
+    return DCBSequencedEvent(event=event, position=stored.position)
+
+
+def matching_positions(query: DCBQuery, after: int, mark: str) -> tuple[str, list[Any]]:
+    """Return SQL and parameters for the positions behind `after` that match any query item.
+
+    Both stores keep `facts(position, kind, …)` and `fact_tags(tag, position, kind)`; `mark` is
+    the driver's parameter mark. One arm per item, so each uses an index and none scans the log.
+    """
+    arms, parameters = [], list[Any]()
+    for item in query.items or ():
+        tags = list(dict.fromkeys(item.tags))
+        source = "fact_tags t0" if tags else "facts t0"
+        wanted = [f"t0.position > {mark}"]
+        joins = ""
+        joined = list[Any]()
+        for number, tag in enumerate(tags[1:], start=1):
+            joins += (
+                f" JOIN fact_tags t{number} ON t{number}.position = t0.position"
+                f" AND t{number}.tag = {mark}"
+            )
+            joined.append(tag)
+        parameters += [*joined, after]
+        if tags:
+            wanted.append(f"t0.tag = {mark}")
+            parameters.append(tags[0])
+        if item.types:
+            wanted.append(f"t0.kind IN ({', '.join([mark] * len(item.types))})")
+            parameters += item.types
+        arms.append(f"SELECT t0.position FROM {source}{joins} WHERE {' AND '.join(wanted)}")
+    if not arms:
+        return f"SELECT position FROM facts WHERE position > {mark}", [after]
+    return " UNION ".join(arms), parameters
