@@ -1,0 +1,1 @@
+"""What the services say to each other: the only shapes that both of them know."""

@@ -1,0 +1,139 @@
+"""The documents that pass between consent and accounts, and what each member promises.
+
+- `Statement`: what the citizen signed. Its SHA-256 over RFC 8785 bytes is what the signature binds.
+- the consent event: a JWS of type `CONSENT_EVENT`, whose payload holds the whole statement.
+- the redemption receipt: a JWS of type `REDEMPTION`, saying at which position of the consent log
+  the consent was used, for which command.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from shared.canonical import digest
+
+CONSENT_EVENT = "thuan-consent+jwt"
+"""JOSE `typ` of a consent event: no other document of ours can be taken for one (RFC 8725 3.11)."""
+
+REDEMPTION = "thuan-redemption+jwt"
+"""JOSE `typ` of a redemption receipt."""
+
+STATEMENT = "thuan-statement+jcs;v=1"
+"""`typ` inside every statement, so that its digest means nothing in another protocol."""
+
+ACCOUNTS = "accounts"
+"""The audience name of the accounts service."""
+
+OPEN_ACCOUNT = "open-account"
+"""The purpose without which no account opens."""
+
+
+class Decision(StrEnum):
+    """What a citizen can say; one statement type for all, so that each is as strong as the others."""
+
+    GIVEN = "given"
+    REFUSED = "refused"
+    WITHDRAWN = "withdrawn"
+
+
+class Channel(StrEnum):
+    """Where the citizen was asked."""
+
+    COUNTER = "counter"
+    ONLINE = "online"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Statement:
+    """What a citizen decides, whole; signed by its digest.
+
+    One consent, one purpose, one bank (the data controller of Law 91/2025; or another organisation that asks),
+    one product, one place, one use between `not_before` and `expires_at` (UTC).
+    """
+
+    typ: str
+    statement_id: str
+    consent_id: str
+    decision: Decision
+    citizen_id: str
+    bank_id: str
+    audience: list[str]
+    purpose: str
+    product_id: str
+    terms_hash: str
+    notice_id: str
+    notice_lang: str
+    notice_hash: str
+    channel: Channel
+    office_id: str | None
+    site_id: str | None
+    clerk_id: str | None
+    grade: str
+    nonce: str
+    issued_at: datetime
+    not_before: datetime
+    expires_at: datetime
+    max_uses: int = 1
+    jurisdiction: str = "VN"
+    supersedes: str | None = None
+
+    def hash(self) -> str:
+        """Return the SHA-256 of the canonical bytes, hexadecimal: what the citizen signs."""
+        return digest(self)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ConsentEvent:
+    """The payload of a consent event (RFC 7519 names; times are seconds since 1970 UTC)."""
+
+    iss: str
+    aud: list[str]
+    sub: str
+    jti: str
+    iat: int
+    nbf: int
+    exp: int
+    statement: Statement
+    statement_hash: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Receipt:
+    """The payload of a redemption receipt.
+
+    `position` and `recorded_at` are where the consent log holds the redemption.
+    """
+
+    iss: str
+    aud: str
+    iat: int
+    redemption_id: str
+    consent_id: str
+    statement_hash: str
+    command_hash: str
+    position: int
+    recorded_at: datetime
+
+
+class Unreadable(ValueError):
+    """A document of the right type whose content is not of its shape."""
+
+
+def read_consent_event(payload: bytes) -> ConsentEvent:
+    """Return the payload as a consent event; raises `Unreadable`."""
+    return _read(payload, ConsentEvent)
+
+
+def read_receipt(payload: bytes) -> Receipt:
+    """Return the payload as a redemption receipt; raises `Unreadable`."""
+    return _read(payload, Receipt)
+
+
+def _read(payload: bytes, shape: type[Any]) -> Any:
+    try:
+        return msgspec.json.decode(payload, type=shape)
+    except (msgspec.DecodeError, ValueError) as error:
+        raise Unreadable(str(error)) from error

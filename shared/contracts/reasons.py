@@ -1,0 +1,208 @@
+"""Every code with which a service says no, and the sentence a person reads, English and Vietnamese.
+
+Codes are public and stable: clients may rely on them, and facts name them. None is ever reused.
+"""
+
+from typing import Literal, NamedTuple
+
+Lang = Literal["vi", "en"]
+
+
+class Sentences(NamedTuple):
+    """One code's words."""
+
+    en: str
+    vi: str
+
+
+REASONS: dict[str, Sentences] = {
+    # any service
+    "unauthenticated": Sentences("We do not know who is asking.", "Không rõ ai đang yêu cầu."),
+    "role_not_allowed": Sentences(
+        "This role may not do this.", "Vai trò này không được làm việc này."
+    ),
+    "malformed": Sentences(
+        "The request is not of the documented form.", "Yêu cầu không đúng mẫu."
+    ),
+    "not_found": Sentences("There is nothing here.", "Không tìm thấy."),
+    "contended": Sentences(
+        "Others were faster. Please send it again.", "Đang có việc trùng. Hãy gửi lại."
+    ),
+    "overloaded": Sentences(
+        "Too much at once. Please send it again.", "Đang quá tải. Hãy gửi lại."
+    ),
+    "store_unavailable": Sentences(
+        "The log is out of reach; nothing was decided. Please send it again.",
+        "Không ghi được nhật ký; chưa có gì được quyết định. Hãy gửi lại.",
+    ),
+    "registered_otherwise": Sentences(
+        "This id is registered with other particulars.", "Mã này đã đăng ký với nội dung khác."
+    ),
+    # asking for a consent
+    "request_rejected": Sentences(
+        "This person may not be asked now.", "Không được hỏi người này lúc này."
+    ),
+    "citizen_unknown": Sentences("The citizen is not registered.", "Chưa có người dân này."),
+    "bank_unknown": Sentences("The bank is not registered.", "Chưa có ngân hàng này."),
+    "product_unknown": Sentences(
+        "The bank does not offer this product.", "Ngân hàng không có sản phẩm này."
+    ),
+    "office_unknown": Sentences("The office is not registered.", "Chưa có bưu cục này."),
+    "clerk_unknown": Sentences(
+        "The clerk does not work at this office.", "Nhân viên không thuộc bưu cục này."
+    ),
+    "site_unknown": Sentences(
+        "The place is not one where people may be asked.", "Địa điểm này không được phép thu thập."
+    ),
+    "place_missing": Sentences(
+        "At a counter, the office, the place and the clerk are named.",
+        "Tại quầy phải ghi bưu cục, địa điểm và nhân viên.",
+    ),
+    "not_own_bank": Sentences(
+        "A bank acts for itself alone.", "Ngân hàng chỉ được làm cho chính mình."
+    ),
+    "not_own_clerk": Sentences(
+        "A clerk acts under the own name alone.", "Nhân viên chỉ được làm bằng tên mình."
+    ),
+    "refused_before": Sentences(
+        "The citizen refused; this bank and this office may not ask again yet.",
+        "Người dân đã từ chối; ngân hàng và bưu cục này chưa được hỏi lại.",
+    ),
+    "request_pending": Sentences(
+        "The citizen has not answered the earlier question yet.",
+        "Người dân chưa trả lời câu hỏi trước.",
+    ),
+    "decide_by_out_of_range": Sentences(
+        "The time to decide is outside what policy allows.", "Thời hạn trả lời không hợp lệ."
+    ),
+    "consent_id_reused": Sentences(
+        "This id already stands for another question.", "Mã này đã dùng cho câu hỏi khác."
+    ),
+    # deciding
+    "decision_rejected": Sentences(
+        "This decision cannot be made now.", "Không thể quyết định lúc này."
+    ),
+    "already_decided": Sentences("The citizen has decided.", "Người dân đã quyết định."),
+    "request_expired": Sentences(
+        "The time to decide is over; no answer means no.",
+        "Đã hết hạn trả lời; không trả lời là không đồng ý.",
+    ),
+    "notice_not_served": Sentences(
+        "This text was not shown, so it cannot be answered.",
+        "Nội dung này chưa được hiển thị nên không thể trả lời.",
+    ),
+    "too_many_codes": Sentences(
+        "Too many codes were sent. Please wait an hour.", "Đã gửi quá nhiều mã. Hãy chờ một giờ."
+    ),
+    "challenge_unknown": Sentences("This code was not asked for.", "Không có yêu cầu mã này."),
+    "code_wrong": Sentences("The code is not right.", "Mã không đúng."),
+    "code_expired": Sentences(
+        "The code is too old. Ask for a new one.", "Mã đã hết hạn. Hãy lấy mã mới."
+    ),
+    "code_tries_used": Sentences(
+        "Too many wrong codes. Ask for a new one.", "Nhập sai quá nhiều lần. Hãy lấy mã mới."
+    ),
+    "code_not_sent": Sentences(
+        "The code could not be sent. Please try again.", "Chưa gửi được mã. Hãy thử lại."
+    ),
+    # using a consent
+    "redemption_rejected": Sentences(
+        "The consent cannot be used.", "Không thể dùng sự đồng ý này."
+    ),
+    "consent_unknown": Sentences("There is no such consent.", "Không có sự đồng ý này."),
+    "consent_not_given": Sentences("The citizen has not agreed.", "Người dân chưa đồng ý."),
+    "consent_refused": Sentences("The citizen refused.", "Người dân đã từ chối."),
+    "consent_withdrawn": Sentences(
+        "The citizen has withdrawn the consent.", "Người dân đã rút lại sự đồng ý."
+    ),
+    "consent_used": Sentences(
+        "The consent was used already; it counts once.",
+        "Sự đồng ý đã được dùng; chỉ dùng một lần.",
+    ),
+    "consent_expired": Sentences("The consent has expired.", "Sự đồng ý đã hết hạn."),
+    "consent_not_yet": Sentences("The consent does not count yet.", "Sự đồng ý chưa có hiệu lực."),
+    "statement_differs": Sentences(
+        "This is not the statement that the citizen signed.",
+        "Đây không phải nội dung mà người dân đã ký.",
+    ),
+    "redemption_id_reused": Sentences(
+        "This id already stands for another use.", "Mã này đã dùng cho lần khác."
+    ),
+    # opening an account
+    "opening_rejected": Sentences("No account is opened.", "Không mở tài khoản."),
+    "consent_missing": Sentences(
+        "There is no consent by the citizen.", "Không có sự đồng ý của người dân."
+    ),
+    "token_malformed": Sentences(
+        "The consent is not a readable signed document.", "Giấy đồng ý không đọc được."
+    ),
+    "key_unknown": Sentences(
+        "The consent was not signed by the consent service.",
+        "Sự đồng ý không do dịch vụ đồng ý ký.",
+    ),
+    "signature_invalid": Sentences(
+        "The consent was changed or forged.", "Sự đồng ý bị sửa hoặc giả mạo."
+    ),
+    "key_not_valid": Sentences(
+        "The key was not valid when it signed.", "Khóa ký không còn hiệu lực khi ký."
+    ),
+    "token_type": Sentences("This document is not a consent.", "Giấy này không phải sự đồng ý."),
+    "audience_differs": Sentences(
+        "The consent is meant for others.", "Sự đồng ý dành cho nơi khác."
+    ),
+    "decision_differs": Sentences(
+        "The citizen's decision is not an agreement.", "Quyết định này không phải là đồng ý."
+    ),
+    "subject_differs": Sentences(
+        "The consent is another person's.", "Sự đồng ý là của người khác."
+    ),
+    "bank_differs": Sentences(
+        "The citizen agreed to another bank.", "Người dân đồng ý với ngân hàng khác."
+    ),
+    "product_differs": Sentences(
+        "The citizen agreed to another product.", "Người dân đồng ý sản phẩm khác."
+    ),
+    "terms_differ": Sentences(
+        "These are not the terms that the citizen read.",
+        "Điều khoản không phải bản người dân đã đọc.",
+    ),
+    "purpose_differs": Sentences(
+        "The citizen agreed to something else.", "Người dân đồng ý cho việc khác."
+    ),
+    "office_differs": Sentences(
+        "The citizen was asked by another office.", "Người dân được hỏi ở bưu cục khác."
+    ),
+    "clerk_differs": Sentences(
+        "The citizen was asked by another clerk.", "Người dân được nhân viên khác hỏi."
+    ),
+    "site_differs": Sentences(
+        "The citizen was asked at another place.", "Người dân được hỏi ở nơi khác."
+    ),
+    "consent_unreachable": Sentences(
+        "The consent service is out of reach; nothing opens. Please send it again.",
+        "Không hỏi được dịch vụ đồng ý; không mở gì cả. Hãy gửi lại.",
+    ),
+    "receipt_invalid": Sentences(
+        "The consent service's answer proves nothing.", "Trả lời của dịch vụ đồng ý không hợp lệ."
+    ),
+    "opening_id_reused": Sentences(
+        "This id already stands for another command.", "Mã này đã dùng cho lệnh khác."
+    ),
+    # the bank's answer
+    "answer_rejected": Sentences(
+        "The bank's answer does not fit.", "Trả lời của ngân hàng không phù hợp."
+    ),
+    "opening_unknown": Sentences("There is no such opening.", "Không có lần mở này."),
+    "already_answered": Sentences(
+        "The bank answered otherwise before.", "Ngân hàng đã trả lời khác trước đó."
+    ),
+    "account_number_used": Sentences(
+        "This account number belongs to another opening.",
+        "Số tài khoản này thuộc lần mở khác.",
+    ),
+}
+
+
+def sentence(code: str, lang: Lang) -> str:
+    """Return the sentence of a code; raises `KeyError` for one that is not in the table."""
+    return REASONS[code].vi if lang == "vi" else REASONS[code].en
