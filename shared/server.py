@@ -1,0 +1,32 @@
+"""Runs one service from the command line: `init`, or `serve --host --port`."""
+
+import argparse
+from collections.abc import Callable, Sequence
+
+import uvicorn
+from fastapi import FastAPI
+
+GRACE_S = 5
+"""Seconds that requests under way have to finish when the process is asked to stop."""
+
+
+def main(
+    argv: Sequence[str], *, init: Callable[[], None], app: Callable[[], FastAPI], port: int
+) -> None:
+    """Do what the command line asks; addresses are not logged, since a link in one opens a page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("command", choices=["init", "serve"])
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    parser.add_argument("--port", type=int, default=port, help="port to listen on")
+    arguments = parser.parse_args(argv[1:])
+    if arguments.command == "init":
+        init()
+        return
+    uvicorn.run(
+        app(),
+        host=arguments.host,
+        port=arguments.port,
+        access_log=False,
+        log_level="warning",
+        timeout_graceful_shutdown=GRACE_S,
+    )

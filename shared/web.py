@@ -1,0 +1,234 @@
+"""Where rules meet HTTP: who is calling, problem documents (RFC 9457), health, the log's own route.
+
+Rejections become problem documents here and nowhere else. Nothing of an unexpected error's text
+leaves: the answer has an id, the service's own log has the rest.
+"""
+
+import hashlib
+import hmac
+import json
+import logging
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, FastAPI, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from shared.contracts.reasons import sentence
+from shared.errors import Kind, Reason, Rejection, Unavailable
+from shared.ledger.log import Log
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+STATUS = {
+    Kind.MALFORMED: 422,
+    Kind.UNAUTHENTICATED: 401,
+    Kind.FORBIDDEN: 403,
+    Kind.UNKNOWN: 404,
+    Kind.CONFLICT: 409,
+    Kind.REJECTED: 403,
+    Kind.UNAVAILABLE: 503,
+}
+"""Business rejections are 4xx; only an outage is 503, and it may be repeated."""
+
+BODY_BYTES_MAX = 65_536
+"""The largest command is a signed consent event with a few fields: about 4 kB."""
+
+LOG_PAGE_FACTS_MAX = 1_000
+"""Facts in one page of `GET /log`; bounds the memory of an answer."""
+
+logger = logging.getLogger(__name__)
+
+
+class Role(StrEnum):
+    """Who a bearer token stands for."""
+
+    BANK = "bank"
+    CLERK = "clerk"
+    SERVICE = "service"
+    REGULATOR = "regulator"
+    OPERATOR = "operator"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whoever sent the request: a role, and which bank, clerk or service it is."""
+
+    role: Role
+    id: str
+
+    @property
+    def name(self) -> str:
+        """Return the caller as facts name it, such as `clerk:gdv-01`."""
+        return f"{self.role}:{self.id}"
+
+
+class Tokens:
+    """The bearer tokens that are accepted, known by their SHA-256 alone; none, if no file says so."""
+
+    def __init__(self, callers: dict[str, Caller] | None = None) -> None:
+        self._callers = callers or {}
+
+    @classmethod
+    def from_file(cls, file: Path | None) -> "Tokens":
+        """Read `[{"sha256": …, "role": …, "id": …}]`; raises `ValueError` for anything else."""
+        if file is None:
+            return cls()
+        rows = json.loads(file.read_bytes())
+        return cls({row["sha256"]: Caller(Role(row["role"]), row["id"]) for row in rows})
+
+    def caller(self, header: str | None) -> Caller:
+        """Return who an `Authorization` header stands for; raises `Rejection`."""
+        scheme, _, token = (header or "").partition(" ")
+        known = hashlib.sha256(token.strip().encode()).hexdigest()
+        for digest, caller in self._callers.items():
+            if scheme.lower() == "bearer" and hmac.compare_digest(digest, known):
+                return caller
+        raise Rejection(Kind.UNAUTHENTICATED, "unauthenticated")
+
+
+def require(*roles: Role) -> Callable[[Request], Caller]:
+    """Return a dependency that gives the caller, if it has one of the roles."""
+
+    def caller(request: Request) -> Caller:
+        tokens: Tokens = request.app.state.tokens
+        known = tokens.caller(request.headers.get("authorization"))
+        if known.role not in roles:
+            raise Rejection(Kind.FORBIDDEN, "role_not_allowed")
+        return known
+
+    return caller
+
+
+def create_web_app(
+    *, title: str, summary: str, tokens: Tokens, log: Log, close: Callable[[], Awaitable[None]]
+) -> FastAPI:
+    """Return an app with problem documents, health, the regulator's log, and bounded bodies."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> "AsyncIterator[None]":
+        yield
+        await close()
+
+    app = FastAPI(
+        title=title,
+        summary=summary,
+        lifespan=lifespan,
+        max_body_size=BODY_BYTES_MAX,
+        docs_url=None,  # the usual pages load scripts from elsewhere
+        redoc_url=None,
+    )
+    app.state.tokens = tokens
+    app.include_router(_own_routes(log))
+    _add_problems(app)
+    return app
+
+
+def _own_routes(log: Log) -> APIRouter:
+    router = APIRouter()
+
+    @router.get("/livez", tags=["health"])
+    async def livez() -> dict[str, str]:
+        """Tell that the process answers."""
+        return {"status": "alive"}
+
+    @router.get("/readyz", tags=["health"])
+    async def readyz() -> dict[str, Any]:
+        """Tell that the log can be read, and how far it goes."""
+        return {"status": "ready", "head": await log.head()}
+
+    @router.get("/log", tags=["regulator"])
+    async def read_log(
+        request: Request,
+        after: Annotated[int, Query(ge=0, le=2**53)] = 0,
+        limit: Annotated[int, Query(ge=1, le=LOG_PAGE_FACTS_MAX)] = 100,
+    ) -> Response:
+        """Give the facts behind a position, in order, byte for byte as they are stored."""
+        require(Role.REGULATOR)(request)
+        facts = await log.stored(after=after, limit=limit)
+        page = [
+            {
+                "position": stored.position,
+                "recorded_at": stored.recorded_at,
+                "kind": stored.kind,
+                "tags": stored.tags,
+                "data": msgspec.Raw(stored.data),
+            }
+            for stored in facts
+        ]
+        last = facts[-1].position if facts else after
+        body = msgspec.json.encode({"facts": page, "next": last})
+        return Response(body, media_type="application/json")
+
+    return router
+
+
+def problem(
+    kind: Kind, code: str, reasons: Sequence[Reason] = (), *, retry_after_s: int | None = None
+) -> JSONResponse:
+    """Return an RFC 9457 problem document with every reason, its sentences and positions."""
+    status = STATUS[kind]
+    headers = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
+    if status == STATUS[Kind.UNAUTHENTICATED]:
+        headers["WWW-Authenticate"] = "Bearer"
+    body = {
+        "type": f"urn:thuan:{code}",
+        "title": sentence(code, "en"),
+        "title_vi": sentence(code, "vi"),
+        "status": status,
+        "code": code,
+        "reasons": [_reason(reason) for reason in reasons],
+    }
+    return JSONResponse(body, status, headers, media_type="application/problem+json")
+
+
+def _reason(reason: Reason) -> dict[str, Any]:
+    return {
+        "code": reason.code,
+        "en": sentence(reason.code, "en"),
+        "vi": sentence(reason.code, "vi"),
+        "positions": list(reason.positions),
+        **({"detail": reason.detail} if reason.detail else {}),
+    }
+
+
+def _add_problems(app: FastAPI) -> None:
+    @app.exception_handler(Rejection)
+    async def rejected(_: Request, no: Rejection) -> JSONResponse:
+        retry = no.retry_after_s if isinstance(no, Unavailable) else None
+        return problem(no.kind, no.code, no.reasons, retry_after_s=retry)
+
+    @app.exception_handler(RequestValidationError)
+    async def malformed(_: Request, error: RequestValidationError) -> JSONResponse:
+        # The caller's own values are not echoed: they may be personal.
+        reasons = [Reason("malformed", detail=_place(one)) for one in error.errors()]
+        return problem(Kind.MALFORMED, "malformed", reasons)
+
+    @app.exception_handler(HTTPException)
+    async def http(_: Request, error: HTTPException) -> JSONResponse:
+        body = {"type": "about:blank", "status": error.status_code, "code": "http"}
+        return JSONResponse(
+            body, error.status_code, error.headers, media_type="application/problem+json"
+        )
+
+    @app.exception_handler(Exception)
+    async def unexpected(_: Request, error: Exception) -> JSONResponse:
+        incident = str(uuid.uuid4())
+        logger.error("unexpected error %s", incident, exc_info=error)
+        body = {"type": "urn:thuan:unexpected", "status": 500, "code": "unexpected"}
+        return JSONResponse(
+            {**body, "incident": incident}, 500, media_type="application/problem+json"
+        )
+
+
+def _place(error: dict[str, Any]) -> str:
+    return f"{'.'.join(str(part) for part in error['loc'])}: {error['type']}"
