@@ -1,0 +1,133 @@
+"""Banks and clerks ask and look; the accounts service redeems; anyone reads the public keys."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, Field
+
+from services.consent.application import Consents
+from services.consent.facts import ConsentRequested
+from services.consent.policy import Policy
+from services.consent.redemptions import Redeem
+from services.consent.views import ConsentView
+from shared.contracts.consent import Channel
+from shared.contracts.fields import Id, PathId, Purpose, Sha256
+from shared.errors import Kind, Rejection
+from shared.signing import Signer
+from shared.web import Caller, Role, require
+
+Asker = Annotated[Caller, Depends(require(Role.BANK, Role.CLERK))]
+Reader = Annotated[Caller, Depends(require(Role.BANK, Role.CLERK, Role.SERVICE, Role.REGULATOR))]
+Service = Annotated[Caller, Depends(require(Role.SERVICE))]
+
+
+class Question(BaseModel):
+    """What a citizen is to be asked; a clerk names the place, a bank that asks online does not."""
+
+    citizen_id: Id
+    bank_id: Id
+    product_id: Id
+    terms_hash: Sha256
+    purpose: Purpose
+    office_id: Id | None = None
+    site_id: Id | None = None
+    clerk_id: Id | None = None
+    decide_within_s: int | None = Field(default=None, ge=1, le=10**7)
+    """Seconds to decide; by default 24 hours at a counter, 5 minutes online."""
+
+
+class Asked(BaseModel):
+    """The question was put; the link is for the citizen."""
+
+    consent_id: str
+    link: str
+    decide_by: datetime
+
+
+class Redemption(BaseModel):
+    """The use of a consent for one command."""
+
+    redemption_id: Id
+    statement_hash: Sha256
+    command_hash: Sha256
+
+
+class Redeemed(BaseModel):
+    """The consent was used; the receipt is a JWS."""
+
+    receipt: str
+
+
+def routes(consents: Consents, policy: Policy, now: Callable[[], datetime]) -> APIRouter:
+    """Return the routes around one consent."""
+    router = APIRouter(tags=["consents"])
+
+    @router.put("/consents/{consent_id}", status_code=201)
+    async def ask(consent_id: PathId, body: Question, asker: Asker) -> Asked:
+        """Ask a citizen; the caller makes the id, and may repeat the call."""
+        question = _question(consent_id, body, asker, policy, now())
+        link = await consents.ask(question)
+        view = await consents.consent(consent_id)
+        return Asked(consent_id=consent_id, link=link, decide_by=_decide_by(view))
+
+    @router.get("/consents/{consent_id}")
+    async def read(consent_id: PathId, reader: Reader) -> dict[str, Any]:
+        """Tell where a consent stands, with the signed event once the citizen agreed."""
+        view = await consents.consent(consent_id)
+        _may_read(view, reader)
+        return view.document()
+
+    @router.post("/consents/{consent_id}/redemptions", status_code=201)
+    async def redeem(consent_id: PathId, body: Redemption, service: Service) -> Redeemed:
+        """Use a consent, once; the same redemption again gives the same receipt."""
+        asked = Redeem(
+            consent_id=consent_id, redeemed_by=service.name, at=now(), **body.model_dump()
+        )
+        return Redeemed(receipt=await consents.redeem(asked))
+
+    return router
+
+
+def key_routes(signer: Signer) -> APIRouter:
+    """Return the route of the public keys."""
+    router = APIRouter(tags=["keys"])
+
+    @router.get("/.well-known/jwks.json")
+    async def jwks() -> dict[str, Any]:
+        """Give every key that ever signed, with its validity."""
+        return signer.public_keys()
+
+    return router
+
+
+def _question(
+    consent_id: str, body: Question, asker: Caller, policy: Policy, at: datetime
+) -> ConsentRequested:
+    channel = Channel.COUNTER if asker.role is Role.CLERK else Channel.ONLINE
+    fields = body.model_dump()
+    seconds = fields.pop("decide_within_s")
+    given = timedelta(seconds=seconds) if seconds else policy.decide_within(channel)
+    return ConsentRequested(
+        consent_id=consent_id,
+        channel=channel,
+        asked_by=asker.name,
+        asked_at=at,
+        decide_by=at + given,
+        **fields,
+    )
+
+
+def _decide_by(view: ConsentView) -> datetime:
+    if view.consent.requested is None:
+        raise Rejection(Kind.UNKNOWN, "consent_unknown")
+    return view.consent.requested.decide_by
+
+
+def _may_read(view: ConsentView, reader: Caller) -> None:
+    """Let a bank see its own consents, a clerk those that the clerk asked for; hide all others."""
+    asked = view.consent.requested
+    own = {Role.BANK: asked and asked.bank_id, Role.CLERK: asked and asked.clerk_id}
+    if reader.role in own and own[reader.role] != reader.id:
+        raise Rejection(Kind.UNKNOWN, "consent_unknown")

@@ -1,0 +1,90 @@
+"""The operator registers who may ask, for what, where, and whom."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel
+
+from services.consent.application import Consents
+from services.consent.facts import (
+    BankRegistered,
+    ClerkRegistered,
+    OfficeRegistered,
+    ProductOffered,
+    SiteRegistered,
+)
+from shared.contracts.fields import Id, Name, PathId, Phone, Purpose, Sha256
+from shared.web import Caller, Role, require
+
+Operator = Annotated[Caller, Depends(require(Role.OPERATOR))]
+
+
+class Named(BaseModel):
+    """A bank, another organisation that asks, or an office."""
+
+    name: Name
+
+
+class Product(BaseModel):
+    """A product and the SHA-256 of its terms."""
+
+    bank_id: Id
+    name: Name
+    purpose: Purpose
+    terms_hash: Sha256
+
+
+class Clerk(BaseModel):
+    """A clerk's office."""
+
+    office_id: Id
+
+
+class Site(BaseModel):
+    """A place and who its host is."""
+
+    name: Name
+    host: Name
+
+
+class Citizen(BaseModel):
+    """The phone that was confirmed as the citizen's own."""
+
+    phone: Phone
+
+
+def routes(consents: Consents) -> APIRouter:
+    """Return the directory's routes."""
+    router = APIRouter(tags=["directory"])
+
+    @router.put("/banks/{bank_id}", status_code=204)
+    async def put_bank(bank_id: PathId, body: Named, _: Operator) -> None:
+        """Register an organisation that may ask citizens."""
+        await consents.register(BankRegistered(bank_id=bank_id, name=body.name))
+
+    @router.put("/products/{product_id}", status_code=204)
+    async def put_product(product_id: PathId, body: Product, _: Operator) -> None:
+        """Register a product of a bank."""
+        await consents.register(ProductOffered(product_id=product_id, **body.model_dump()))
+
+    @router.put("/offices/{office_id}", status_code=204)
+    async def put_office(office_id: PathId, body: Named, _: Operator) -> None:
+        """Register a post office."""
+        await consents.register(OfficeRegistered(office_id=office_id, name=body.name))
+
+    @router.put("/clerks/{clerk_id}", status_code=204)
+    async def put_clerk(clerk_id: PathId, body: Clerk, _: Operator) -> None:
+        """Register a clerk at an office."""
+        await consents.register(ClerkRegistered(clerk_id=clerk_id, office_id=body.office_id))
+
+    @router.put("/sites/{site_id}", status_code=204)
+    async def put_site(site_id: PathId, body: Site, _: Operator) -> None:
+        """Register a place where people may be asked."""
+        await consents.register(SiteRegistered(site_id=site_id, **body.model_dump()))
+
+    @router.put("/citizens/{citizen_id}", status_code=204)
+    async def put_citizen(citizen_id: PathId, body: Citizen, _: Operator) -> None:
+        """Register a citizen; the phone goes to the vault, never into a fact."""
+        await consents.register_citizen(citizen_id, body.phone)
+
+    return router

@@ -1,0 +1,275 @@
+"""What the consent service can be asked: each method reads what it needs, performs one verb, answers.
+
+Order of effects in `ask_signature`: first the fact, then the message. Lost in between, the citizen
+has no code and asks for another; the other way round, a code would be valid that no fact knows.
+"""
+
+import logging
+import secrets
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from services.consent.codes import Codes
+from services.consent.consents import Consent
+from services.consent.decisions import ASK_SIGNATURE, SERVE, SIGN, AskSignature, Sign
+from services.consent.directory import REGISTER, Entry
+from services.consent.facts import CitizenRegistered, ConsentRequested, NoticeServed
+from services.consent.notices import Names, Notice, Notices
+from services.consent.policy import Policy
+from services.consent.redemptions import REDEEM, Redeem
+from services.consent.requests import ASK, Ask
+from services.consent.sms import NotSent, SmsGateway
+from services.consent.views import ConsentView, read_consent, read_names
+from shared.canonical import canonical
+from shared.clock import VIETNAM
+from shared.contracts.consent import (
+    ACCOUNTS,
+    CONSENT_EVENT,
+    REDEMPTION,
+    STATEMENT,
+    ConsentEvent,
+    Decision,
+    Receipt,
+    Statement,
+)
+from shared.contracts.reasons import Lang
+from shared.errors import Kind, Rejection, Unavailable
+from shared.ledger.log import Log
+from shared.signing import Signer
+from shared.vault import Vault
+
+NONCE_BYTES = 16
+"""128 bits of chance in every statement, so that no two have the same digest or code."""
+
+DECISION_WORDS = {
+    Decision.GIVEN: "ĐỒNG Ý",
+    Decision.REFUSED: "KHÔNG ĐỒNG Ý",
+    Decision.WITHDRAWN: "RÚT LẠI đồng ý",
+}
+"""How a message names what the code would sign: what you see is what you sign."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """Everything that the service is made of."""
+
+    log: Log
+    signer: Signer
+    codes: Codes
+    vault: Vault
+    sms: SmsGateway
+    notices: Notices
+    policy: Policy
+    now: Callable[[], datetime]
+    public_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a citizen's page shows: the consent, its notice, and where the code would go."""
+
+    view: ConsentView
+    names: Names
+    notice: Notice
+    phone_end: str
+
+
+class Consents:
+    """The consent service behind its routes."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def register(self, entry: Entry) -> None:
+        """Put a line into the directory."""
+        await self._parts.log.perform(REGISTER, entry)
+
+    async def register_citizen(self, citizen_id: str, phone: str) -> None:
+        """Register a citizen with the phone that is theirs (E.164); another phone is a conflict."""
+        known = self._parts.vault.get(citizen_id, "phone")
+        if known not in {None, phone}:
+            raise Rejection(Kind.CONFLICT, "registered_otherwise")
+        if known is None:
+            self._parts.vault.put(citizen_id, "phone", phone)
+        await self.register(CitizenRegistered(citizen_id=citizen_id))
+
+    async def ask(self, question: ConsentRequested) -> str:
+        """Put a question to a citizen; returns the link, which also goes to the citizen's phone."""
+        asked = Ask(question=question, policy=self._parts.policy)
+        outcome = await self._parts.log.perform(ASK, asked)
+        link = self.link(question.consent_id)
+        if outcome.added:
+            await self._tell(question, link)
+        return link
+
+    def link(self, consent_id: str) -> str:
+        """Return the address of a citizen's page; it opens the notice and signs nothing."""
+        return f"{self._parts.public_url}/c/{self._parts.codes.link(consent_id)}"
+
+    def consent_id(self, link: str) -> str:
+        """Return the consent that the last part of a link is for; raises `Rejection`."""
+        consent_id = self._parts.codes.consent_id(link)
+        if consent_id is None:
+            raise Rejection(Kind.UNKNOWN, "not_found")
+        return consent_id
+
+    async def consent(self, consent_id: str) -> ConsentView:
+        """Return a consent as it stands now."""
+        return await read_consent(self._parts.log, consent_id, self._parts.now())
+
+    async def show(self, consent_id: str, lang: Lang) -> Shown:
+        """Return what the citizen's page shows; that its text was served is a fact from now on."""
+        view = await self.consent(consent_id)
+        names = await read_names(self._parts.log, view.consent)
+        notice = self._notice(view.consent, lang, names)
+        served = NoticeServed(
+            consent_id=consent_id,
+            notice_id=notice.id,
+            notice_lang=lang,
+            notice_hash=notice.hash,
+        )
+        await self._parts.log.perform(SERVE, served)
+        return Shown(view, names, notice, self._phone(view.consent)[-3:])
+
+    async def ask_signature(self, consent_id: str, decision: Decision, lang: Lang) -> str:
+        """Fix the statement and send its code to the citizen's phone; returns the challenge's id."""
+        view = await self.consent(consent_id)
+        names = await read_names(self._parts.log, view.consent)
+        notice = self._notice(view.consent, lang, names)
+        statement = self._statement(view.consent, decision, notice)
+        challenge_id = str(uuid.UUID(bytes=secrets.token_bytes(16), version=4))
+        asked = AskSignature(
+            challenge_id=challenge_id,
+            statement=statement,
+            at=statement.issued_at,
+            policy=self._parts.policy,
+        )
+        await self._parts.log.perform(ASK_SIGNATURE, asked)
+        await self._send_code(view.consent, statement, names)
+        return challenge_id
+
+    async def sign(self, consent_id: str, challenge_id: str, code: str) -> ConsentView:
+        """Sign with a code; returns the consent as it stands after it, or raises `Rejection`."""
+        view = await self.consent(consent_id)
+        challenge = view.consent.challenges.get(challenge_id)
+        if challenge is None:
+            raise Rejection(Kind.UNKNOWN, "challenge_unknown")
+        at, statement = self._parts.now(), challenge.asked.statement
+        given = statement.decision is Decision.GIVEN
+        asked = Sign(
+            consent_id=consent_id,
+            challenge_id=challenge_id,
+            code_matches=self._parts.codes.matches(challenge.asked.statement_hash, code),
+            event=self._event(statement, at) if given else "",
+            at=at,
+            policy=self._parts.policy,
+        )
+        outcome = await self._parts.log.perform(SIGN, asked)
+        return ConsentView(outcome.state, outcome.state.standing(at))
+
+    async def redeem(self, asked: Redeem) -> str:
+        """Use a consent; returns the signed receipt, the same again for the same redemption."""
+        outcome = await self._parts.log.perform(REDEEM, asked)
+        return self._receipt(outcome.state)
+
+    def _notice(self, consent: Consent, lang: Lang, names: Names) -> Notice:
+        asked = _requested(consent)
+        return self._parts.notices.notice(asked.purpose, lang, names)
+
+    def _phone(self, consent: Consent) -> str:
+        phone = self._parts.vault.get(_requested(consent).citizen_id, "phone")
+        if phone is None:
+            raise Rejection(Kind.CONFLICT, "citizen_unknown")
+        return phone
+
+    def _statement(self, consent: Consent, decision: Decision, notice: Notice) -> Statement:
+        asked = _requested(consent)
+        now = self._parts.now()
+        return Statement(
+            typ=STATEMENT,
+            statement_id=str(uuid.UUID(bytes=secrets.token_bytes(16), version=4)),
+            consent_id=asked.consent_id,
+            decision=decision,
+            citizen_id=asked.citizen_id,
+            bank_id=asked.bank_id,
+            audience=[ACCOUNTS, asked.bank_id],
+            purpose=asked.purpose,
+            product_id=asked.product_id,
+            terms_hash=asked.terms_hash,
+            notice_id=notice.id,
+            notice_lang=notice.lang,
+            notice_hash=notice.hash,
+            channel=asked.channel,
+            office_id=asked.office_id,
+            site_id=asked.site_id,
+            clerk_id=asked.clerk_id,
+            grade="otp",
+            nonce=secrets.token_urlsafe(NONCE_BYTES),
+            issued_at=now,
+            not_before=now,
+            expires_at=now + self._parts.policy.usable_for,
+            supersedes=consent.given.statement.statement_id if consent.given else None,
+        )
+
+    def _event(self, statement: Statement, at: datetime) -> str:
+        payload = ConsentEvent(
+            iss=self._parts.signer.issuer,
+            aud=statement.audience,
+            sub=statement.citizen_id,
+            jti=statement.statement_id,
+            iat=int(at.timestamp()),
+            nbf=int(statement.not_before.timestamp()),
+            exp=int(statement.expires_at.timestamp()),
+            statement=statement,
+            statement_hash=statement.hash(),
+        )
+        return self._parts.signer.sign(CONSENT_EVENT, canonical(payload), at)
+
+    def _receipt(self, consent: Consent) -> str:
+        redeemed, placed = consent.redeemed, consent.places["redeemed"]
+        if redeemed is None:  # REDEEM either redeems, finds it redeemed, or raises
+            raise AssertionError
+        payload = Receipt(
+            iss=self._parts.signer.issuer,
+            aud=ACCOUNTS,
+            iat=int(redeemed.redeemed_at.timestamp()),
+            redemption_id=redeemed.redemption_id,
+            consent_id=redeemed.consent_id,
+            statement_hash=redeemed.statement_hash,
+            command_hash=redeemed.command_hash,
+            position=placed.position,
+            recorded_at=placed.recorded_at,
+        )
+        return self._parts.signer.sign(REDEMPTION, canonical(payload), redeemed.redeemed_at)
+
+    async def _tell(self, question: ConsentRequested, link: str) -> None:
+        """Send the link; the clerk's screen shows it too, so a lost message loses nothing."""
+        phone = self._parts.vault.get(question.citizen_id, "phone")
+        until = question.decide_by.astimezone(VIETNAM).strftime("%H:%M %d/%m/%Y")
+        text = f"Bạn được hỏi một việc. Đọc và trả lời trước {until}: {link} Không trả lời là KHÔNG đồng ý."
+        try:
+            await self._parts.sms.send(phone or "", text)
+        except NotSent:
+            logger.warning("the link of a consent was not sent")
+
+    async def _send_code(self, consent: Consent, statement: Statement, names: Names) -> None:
+        code = self._parts.codes.code(statement.hash())
+        words = DECISION_WORDS[statement.decision]
+        text = (
+            f"Mã {code} để bạn ký: {words} - {names.product}, {names.bank}, hồ sơ {names.code}."
+            " KHÔNG đọc mã này cho ai, kể cả nhân viên."
+        )
+        try:
+            await self._parts.sms.send(self._phone(consent), text)
+        except NotSent:
+            raise Unavailable("code_not_sent") from None
+
+
+def _requested(consent: Consent) -> ConsentRequested:
+    if consent.requested is None:
+        raise Rejection(Kind.UNKNOWN, "consent_unknown")
+    return consent.requested

@@ -1,0 +1,53 @@
+"""The code that signs: six digits derived from the statement's hash with a secret key.
+
+Nothing is stored, so nothing can leak from a log, a fact or a backup; the statement's random
+nonce makes every code a new one. Derivation as in RFC 4226 section 5.3, with SHA-256.
+"""
+
+import hashlib
+import hmac
+import secrets
+from pathlib import Path
+
+from shared.signing import write_secret
+
+DIGITS = 6
+"""What a person can read off one screen and type into another."""
+
+KEY_BYTES = 32
+
+
+def create_code_key(file: Path) -> None:
+    """Make the secret key, unless it is there."""
+    if not file.exists():
+        write_secret(file, secrets.token_bytes(KEY_BYTES))
+
+
+class Codes:
+    """Makes and checks codes under one secret key."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def code(self, statement_hash: str) -> str:
+        """Return the code for a statement: six decimal digits."""
+        mac = hmac.digest(self._key, statement_hash.encode(), hashlib.sha256)
+        offset = mac[-1] & 0x0F
+        number = int.from_bytes(mac[offset : offset + 4], "big") & 0x7FFFFFFF
+        return f"{number % 10**DIGITS:0{DIGITS}d}"
+
+    def matches(self, statement_hash: str, typed: str) -> bool:
+        """Tell whether what a person typed is the code; blanks between digits do not matter."""
+        digits = "".join(typed.split())
+        return hmac.compare_digest(digits.encode(), self.code(statement_hash).encode())
+
+    def link(self, consent_id: str) -> str:
+        """Return the unguessable last part of a citizen's link: the consent's id and a MAC of it."""
+        mac = hmac.new(self._key, b"link:" + consent_id.encode(), hashlib.sha256).hexdigest()
+        return f"{consent_id}.{mac[:32]}"
+
+    def consent_id(self, link: str) -> str | None:
+        """Return the consent that a link is for, None if we did not make the link."""
+        consent_id = link.rpartition(".")[0]
+        genuine = hmac.compare_digest(self.link(consent_id).encode(), link.encode())
+        return consent_id if genuine else None

@@ -1,0 +1,72 @@
+"""Who may ask, for what, where: registered by the operator, one fact each, the same twice is once.
+
+Validity over time, training, permissions and stops come with the directory's own capability.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from eventsourcing.dcb.api import DCBQueryItem
+
+from services.consent.facts import (
+    BankRegistered,
+    CitizenRegistered,
+    ClerkRegistered,
+    OfficeRegistered,
+    ProductOffered,
+    SiteRegistered,
+)
+from shared.errors import Kind, Rejection
+from shared.ledger.facts import Recorded
+from shared.ledger.log import Verb, about
+
+Entry = (
+    BankRegistered
+    | ProductOffered
+    | OfficeRegistered
+    | ClerkRegistered
+    | SiteRegistered
+    | CitizenRegistered
+)
+"""One line of the directory."""
+
+
+def boundary(entry: Entry) -> Sequence[DCBQueryItem]:
+    """Return what depends on: earlier entries of the same kind and id, and the product's bank."""
+    own = about(tag(entry), kinds=[type(entry)])
+    match entry:
+        case ProductOffered(bank_id=bank_id):
+            return [own, about(f"bank:{bank_id}", kinds=[BankRegistered])]
+        case ClerkRegistered(office_id=office_id):
+            return [own, about(f"office:{office_id}", kinds=[OfficeRegistered])]
+        case _:
+            return [own]
+
+
+def tag(entry: Entry) -> str:
+    """Return the tag that finds the entry, such as `bank:cake`."""
+    noun = entry.TAGS[0]  # type: ignore[union-attr]  # every fact class has TAGS
+    return f"{noun}:{getattr(entry, f'{noun}_id')}"
+
+
+def evolve(entries: tuple[Any, ...], recorded: Recorded) -> tuple[Any, ...]:
+    """Collect the entries."""
+    return (*entries, recorded.fact)
+
+
+def decide(entries: tuple[Any, ...], entry: Entry) -> Sequence[Entry]:
+    """Register, or do nothing if this very entry is there; rejects other particulars."""
+    if entry in entries:
+        return []
+    if any(type(one) is type(entry) for one in entries):
+        raise Rejection(Kind.CONFLICT, "registered_otherwise")
+    match entry:
+        case ProductOffered() if not entries:
+            raise Rejection(Kind.UNKNOWN, "bank_unknown")
+        case ClerkRegistered() if not entries:
+            raise Rejection(Kind.UNKNOWN, "office_unknown")
+        case _:
+            return [entry]
+
+
+REGISTER = Verb(boundary=boundary, initial=(), evolve=evolve, decide=decide)

@@ -1,0 +1,241 @@
+"""Everything that can happen in the consent log, on one page.
+
+A citizen *refuses*; the rules *reject*. Ids are random or given by the caller and hold nothing
+personal; names and phones lie sealed in the vault. Times are UTC.
+"""
+
+from datetime import datetime
+
+from shared.contracts.consent import Channel, Decision, Statement
+from shared.ledger.facts import Vocabulary, fact
+
+# -- the directory: who may ask, for what, where ------------------------------------------------
+
+
+@fact("bank.registered.1", tags=("bank",))
+class BankRegistered:
+    """An organisation may ask citizens: a bank, or another whose purposes are not accounts."""
+
+    bank_id: str
+    name: str
+
+
+@fact("product.offered.1", tags=("product", "bank"))
+class ProductOffered:
+    """An organisation offers a product for one purpose, under terms with this SHA-256."""
+
+    product_id: str
+    bank_id: str
+    name: str
+    purpose: str
+    terms_hash: str
+
+
+@fact("office.registered.1", tags=("office",))
+class OfficeRegistered:
+    """A post office may ask on behalf of banks."""
+
+    office_id: str
+    name: str
+
+
+@fact("clerk.registered.1", tags=("clerk", "office"))
+class ClerkRegistered:
+    """A clerk, known by a code, works at an office."""
+
+    clerk_id: str
+    office_id: str
+
+
+@fact("site.registered.1", tags=("site",))
+class SiteRegistered:
+    """People may be asked at a place; its host is named."""
+
+    site_id: str
+    name: str
+    host: str
+
+
+@fact("citizen.registered.1", tags=("citizen",))
+class CitizenRegistered:
+    """A citizen can be asked; the phone that was confirmed as theirs is in the vault."""
+
+    citizen_id: str
+
+
+# -- asking -------------------------------------------------------------------------------------
+
+
+@fact("consent.requested.1", tags=("consent", "citizen", "bank", "office", "clerk"))
+class ConsentRequested:
+    """A citizen is asked one question, and has until `decide_by` to answer."""
+
+    consent_id: str
+    citizen_id: str
+    bank_id: str
+    product_id: str
+    terms_hash: str
+    purpose: str
+    channel: Channel
+    office_id: str | None
+    site_id: str | None
+    clerk_id: str | None
+    asked_by: str
+    asked_at: datetime
+    decide_by: datetime
+
+
+@fact("request.rejected.1", tags=("consent", "citizen", "bank", "office", "clerk"))
+class RequestRejected:
+    """The rules did not let somebody ask."""
+
+    consent_id: str
+    citizen_id: str
+    bank_id: str
+    product_id: str
+    purpose: str
+    office_id: str | None
+    site_id: str | None
+    clerk_id: str | None
+    asked_by: str
+    reasons: list[str]
+
+
+@fact("notice.served.1", tags=("consent",))
+class NoticeServed:
+    """A text was put before the citizen; `notice_hash` is the SHA-256 of its exact bytes."""
+
+    consent_id: str
+    notice_id: str
+    notice_lang: str
+    notice_hash: str
+
+
+# -- deciding -----------------------------------------------------------------------------------
+
+
+@fact("signature.asked.1", tags=("consent", "citizen", "challenge"))
+class SignatureAsked:
+    """A code bound to this statement went to the citizen's phone; the code is written nowhere."""
+
+    consent_id: str
+    citizen_id: str
+    challenge_id: str
+    statement: Statement
+    statement_hash: str
+    asked_at: datetime
+    expires_at: datetime
+
+
+@fact("signature.failed.1", tags=("consent", "challenge"))
+class SignatureFailed:
+    """A code did not sign: it was wrong, too old, or one try too many."""
+
+    consent_id: str
+    challenge_id: str
+    reason: str
+
+
+@fact("decision.rejected.1", tags=("consent",))
+class DecisionRejected:
+    """The rules did not let a decision be made, or a code be sent for it."""
+
+    consent_id: str
+    decision: Decision
+    reasons: list[str]
+
+
+@fact("consent.given.1", tags=("consent", "citizen", "bank", "office", "clerk", "challenge"))
+class ConsentGiven:
+    """The citizen agreed and signed; `event` is the signed consent event (JWS)."""
+
+    consent_id: str
+    citizen_id: str
+    bank_id: str
+    office_id: str | None
+    clerk_id: str | None
+    challenge_id: str
+    statement: Statement
+    statement_hash: str
+    event: str
+
+
+@fact("consent.refused.1", tags=("consent", "citizen", "bank", "office", "clerk", "challenge"))
+class ConsentRefused:
+    """The citizen refused and signed; asking again is blocked until `asking_again_from`."""
+
+    consent_id: str
+    citizen_id: str
+    bank_id: str
+    office_id: str | None
+    clerk_id: str | None
+    challenge_id: str
+    statement: Statement
+    statement_hash: str
+    asking_again_from: datetime
+
+
+@fact("consent.withdrawn.1", tags=("consent", "citizen", "bank", "office", "clerk", "challenge"))
+class ConsentWithdrawn:
+    """The citizen took the consent back and signed; `used_at` is the position of an earlier use."""
+
+    consent_id: str
+    citizen_id: str
+    bank_id: str
+    office_id: str | None
+    clerk_id: str | None
+    challenge_id: str
+    statement: Statement
+    statement_hash: str
+    used_at: int | None
+
+
+# -- using --------------------------------------------------------------------------------------
+
+
+@fact("consent.redeemed.1", tags=("consent", "citizen", "bank", "redemption"))
+class ConsentRedeemed:
+    """The consent was used, once, for the command with this SHA-256."""
+
+    consent_id: str
+    citizen_id: str
+    bank_id: str
+    redemption_id: str
+    statement_hash: str
+    command_hash: str
+    redeemed_by: str
+    redeemed_at: datetime
+
+
+@fact("redemption.rejected.1", tags=("consent", "redemption"))
+class RedemptionRejected:
+    """The rules did not let the consent be used."""
+
+    consent_id: str
+    redemption_id: str
+    command_hash: str
+    redeemed_by: str
+    reasons: list[str]
+
+
+VOCABULARY = Vocabulary(
+    [
+        BankRegistered,
+        ProductOffered,
+        OfficeRegistered,
+        ClerkRegistered,
+        SiteRegistered,
+        CitizenRegistered,
+        ConsentRequested,
+        RequestRejected,
+        NoticeServed,
+        SignatureAsked,
+        SignatureFailed,
+        DecisionRejected,
+        ConsentGiven,
+        ConsentRefused,
+        ConsentWithdrawn,
+        ConsentRedeemed,
+        RedemptionRejected,
+    ]
+)

@@ -1,0 +1,98 @@
+"""Puts the consent service together: the one file that knows every part."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from fastapi import FastAPI
+
+from services.consent.api import consents as consent_routes
+from services.consent.api import directory as directory_routes
+from services.consent.application import Consents, Parts
+from services.consent.codes import Codes, create_code_key
+from services.consent.facts import VOCABULARY
+from services.consent.notices import Notices
+from services.consent.pages import citizen as citizen_pages
+from services.consent.pages import sandbox
+from services.consent.policy import Policy
+from services.consent.settings import Settings
+from services.consent.sms import HttpGateway, Outbox, SmsGateway
+from shared.clock import SandboxClock, system_clock
+from shared.ledger import stores
+from shared.ledger.log import Log
+from shared.signing import Signer, create_key, load_keys
+from shared.vault import Vault, create_vault
+from shared.web import Tokens, create_web_app
+
+
+class NotForPeople(Exception):
+    """The settings would send codes to an outbox instead of to people's phones."""
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Return the service, ready to serve; `init` made its folder before."""
+    now = _clock(settings)
+    log = Log(stores.open_recorder(settings.ledger_address, now), VOCABULARY)
+    parts = Parts(
+        log=log,
+        signer=Signer(settings.issuer, load_keys(settings.folder / "keys")),
+        codes=Codes((settings.folder / "codes.key").read_bytes()),
+        vault=Vault(settings.folder),
+        sms=_gateway(settings),
+        notices=Notices(),
+        policy=Policy(),
+        now=now,
+        public_url=settings.public_url.rstrip("/"),
+    )
+    return _app(settings, parts)
+
+
+def init(settings: Settings) -> None:
+    """Make schema, keys and vault where they are missing; changes nothing that is there."""
+    settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    stores.create_schema(settings.ledger_address)
+    create_vault(settings.folder)
+    create_code_key(settings.folder / "codes.key")
+    if not load_keys(settings.folder / "keys"):
+        create_key(settings.folder / "keys", _clock(settings)())
+
+
+def from_env() -> FastAPI:
+    """Return the service as the environment sets it."""
+    return create_app(Settings())
+
+
+def _app(settings: Settings, parts: Parts) -> FastAPI:
+    async def close() -> None:
+        parts.log.close()
+        parts.vault.close()
+        await parts.sms.close()
+
+    app = create_web_app(
+        title="Thuận consent",
+        summary="What a citizen decided, signed, and its single use.",
+        tokens=Tokens.from_file(settings.tokens),
+        log=parts.log,
+        close=close,
+    )
+    consents = Consents(parts)
+    app.include_router(directory_routes.routes(consents))
+    app.include_router(consent_routes.routes(consents, parts.policy, parts.now))
+    app.include_router(consent_routes.key_routes(parts.signer))
+    app.include_router(citizen_pages.routes(consents, sandbox=settings.sandbox))
+    if isinstance(parts.sms, Outbox):
+        app.include_router(sandbox.routes(parts.sms))
+    return app
+
+
+def _clock(settings: Settings) -> Callable[[], datetime]:
+    if settings.sandbox and settings.clock_file:
+        return SandboxClock(settings.clock_file)
+    return system_clock
+
+
+def _gateway(settings: Settings) -> SmsGateway:
+    if settings.sms_url:
+        return HttpGateway(settings.sms_url)
+    if settings.sandbox:
+        return Outbox()
+    raise NotForPeople("set CONSENT_SMS_URL, or CONSENT_SANDBOX=true to only try it out")

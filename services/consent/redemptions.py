@@ -1,0 +1,116 @@
+"""A consent is used: once, for one command, by an acknowledgement that has a place in the log.
+
+`consent.redeemed` and `consent.withdrawn` lie in one boundary, so one of them is first, whatever
+the clocks say: a withdrawal acknowledged at position p means no redemption after p.
+
+The rules: the consent is given; it is this very statement; it was not withdrawn; it was not used;
+the time is between its `not_before` and `expires_at`.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from eventsourcing.dcb.api import DCBQueryItem
+
+from services.consent.consents import Consent, evolve
+from services.consent.facts import (
+    ConsentGiven,
+    ConsentRedeemed,
+    ConsentRefused,
+    ConsentRequested,
+    ConsentWithdrawn,
+    RedemptionRejected,
+)
+from shared.contracts.consent import Statement
+from shared.errors import Kind, Reason, Rejection
+from shared.ledger.log import Verb, about
+
+KINDS = (ConsentRequested, ConsentGiven, ConsentRefused, ConsentWithdrawn, ConsentRedeemed)
+"""What a use depends on: codes that were sent do not stand in its way."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Redeem:
+    """A service wants to use a consent for the command with this SHA-256."""
+
+    consent_id: str
+    redemption_id: str
+    statement_hash: str
+    command_hash: str
+    redeemed_by: str
+    at: datetime
+
+
+def boundary(asked: Redeem) -> Sequence[DCBQueryItem]:
+    """Return the facts that decide over this consent's use."""
+    return [about(f"consent:{asked.consent_id}", kinds=KINDS)]
+
+
+def decide(consent: Consent, asked: Redeem) -> Sequence[ConsentRedeemed]:
+    """Use the consent, or do nothing if this redemption did; else reject with every reason."""
+    if consent.requested is None:
+        raise _rejection(asked, Kind.UNKNOWN, [Reason("consent_unknown")])
+    earlier = consent.redeemed
+    if earlier and earlier.redemption_id == asked.redemption_id:
+        if _same(earlier, asked):
+            return []
+        reason = Reason("redemption_id_reused", consent.positions("redeemed"))
+        raise _rejection(asked, Kind.CONFLICT, [reason])
+    if consent.given is None:
+        raise _rejection(asked, Kind.CONFLICT, [_not_given(consent)])
+    if reasons := list(_unusable(consent, consent.given.statement, asked)):
+        raise _rejection(asked, Kind.CONFLICT, reasons)
+    return [
+        ConsentRedeemed(
+            consent_id=asked.consent_id,
+            citizen_id=consent.given.citizen_id,
+            bank_id=consent.given.bank_id,
+            redemption_id=asked.redemption_id,
+            statement_hash=asked.statement_hash,
+            command_hash=asked.command_hash,
+            redeemed_by=asked.redeemed_by,
+            redeemed_at=asked.at,
+        )
+    ]
+
+
+def _same(earlier: ConsentRedeemed, asked: Redeem) -> bool:
+    return (earlier.command_hash, earlier.statement_hash, earlier.redeemed_by) == (
+        asked.command_hash,
+        asked.statement_hash,
+        asked.redeemed_by,
+    )
+
+
+def _not_given(consent: Consent) -> Reason:
+    if consent.refused:
+        return Reason("consent_refused", consent.positions("refused"))
+    return Reason("consent_not_given", consent.positions("requested"))
+
+
+def _unusable(consent: Consent, statement: Statement, asked: Redeem) -> Iterator[Reason]:
+    if consent.given and consent.given.statement_hash != asked.statement_hash:
+        yield Reason("statement_differs", consent.positions("given"))
+    if consent.withdrawn:
+        yield Reason("consent_withdrawn", consent.positions("withdrawn"))
+    if consent.redeemed:
+        yield Reason("consent_used", consent.positions("redeemed"))
+    if asked.at < statement.not_before:
+        yield Reason("consent_not_yet", consent.positions("given"))
+    if asked.at >= statement.expires_at:
+        yield Reason("consent_expired", consent.positions("given"))
+
+
+def _rejection(asked: Redeem, kind: Kind, reasons: list[Reason]) -> Rejection:
+    fact = RedemptionRejected(
+        consent_id=asked.consent_id,
+        redemption_id=asked.redemption_id,
+        command_hash=asked.command_hash,
+        redeemed_by=asked.redeemed_by,
+        reasons=[reason.code for reason in reasons],
+    )
+    return Rejection(kind, "redemption_rejected", reasons=reasons, facts=[fact])
+
+
+REDEEM = Verb(boundary=boundary, initial=Consent(), evolve=evolve, decide=decide)

@@ -1,0 +1,221 @@
+"""Asking a citizen: whether somebody may put this question to this person, here and now.
+
+The rules, in the order of their reasons:
+ 1. the citizen, the bank and the product with these terms and this purpose are registered;
+ 2. at a counter, the office, the clerk who works there, and the place are registered;
+ 3. a bank asks for itself alone, a clerk under the own name alone;
+ 4. the time to decide is within policy;
+ 5. the citizen has not refused this bank, or this office, within the policy's period;
+ 6. no question of this bank to this citizen is open.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from eventsourcing.dcb.api import DCBQueryItem
+
+from services.consent.facts import (
+    BankRegistered,
+    CitizenRegistered,
+    ClerkRegistered,
+    ConsentGiven,
+    ConsentRefused,
+    ConsentRequested,
+    OfficeRegistered,
+    ProductOffered,
+    RequestRejected,
+    SiteRegistered,
+)
+from services.consent.policy import Policy
+from shared.contracts.consent import Channel
+from shared.errors import Kind, Reason, Rejection
+from shared.ledger.facts import Recorded
+from shared.ledger.log import Verb, about
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ask:
+    """The question somebody wants to put; `asked_by` such as `clerk:gdv-01`; times in UTC."""
+
+    question: ConsentRequested
+    policy: Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What the rules look at: the directory's entries, the same question, this citizen's answers."""
+
+    citizen: bool = False
+    bank: bool = False
+    product: ProductOffered | None = None
+    office: bool = False
+    clerk: ClerkRegistered | None = None
+    site: bool = False
+    refusals: tuple[tuple[int, ConsentRefused], ...] = ()
+    questions: tuple[tuple[int, ConsentRequested], ...] = ()
+    answered: frozenset[str] = frozenset()
+
+
+def boundary(asked: Ask) -> Sequence[DCBQueryItem]:
+    """Return the arms: this id, this citizen's history, and each named entry of the directory."""
+    question = asked.question
+    arms = [
+        about(f"consent:{question.consent_id}", kinds=[ConsentRequested]),
+        about(
+            f"citizen:{question.citizen_id}",
+            kinds=[CitizenRegistered, ConsentRequested, ConsentGiven, ConsentRefused],
+        ),
+        about(f"bank:{question.bank_id}", kinds=[BankRegistered]),
+        about(f"product:{question.product_id}", kinds=[ProductOffered]),
+    ]
+    if question.office_id:
+        arms.append(about(f"office:{question.office_id}", kinds=[OfficeRegistered]))
+    if question.clerk_id:
+        arms.append(about(f"clerk:{question.clerk_id}", kinds=[ClerkRegistered]))
+    if question.site_id:
+        arms.append(about(f"site:{question.site_id}", kinds=[SiteRegistered]))
+    return arms
+
+
+def evolve(before: Before, recorded: Recorded) -> Before:
+    """Collect what the rules look at."""
+    match recorded.fact:
+        case CitizenRegistered():
+            return replace(before, citizen=True)
+        case BankRegistered():
+            return replace(before, bank=True)
+        case ProductOffered() as fact:
+            return replace(before, product=fact)
+        case OfficeRegistered():
+            return replace(before, office=True)
+        case ClerkRegistered() as fact:
+            return replace(before, clerk=fact)
+        case SiteRegistered():
+            return replace(before, site=True)
+        case ConsentRequested() as fact:
+            return replace(before, questions=(*before.questions, (recorded.position, fact)))
+        case ConsentRefused() as fact:
+            refusals = (*before.refusals, (recorded.position, fact))
+            answered = before.answered | {fact.consent_id}
+            return replace(before, refusals=refusals, answered=answered)
+        case ConsentGiven() as fact:
+            return replace(before, answered=before.answered | {fact.consent_id})
+        case _:
+            return before
+
+
+def decide(before: Before, asked: Ask) -> Sequence[ConsentRequested]:
+    """Ask, or do nothing if this was asked already; else reject with every reason."""
+    question = asked.question
+    for position, earlier in before.questions:
+        if earlier.consent_id == question.consent_id:
+            if _alike(earlier, question):
+                return []
+            reused = Reason("consent_id_reused", (position,))
+            raise _rejection(question, Kind.CONFLICT, [reused])
+    reasons = [
+        *_unregistered(before, question),
+        *_displaced(before, question),
+        *_not_own(question),
+        *_untimely(asked),
+        *_refused(before, question),
+        *_pending(before, question),
+    ]
+    if reasons:
+        raise _rejection(question, Kind.REJECTED, reasons)
+    return [question]
+
+
+def _alike(one: ConsentRequested, other: ConsentRequested) -> bool:
+    """Tell whether two questions are the same but for when they were sent."""
+    asked_for = other.decide_by - other.asked_at
+    return replace(other, asked_at=one.asked_at, decide_by=one.asked_at + asked_for) == one
+
+
+def _unregistered(before: Before, question: ConsentRequested) -> Iterator[Reason]:
+    if not before.citizen:
+        yield Reason("citizen_unknown")
+    if not before.bank:
+        yield Reason("bank_unknown")
+    if before.product is None or before.product.bank_id != question.bank_id:
+        yield Reason("product_unknown")
+        return
+    if before.product.terms_hash != question.terms_hash:
+        yield Reason("terms_differ")
+    if before.product.purpose != question.purpose:
+        yield Reason("purpose_differs")
+
+
+def _displaced(before: Before, question: ConsentRequested) -> Iterator[Reason]:
+    named = (question.office_id, question.site_id, question.clerk_id)
+    if question.channel is Channel.COUNTER and None in named:
+        yield Reason("place_missing")
+    if question.office_id and not before.office:
+        yield Reason("office_unknown")
+    if question.site_id and not before.site:
+        yield Reason("site_unknown")
+    if question.clerk_id and (
+        before.clerk is None or before.clerk.office_id != question.office_id
+    ):
+        yield Reason("clerk_unknown")
+
+
+def _not_own(question: ConsentRequested) -> Iterator[Reason]:
+    role, _, own_id = question.asked_by.partition(":")
+    if role == "bank" and own_id != question.bank_id:
+        yield Reason("not_own_bank")
+    if role == "clerk" and own_id != question.clerk_id:
+        yield Reason("not_own_clerk")
+
+
+def _untimely(asked: Ask) -> Iterator[Reason]:
+    given = asked.question.decide_by - asked.question.asked_at
+    if not 0 < given.total_seconds() <= asked.policy.decide_within_max.total_seconds():
+        yield Reason("decide_by_out_of_range")
+
+
+def _refused(before: Before, question: ConsentRequested) -> Iterator[Reason]:
+    blocking = tuple(
+        position
+        for position, refusal in before.refusals
+        if question.asked_at < refusal.asking_again_from
+        and (
+            refusal.bank_id == question.bank_id
+            or (refusal.office_id is not None and refusal.office_id == question.office_id)
+        )
+    )
+    if blocking:
+        yield Reason("refused_before", blocking)
+
+
+def _pending(before: Before, question: ConsentRequested) -> Iterator[Reason]:
+    pending = tuple(
+        position
+        for position, earlier in before.questions
+        if earlier.consent_id not in before.answered
+        and earlier.bank_id == question.bank_id
+        and earlier.product_id == question.product_id
+        and question.asked_at < earlier.decide_by
+    )
+    if pending:
+        yield Reason("request_pending", pending)
+
+
+def _rejection(question: ConsentRequested, kind: Kind, reasons: list[Reason]) -> Rejection:
+    fact = RequestRejected(
+        consent_id=question.consent_id,
+        citizen_id=question.citizen_id,
+        bank_id=question.bank_id,
+        product_id=question.product_id,
+        purpose=question.purpose,
+        office_id=question.office_id,
+        site_id=question.site_id,
+        clerk_id=question.clerk_id,
+        asked_by=question.asked_by,
+        reasons=[reason.code for reason in reasons],
+    )
+    return Rejection(kind, "request_rejected", reasons=reasons, facts=[fact])
+
+
+ASK = Verb(boundary=boundary, initial=Before(), evolve=evolve, decide=decide)

@@ -1,0 +1,40 @@
+"""What an operator sets, from the environment, each name with the prefix `CONSENT_`."""
+
+from pathlib import Path
+
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """The consent service's settings; nobody may call until `tokens` names a file."""
+
+    model_config = SettingsConfigDict(env_prefix="CONSENT_", extra="ignore", frozen=True)
+
+    folder: Path = Path(".data/consent")
+    """Where keys and the vault lie, and the log unless `ledger` says otherwise."""
+
+    ledger: str = ""
+    """The log's store, `sqlite:///file` or `postgresql://…?schema=name`; empty: in `folder`."""
+
+    tokens: Path | None = None
+    """A JSON file of accepted bearer tokens, as SHA-256, with their roles."""
+
+    public_url: str = "http://localhost:8001"
+    """The address that citizens' links begin with."""
+
+    issuer: str = "consent"
+    """The name under which consent events are signed (`iss`)."""
+
+    sms_url: str = ""
+    """The SMS gateway; empty is allowed in a sandbox only, where an outbox takes its place."""
+
+    sandbox: bool = False
+    """For demonstrations: outbox, and a clock that `clock_file` moves. Never with real people."""
+
+    clock_file: Path | None = None
+    """Holds the seconds by which a sandbox's clock is moved."""
+
+    @property
+    def ledger_address(self) -> str:
+        """Return the address of the log's store."""
+        return self.ledger or f"sqlite:///{self.folder / 'ledger.db'}"

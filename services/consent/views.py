@@ -1,0 +1,89 @@
+"""What can be read of a consent: folded from its facts, and disposable."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from services.consent.consents import KINDS, Consent, Placed, Standing, evolve
+from services.consent.facts import (
+    BankRegistered,
+    OfficeRegistered,
+    ProductOffered,
+    SiteRegistered,
+)
+from services.consent.notices import Names
+from shared.errors import Kind, Rejection
+from shared.ledger.log import Log, about
+
+TERMS_FINGERPRINT_DIGITS = 16
+"""Hexadecimal digits of a terms hash that a person is shown: enough to compare by eye."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentView:
+    """A consent, where it stands now, and when what happened to it."""
+
+    consent: Consent
+    standing: Standing
+
+    @property
+    def event(self) -> str | None:
+        """Return the signed consent event, if the citizen agreed."""
+        return self.consent.given.event if self.consent.given else None
+
+    @property
+    def places(self) -> dict[str, Placed]:
+        """Return position and time of what decided, by name."""
+        return self.consent.places
+
+    def document(self) -> dict[str, Any]:
+        """Return what the API answers."""
+        asked = self.consent.requested
+        if asked is None:
+            raise Rejection(Kind.UNKNOWN, "consent_unknown")
+        return {
+            "consent_id": asked.consent_id,
+            "standing": self.standing,
+            "citizen_id": asked.citizen_id,
+            "bank_id": asked.bank_id,
+            "product_id": asked.product_id,
+            "purpose": asked.purpose,
+            "decide_by": asked.decide_by,
+            "event": self.event,
+            "positions": {name: placed.position for name, placed in self.places.items()},
+        }
+
+
+async def read_consent(log: Log, consent_id: str, at: datetime) -> ConsentView:
+    """Return a consent as it stands; raises `Rejection` for one that was never asked for."""
+    consent = Consent()
+    for recorded in await log.read(about(f"consent:{consent_id}", kinds=KINDS)):
+        consent = evolve(consent, recorded)
+    if consent.requested is None:
+        raise Rejection(Kind.UNKNOWN, "consent_unknown")
+    return ConsentView(consent, consent.standing(at))
+
+
+async def read_names(log: Log, consent: Consent) -> Names:
+    """Return the names that the notice of a consent shows."""
+    asked = consent.requested
+    if asked is None:
+        raise Rejection(Kind.UNKNOWN, "consent_unknown")
+    arms = [
+        about(f"bank:{asked.bank_id}", kinds=[BankRegistered]),
+        about(f"product:{asked.product_id}", kinds=[ProductOffered]),
+    ]
+    if asked.office_id:
+        arms.append(about(f"office:{asked.office_id}", kinds=[OfficeRegistered]))
+    if asked.site_id:
+        arms.append(about(f"site:{asked.site_id}", kinds=[SiteRegistered]))
+    names = {type(one.fact): one.fact.name for one in await log.read(*arms)}
+    return Names(
+        bank=names[BankRegistered],
+        product=names[ProductOffered],
+        terms=asked.terms_hash[:TERMS_FINGERPRINT_DIGITS],
+        office=names.get(OfficeRegistered),
+        clerk=asked.clerk_id,
+        site=names.get(SiteRegistered),
+        code=asked.consent_id[:8].upper(),
+    )
