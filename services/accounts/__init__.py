@@ -1,0 +1,1 @@
+"""The accounts service: opens nothing without a matching signed consent, and proves each opening."""

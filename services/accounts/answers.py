@@ -1,0 +1,122 @@
+"""The bank's answer to an opening: it confirms with its account number, or declines. Once.
+
+Only the bank of the opening answers (Circular 07/2024 art. 4: an agent submits, the bank opens).
+An account number stands for one opening.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from eventsourcing.dcb.api import DCBQueryItem
+
+from services.accounts.facts import (
+    AccountConfirmed,
+    AccountDeclined,
+    AccountOpened,
+    AnswerRejected,
+)
+from shared.errors import Kind, Reason, Rejection
+from shared.ledger.facts import Recorded
+from shared.ledger.log import Verb, about
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Confirm:
+    """The bank's yes; `account_id` is the keyed mark of the number, `account_end` its last digits."""
+
+    opening_id: str
+    bank_id: str
+    account_id: str
+    account_end: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Decline:
+    """The bank's no, and its reason in a code of its own."""
+
+    opening_id: str
+    bank_id: str
+    reason: str
+
+
+Answer = Confirm | Decline
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What an answer depends on."""
+
+    opened: AccountOpened | None = None
+    answers: tuple[tuple[int, AccountConfirmed | AccountDeclined], ...] = ()
+
+
+def boundary(answer: Answer) -> Sequence[DCBQueryItem]:
+    """Return the arms: this opening, and whatever has this account number."""
+    kinds = [AccountOpened, AccountConfirmed, AccountDeclined]
+    arms = [about(f"opening:{answer.opening_id}", kinds=kinds)]
+    if isinstance(answer, Confirm):
+        arms.append(about(f"account:{answer.account_id}", kinds=[AccountConfirmed]))
+    return arms
+
+
+def evolve(answered: Answered, recorded: Recorded) -> Answered:
+    """Collect the opening and the answers."""
+    match recorded.fact:
+        case AccountOpened() as fact:
+            return replace(answered, opened=fact)
+        case AccountConfirmed() | AccountDeclined() as fact:
+            return replace(answered, answers=(*answered.answers, (recorded.position, fact)))
+        case _:
+            return answered
+
+
+def decide(answered: Answered, answer: Answer) -> Sequence[AccountConfirmed | AccountDeclined]:
+    """Take the answer, or do nothing if it was given; else reject."""
+    opened = answered.opened
+    if opened is None or opened.bank_id != answer.bank_id:
+        raise _rejection(answer, Kind.UNKNOWN, [Reason("opening_unknown")])
+    fact = _fact(answer, opened)
+    if any(one == fact for _, one in answered.answers):
+        return []
+    if reasons := list(_conflicts(answered, answer)):
+        raise _rejection(answer, Kind.CONFLICT, reasons)
+    return [fact]
+
+
+ANSWER = Verb(boundary=boundary, initial=Answered(), evolve=evolve, decide=decide)
+
+
+def _fact(answer: Answer, opened: AccountOpened) -> AccountConfirmed | AccountDeclined:
+    if isinstance(answer, Decline):
+        return AccountDeclined(
+            opening_id=answer.opening_id,
+            citizen_id=opened.citizen_id,
+            bank_id=answer.bank_id,
+            reason=answer.reason,
+        )
+    return AccountConfirmed(
+        opening_id=answer.opening_id,
+        citizen_id=opened.citizen_id,
+        bank_id=answer.bank_id,
+        account_id=answer.account_id,
+        account_end=answer.account_end,
+    )
+
+
+def _conflicts(answered: Answered, answer: Answer) -> Iterator[Reason]:
+    own = tuple(p for p, one in answered.answers if one.opening_id == answer.opening_id)
+    others = tuple(p for p, one in answered.answers if one.opening_id != answer.opening_id)
+    if own:
+        yield Reason("already_answered", own)
+    if others:
+        yield Reason("account_number_used", others)
+
+
+def _rejection(answer: Answer, kind: Kind, reasons: list[Reason]) -> Rejection:
+    fact = AnswerRejected(
+        opening_id=answer.opening_id,
+        bank_id=answer.bank_id,
+        answer="confirmed" if isinstance(answer, Confirm) else "declined",
+        reasons=[reason.code for reason in reasons],
+    )
+    return Rejection(kind, "answer_rejected", reasons=reasons, facts=[fact])

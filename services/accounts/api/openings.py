@@ -1,0 +1,133 @@
+"""Clerks and banks open, banks answer, each reads what is theirs; the regulator reads all."""
+
+import re
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, StringConstraints
+from typing_extensions import override
+
+from services.accounts.application import Openings
+from services.accounts.openings import Command
+from shared.contracts.fields import ID_PATTERN, Id, PathId, Purpose, Sha256
+from shared.errors import Kind, Rejection
+from shared.signing import TOKEN_CHARACTERS_MAX
+from shared.web import Caller, Role, require
+
+Opener = Annotated[Caller, Depends(require(Role.CLERK, Role.BANK))]
+Bank = Annotated[Caller, Depends(require(Role.BANK))]
+Reader = Annotated[Caller, Depends(require(Role.CLERK, Role.BANK, Role.SERVICE, Role.REGULATOR))]
+CitizenReader = Annotated[Caller, Depends(require(Role.SERVICE, Role.REGULATOR))]
+After = Annotated[int, Query(ge=0, le=2**53)]
+Limit = Annotated[int, Query(ge=1, le=100)]
+
+TAGS = {Role.CLERK: "clerk", Role.BANK: "bank"}
+"""The tag that limits what a role sees; the others see everything."""
+
+
+class OpenAccount(BaseModel):
+    """The open-account command; without a consent it is rejected, and the attempt recorded."""
+
+    citizen_id: Id
+    bank_id: Id
+    product_id: Id
+    terms_hash: Sha256
+    purpose: Purpose
+    office_id: Id | None = None
+    site_id: Id | None = None
+    clerk_id: Id | None = None
+    consent: Annotated[str, StringConstraints(max_length=TOKEN_CHARACTERS_MAX)] | None = None
+    """The signed consent event (compact JWS)."""
+
+
+class Confirmation(BaseModel):
+    """The bank's account number."""
+
+    account_number: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z]{6,34}$")]
+
+
+class Declination(BaseModel):
+    """The bank's reason, a code of its own."""
+
+    reason: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+
+
+class _RecordingRoute(APIRoute):
+    """A route whose unreadable commands are facts too."""
+
+    openings: Openings
+
+    @override
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def recording(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except RequestValidationError:
+                await self._record(request)
+                raise
+
+        return recording
+
+    async def _record(self, request: Request) -> None:
+        caller = require(Role.CLERK, Role.BANK)(request)
+        opening_id = request.path_params["opening_id"]
+        if re.match(ID_PATTERN, opening_id):
+            await self.openings.unread(opening_id, caller.name)
+
+
+def routes(openings: Openings) -> APIRouter:
+    """Return the routes of openings."""
+    router = APIRouter(tags=["openings"])
+    commands = APIRouter(
+        tags=["openings"],
+        route_class=type("RecordingRoute", (_RecordingRoute,), {"openings": openings}),
+    )
+
+    @commands.put("/openings/{opening_id}", status_code=201)
+    async def open_account(
+        opening_id: PathId, body: OpenAccount, opener: Opener
+    ) -> dict[str, Any]:
+        """Open an account; the caller makes the id, and may repeat the call."""
+        command = Command(opening_id=opening_id, **body.model_dump())
+        return await openings.open(command, opener.name)
+
+    @router.put("/openings/{opening_id}/confirmation")
+    async def confirm(opening_id: PathId, body: Confirmation, bank: Bank) -> dict[str, Any]:
+        """Say that the bank opened the account, with its number."""
+        return await openings.confirm(opening_id, bank.id, body.account_number)
+
+    @router.put("/openings/{opening_id}/declination")
+    async def decline(opening_id: PathId, body: Declination, bank: Bank) -> dict[str, Any]:
+        """Say that the bank does not open the account."""
+        return await openings.decline(opening_id, bank.id, body.reason)
+
+    @router.get("/openings/{opening_id}")
+    async def read(opening_id: PathId, reader: Reader) -> dict[str, Any]:
+        """Give an opening with its whole history."""
+        opening = await openings.opening(opening_id)
+        own = TAGS.get(reader.role)
+        if own and opening[f"{own}_id"] != reader.id:
+            raise Rejection(Kind.UNKNOWN, "opening_unknown")
+        return opening
+
+    @router.get("/openings")
+    async def page(reader: Reader, after: After = 0, limit: Limit = 50) -> dict[str, Any]:
+        """List the caller's openings, oldest first, behind a cursor."""
+        own = TAGS.get(reader.role)
+        tag = f"{own}:{reader.id}" if own else None
+        return await openings.openings(tag, after=after, limit=limit)
+
+    @router.get("/citizens/{citizen_id}/openings")
+    async def of_citizen(
+        citizen_id: PathId, _: CitizenReader, after: After = 0, limit: Limit = 50
+    ) -> dict[str, Any]:
+        """List the openings in a citizen's name, oldest first, behind a cursor."""
+        return await openings.openings(f"citizen:{citizen_id}", after=after, limit=limit)
+
+    router.include_router(commands)
+    return router

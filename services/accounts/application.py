@@ -1,0 +1,147 @@
+"""What the accounts service can be asked: each method reads what it needs, performs its verbs, answers."""
+
+import hashlib
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from services.accounts.answers import ANSWER, Answer, Confirm, Decline
+from services.accounts.consents import Consents, Denied, Unreachable
+from services.accounts.openings import (
+    JUDGE,
+    RECORD,
+    REJECT,
+    UNREAD,
+    Command,
+    Judge,
+    Record,
+    Reject,
+    Unread,
+)
+from services.accounts.views import list_openings, read_opening
+from shared.contracts.consent import (
+    CONSENT_EVENT,
+    ConsentEvent,
+    Unreadable,
+    read_consent_event,
+)
+from shared.errors import Reason
+from shared.ledger.log import Log
+from shared.signing import BadToken, token_header
+from shared.vault import Vault
+
+ACCOUNT_END_DIGITS = 4
+"""How much of an account number a fact may show."""
+
+UNREACHABLE = Reason("consent_unreachable")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """Everything that the service is made of."""
+
+    log: Log
+    consents: Consents
+    vault: Vault
+    mark_key: bytes
+    issuer: str
+    now: Callable[[], datetime]
+
+
+class Openings:
+    """The accounts service behind its routes."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def open(self, command: Command, commanded_by: str) -> dict[str, Any]:
+        """Open an account if everything allows it; returns the opening, or raises `Rejection`.
+
+        The order is: judge, redeem at the consent service, record. What a crash at each point
+        leaves is said in `services/accounts/openings.py`.
+        """
+        judged = Judge(
+            command=command,
+            command_hash=command.hash(),
+            commanded_by=commanded_by,
+            evidence=await self._evidence(command),
+            issuer=self._parts.issuer,
+            at=self._parts.now(),
+        )
+        outcome = await self._parts.log.perform(JUDGE, judged)
+        if not any(fact.opening_id == command.opening_id for _, fact in outcome.state.opened):
+            await self._redeem_and_record(judged)
+        return await self.opening(command.opening_id)
+
+    async def unread(self, opening_id: str, commanded_by: str) -> None:
+        """Record that a command could not be read."""
+        asked = Unread(opening_id=opening_id, commanded_by=commanded_by)
+        await self._parts.log.perform(UNREAD, asked)
+
+    async def confirm(self, opening_id: str, bank_id: str, number: str) -> dict[str, Any]:
+        """Take the bank's account number; returns the opening.
+
+        The fact comes first, then the number is sealed; lost in between, the bank sends it again.
+        """
+        answer = Confirm(
+            opening_id=opening_id,
+            bank_id=bank_id,
+            account_id=self._mark(bank_id, number),
+            account_end=number[-ACCOUNT_END_DIGITS:],
+        )
+        outcome = await self._parts.log.perform(ANSWER, answer)
+        if opened := outcome.state.opened:
+            self._parts.vault.put(opened.citizen_id, f"account:{opening_id}", number)
+        return await self.opening(opening_id)
+
+    async def decline(self, opening_id: str, bank_id: str, reason: str) -> dict[str, Any]:
+        """Take the bank's no; returns the opening."""
+        answer: Answer = Decline(opening_id=opening_id, bank_id=bank_id, reason=reason)
+        await self._parts.log.perform(ANSWER, answer)
+        return await self.opening(opening_id)
+
+    async def opening(self, opening_id: str) -> dict[str, Any]:
+        """Return an opening with its whole history."""
+        return await read_opening(self._parts.log, opening_id)
+
+    async def openings(self, tag: str | None, *, after: int, limit: int) -> dict[str, Any]:
+        """Return the openings that carry a tag, or all, behind a cursor."""
+        return await list_openings(self._parts.log, tag, after=after, limit=limit)
+
+    async def _evidence(self, command: Command) -> ConsentEvent | Reason:
+        """Return the consent event if its signature holds (checks 1 and 2), else why not."""
+        if not command.consent:
+            return Reason("consent_missing")
+        try:
+            kid = token_header(command.consent).get("kid")
+            keys = await self._parts.consents.keys(str(kid))
+            return read_consent_event(keys.verify(command.consent, CONSENT_EVENT))
+        except BadToken as bad:
+            return Reason(bad.code)
+        except Unreadable:
+            return Reason("token_malformed")
+        except Unreachable:
+            return UNREACHABLE
+
+    async def _redeem_and_record(self, judged: Judge) -> None:
+        event = judged.evidence
+        if isinstance(event, Reason):  # judging would have rejected it
+            raise AssertionError
+        try:
+            receipt, token = await self._parts.consents.redeem(
+                judged, event.statement.consent_id, event.statement_hash
+            )
+        except Denied as no:
+            await self._parts.log.perform(REJECT, Reject(judged=judged, reasons=no.reasons))
+        except Unreachable:
+            await self._parts.log.perform(REJECT, Reject(judged=judged, reasons=(UNREACHABLE,)))
+        else:
+            record = Record(judged=judged, receipt=receipt, receipt_token=token)
+            await self._parts.log.perform(RECORD, record)
+
+    def _mark(self, bank_id: str, number: str) -> str:
+        """Return the keyed mark of an account number: equal for equal numbers, otherwise silent."""
+        text = f"{len(bank_id)}:{bank_id}{number}".encode()
+        return hmac.digest(self._parts.mark_key, text, hashlib.sha256).hex()

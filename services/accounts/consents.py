@@ -1,0 +1,125 @@
+"""The consent service as accounts sees it: its public keys, and the one use of a consent."""
+
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+import httpx
+
+from services.accounts.openings import Judge
+from shared.contracts.consent import REDEMPTION, Receipt, Unreadable, read_receipt
+from shared.errors import Reason
+from shared.signing import BadToken, TrustedKeys
+
+TIMEOUT = httpx.Timeout(2.0, connect=1.0)
+"""Seconds to wait for each step of a call: somebody stands at a counter and waits."""
+
+KEYS_FRESH_FOR = timedelta(minutes=5)
+"""How long fetched keys are used without asking again."""
+
+KEYS_ASKED_AGAIN_AFTER = timedelta(seconds=2)
+"""The shortest time between two fetches, so that forged key names cannot flood the consent service."""
+
+UNAUTHORISED = frozenset({401, 403})
+
+logger = logging.getLogger(__name__)
+
+
+class Unreachable(Exception):
+    """No answer that could be trusted came in time; it is unknown whether the consent was used."""
+
+
+class Denied(Exception):
+    """The consent service says that the consent cannot be used."""
+
+    def __init__(self, reasons: tuple[Reason, ...]) -> None:
+        super().__init__(*(reason.code for reason in reasons))
+        self.reasons = reasons
+
+
+class Consents(Protocol):
+    """What accounts needs of the consent service.
+
+    `redeem` may be repeated: the same opening and command always have the same answer.
+    """
+
+    async def keys(self, kid: str | None) -> TrustedKeys:
+        """Return the trusted keys, fetched anew if `kid` is not among them; raises `Unreachable`."""
+
+    async def redeem(
+        self, judged: Judge, consent_id: str, statement_hash: str
+    ) -> tuple[Receipt, str]:
+        """Use the consent; returns the receipt and its token, raises `Denied` or `Unreachable`."""
+
+    async def close(self) -> None:
+        """Let go of connections."""
+
+
+class HttpConsents:
+    """Asks the consent service over HTTP, with every wait bounded."""
+
+    def __init__(self, client: httpx.AsyncClient, token: str, now: Callable[[], datetime]) -> None:
+        self._client = client
+        self._headers = {"Authorization": f"Bearer {token}"}
+        self._now = now
+        self._keys = TrustedKeys()
+        self._fetched_at: datetime | None = None
+
+    async def keys(self, kid: str | None) -> TrustedKeys:
+        """Return the keys; a `kid` that is not among them is looked for once more, not for ever."""
+        age = None if self._fetched_at is None else self._now() - self._fetched_at
+        stale = age is None or not timedelta(0) <= age < KEYS_FRESH_FOR
+        missing = kid not in self._keys and age is not None and age >= KEYS_ASKED_AGAIN_AFTER
+        if stale or missing:
+            answer = await self._ask("GET", "/.well-known/jwks.json")
+            try:
+                self._keys = TrustedKeys.from_jwks(answer.json())
+            except ValueError as error:
+                raise Unreachable("the published keys cannot be read") from error
+            self._fetched_at = self._now()
+        return self._keys
+
+    async def redeem(
+        self, judged: Judge, consent_id: str, statement_hash: str
+    ) -> tuple[Receipt, str]:
+        """Use the consent for the judged command, under the opening's id."""
+        body = {
+            "redemption_id": judged.command.opening_id,
+            "statement_hash": statement_hash,
+            "command_hash": judged.command_hash,
+        }
+        answer = await self._ask("POST", f"/consents/{consent_id}/redemptions", json=body)
+        if answer.is_success:
+            return await self._receipt(answer)
+        raise _no(answer)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def _ask(self, method: str, path: str, **content: Any) -> httpx.Response:
+        try:
+            return await self._client.request(method, path, headers=self._headers, **content)
+        except httpx.HTTPError as error:
+            logger.warning("consent service: %s %s: %s", method, path, type(error).__name__)
+            raise Unreachable(type(error).__name__) from error
+
+    async def _receipt(self, answer: httpx.Response) -> tuple[Receipt, str]:
+        try:
+            token = str(answer.json()["receipt"])
+            keys = await self.keys(None)
+            return read_receipt(keys.verify(token, REDEMPTION)), token
+        except (ValueError, KeyError, TypeError, BadToken, Unreadable) as error:
+            raise Unreachable("the receipt proves nothing") from error
+
+
+def _no(answer: httpx.Response) -> Denied | Unreachable:
+    """Read a problem document; whatever is not a plain business no counts as no answer."""
+    if answer.is_server_error or answer.status_code in UNAUTHORISED:
+        return Unreachable(f"status {answer.status_code}")
+    try:
+        reasons = tuple(Reason(one["code"]) for one in answer.json()["reasons"])
+    except (ValueError, KeyError, TypeError):
+        reasons = ()
+    return Denied(reasons) if reasons else Unreachable(f"status {answer.status_code}")

@@ -1,0 +1,84 @@
+"""Everything that can happen in the accounts log, on one page.
+
+An account that is *opened* here was allowed and handed to the bank, which then confirms it with
+its number, or declines. Account numbers lie sealed in the vault; a fact has a keyed mark of one.
+"""
+
+from shared.ledger.facts import Vocabulary, fact
+
+
+@fact("account.opened.1", tags=("opening", "consent", "citizen", "bank", "office", "clerk"))
+class AccountOpened:
+    """An account was allowed: the command, and both signed documents that prove it could be."""
+
+    opening_id: str
+    consent_id: str
+    citizen_id: str
+    bank_id: str
+    product_id: str
+    terms_hash: str
+    purpose: str
+    office_id: str | None
+    site_id: str | None
+    clerk_id: str | None
+    command_hash: str
+    commanded_by: str
+    consent_event: str
+    redemption_receipt: str
+
+
+@fact("opening.rejected.1", tags=("opening", "citizen", "bank", "office", "clerk"))
+class OpeningRejected:
+    """Somebody tried to open an account, and the rules did not let it happen.
+
+    What the command did not say, or not readably, is None; `command_hash` is None where the
+    command itself could not be read.
+    """
+
+    opening_id: str
+    citizen_id: str | None
+    bank_id: str | None
+    product_id: str | None
+    purpose: str | None
+    office_id: str | None
+    site_id: str | None
+    clerk_id: str | None
+    command_hash: str | None
+    commanded_by: str
+    reasons: list[str]
+
+
+@fact("account.confirmed.1", tags=("opening", "citizen", "bank", "account"))
+class AccountConfirmed:
+    """The bank opened the account; `account_id` is a keyed mark of its number, `account_end` its end."""
+
+    opening_id: str
+    citizen_id: str
+    bank_id: str
+    account_id: str
+    account_end: str
+
+
+@fact("account.declined.1", tags=("opening", "citizen", "bank"))
+class AccountDeclined:
+    """The bank did not open the account after all."""
+
+    opening_id: str
+    citizen_id: str
+    bank_id: str
+    reason: str
+
+
+@fact("answer.rejected.1", tags=("opening", "bank"))
+class AnswerRejected:
+    """A bank's answer did not fit the opening."""
+
+    opening_id: str
+    bank_id: str
+    answer: str
+    reasons: list[str]
+
+
+VOCABULARY = Vocabulary(
+    [AccountOpened, OpeningRejected, AccountConfirmed, AccountDeclined, AnswerRejected]
+)

@@ -1,0 +1,75 @@
+"""Puts the accounts service together: the one file that knows every part."""
+
+import secrets
+from collections.abc import Callable
+from datetime import datetime
+
+import httpx
+from fastapi import FastAPI
+
+from services.accounts.api import openings as opening_routes
+from services.accounts.application import Openings, Parts
+from services.accounts.consents import TIMEOUT, HttpConsents
+from services.accounts.facts import VOCABULARY
+from services.accounts.settings import Settings
+from shared.clock import SandboxClock, system_clock
+from shared.ledger import stores
+from shared.ledger.log import Log
+from shared.signing import write_secret
+from shared.vault import Vault, create_vault
+from shared.web import Tokens, create_web_app
+
+MARK_KEY_BYTES = 32
+
+
+def create_app(settings: Settings, client: httpx.AsyncClient | None = None) -> FastAPI:
+    """Return the service, ready to serve; `init` made its folder before.
+
+    `client` reaches the consent service; by default over the network at `consent_url`.
+    """
+    now = _clock(settings)
+    client = client or httpx.AsyncClient(base_url=settings.consent_url, timeout=TIMEOUT)
+    parts = Parts(
+        log=Log(stores.open_recorder(settings.ledger_address, now), VOCABULARY),
+        consents=HttpConsents(client, settings.own_token(), now),
+        vault=Vault(settings.folder),
+        mark_key=(settings.folder / "marks.key").read_bytes(),
+        issuer=settings.consent_issuer,
+        now=now,
+    )
+
+    async def close() -> None:
+        parts.log.close()
+        parts.vault.close()
+        await parts.consents.close()
+
+    app = create_web_app(
+        title="Thuận accounts",
+        summary="Opens an account only with the citizen's own signed consent.",
+        tokens=Tokens.from_file(settings.tokens),
+        log=parts.log,
+        close=close,
+    )
+    app.include_router(opening_routes.routes(Openings(parts)))
+    return app
+
+
+def init(settings: Settings) -> None:
+    """Make schema, keys and vault where they are missing; changes nothing that is there."""
+    settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    stores.create_schema(settings.ledger_address)
+    create_vault(settings.folder)
+    key = settings.folder / "marks.key"
+    if not key.exists():
+        write_secret(key, secrets.token_bytes(MARK_KEY_BYTES))
+
+
+def from_env() -> FastAPI:
+    """Return the service as the environment sets it."""
+    return create_app(Settings())
+
+
+def _clock(settings: Settings) -> Callable[[], datetime]:
+    if settings.sandbox and settings.clock_file:
+        return SandboxClock(settings.clock_file)
+    return system_clock

@@ -1,0 +1,354 @@
+"""Opening an account: every check between a command and an account, numbered as in docs/checks.md.
+
+    judged here, before anything is used
+     1  well-formed      the command has all its fields, and a consent that is a signed document
+     2  signature        made by a key of the consent service that was valid when it signed
+     3  type, audience   it is a consent event, an agreement, and meant for us and for this bank
+     4  subject          the citizen of the command
+     5  bank             the bank of the command, and of the caller if the caller is a bank
+     6  product, terms   the product and the very terms that the citizen read
+     7  purpose          opening an account, in the consent and in the command
+     8  place            the office, the clerk (who is the caller) and the site
+     9  time             not before, not after
+    10  not used         no account in our own log has this consent
+    then, in this order
+    11  redeem           the consent service uses it once, for this command alone
+    12  record           `account.opened`, with both signed documents
+
+Checks 1 to 3 stop at the first failure, because nothing in a document that proves nothing is worth
+comparing. Of 4 to 10 all that fail are named.
+
+A crash between 11 and 12 leaves a used consent and no account; the same command again finishes
+it, because the consent service answers the same redemption with the same receipt. Nothing is
+finished by itself: whoever went home has not opened an account.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from eventsourcing.dcb.api import DCBQueryItem
+
+from services.accounts.facts import AccountOpened, OpeningRejected
+from shared.canonical import digest
+from shared.contracts.consent import (
+    ACCOUNTS,
+    OPEN_ACCOUNT,
+    ConsentEvent,
+    Decision,
+    Receipt,
+)
+from shared.errors import Kind, Reason, Rejection, Unavailable
+from shared.ledger.facts import Recorded
+from shared.ledger.log import Verb, about
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Command:
+    """What somebody wants opened, with the signed consent event that must allow it."""
+
+    opening_id: str
+    citizen_id: str
+    bank_id: str
+    product_id: str
+    terms_hash: str
+    purpose: str
+    office_id: str | None
+    site_id: str | None
+    clerk_id: str | None
+    consent: str | None
+
+    def hash(self) -> str:
+        """Return the SHA-256 of the canonical command, which the redemption is bound to."""
+        return digest(self)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Judge:
+    """A command, who sent it, and its consent: an event whose signature held, or why it proves nothing."""
+
+    command: Command
+    command_hash: str
+    commanded_by: str
+    evidence: ConsentEvent | Reason
+    issuer: str
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Record:
+    """A command that was judged and redeemed."""
+
+    judged: Judge
+    receipt: Receipt
+    receipt_token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What the log knows of an opening id, and of the consent that a command brings."""
+
+    opened: tuple[tuple[int, AccountOpened], ...] = ()
+    rejected: tuple[OpeningRejected, ...] = ()
+
+
+def boundary(asked: Judge) -> Sequence[DCBQueryItem]:
+    """Return the arms: this opening, and any account from the same consent."""
+    opening = f"opening:{asked.command.opening_id}"
+    arms = [about(opening, kinds=[AccountOpened, OpeningRejected])]
+    if isinstance(asked.evidence, ConsentEvent):
+        consent = f"consent:{asked.evidence.statement.consent_id}"
+        arms.append(about(consent, kinds=[AccountOpened]))
+    return arms
+
+
+def evolve(opening: Opening, recorded: Recorded) -> Opening:
+    """Collect what was opened and what was rejected."""
+    match recorded.fact:
+        case AccountOpened() as fact:
+            return replace(opening, opened=(*opening.opened, (recorded.position, fact)))
+        case OpeningRejected() as fact:
+            return replace(opening, rejected=(*opening.rejected, fact))
+        case _:
+            return opening
+
+
+# -- judge: checks 1 to 10 ----------------------------------------------------------------------
+
+
+def judge(opening: Opening, asked: Judge) -> Sequence[AccountOpened]:
+    """Return nothing if the command may go on to its redemption; else reject with every reason."""
+    _one_command(opening, asked)
+    if _done(opening, asked):
+        return []
+    if isinstance(asked.evidence, Reason):
+        raise rejection(opening, asked, [asked.evidence])
+    event = asked.evidence
+    reasons = list(_not_for_us(event, asked)) or [*_unlike(event, asked), *_used(opening, event)]
+    if reasons:
+        raise rejection(opening, asked, reasons)
+    return []
+
+
+def _done(opening: Opening, asked: Judge) -> bool:
+    return any(
+        fact.opening_id == asked.command.opening_id and fact.command_hash == asked.command_hash
+        for _, fact in opening.opened
+    )
+
+
+def _one_command(opening: Opening, asked: Judge) -> None:
+    """Hold an id to the first readable command that it stood for."""
+    own = asked.command.opening_id
+    known = [(position, fact) for position, fact in opening.opened if fact.opening_id == own]
+    hashes = {fact.command_hash for _, fact in known}
+    hashes |= {fact.command_hash for fact in opening.rejected if _binds(fact)}
+    if hashes and asked.command_hash not in hashes:
+        positions = tuple(position for position, _ in known)
+        reason = Reason("opening_id_reused", positions)
+        raise rejection(opening, asked, [reason], kind=Kind.CONFLICT)
+
+
+def _binds(fact: OpeningRejected) -> bool:
+    """Tell whether a rejected command had this id to itself."""
+    return fact.command_hash is not None and "opening_id_reused" not in fact.reasons
+
+
+def _not_for_us(event: ConsentEvent, asked: Judge) -> Iterator[Reason]:
+    """Check 3, and that the event says of itself what its statement says."""
+    statement = event.statement
+    if event.iss != asked.issuer or not {ACCOUNTS, asked.command.bank_id} <= set(event.aud):
+        yield Reason("audience_differs")
+    if statement.decision is not Decision.GIVEN:
+        yield Reason("decision_differs")
+    if event.statement_hash != statement.hash() or event.sub != statement.citizen_id:
+        yield Reason("statement_differs")
+
+
+def _unlike(event: ConsentEvent, asked: Judge) -> Iterator[Reason]:
+    """Checks 4 to 9."""
+    statement, command = event.statement, asked.command
+    role, _, own_id = asked.commanded_by.partition(":")
+    if statement.citizen_id != command.citizen_id:
+        yield Reason("subject_differs")
+    if statement.bank_id != command.bank_id:
+        yield Reason("bank_differs")
+    if role == "bank" and own_id != command.bank_id:
+        yield Reason("not_own_bank")
+    if statement.product_id != command.product_id:
+        yield Reason("product_differs")
+    if statement.terms_hash != command.terms_hash:
+        yield Reason("terms_differ")
+    if not statement.purpose == command.purpose == OPEN_ACCOUNT:
+        yield Reason("purpose_differs")
+    if statement.office_id != command.office_id:
+        yield Reason("office_differs")
+    if statement.clerk_id != command.clerk_id:
+        yield Reason("clerk_differs")
+    if role == "clerk" and own_id != command.clerk_id:
+        yield Reason("not_own_clerk")
+    if statement.site_id != command.site_id:
+        yield Reason("site_differs")
+    if asked.at < statement.not_before:
+        yield Reason("consent_not_yet")
+    if asked.at >= statement.expires_at:
+        yield Reason("consent_expired")
+
+
+def _used(opening: Opening, event: ConsentEvent) -> Iterator[Reason]:
+    """Check 10."""
+    consent_id = event.statement.consent_id
+    used = tuple(position for position, one in opening.opened if one.consent_id == consent_id)
+    if used:
+        yield Reason("consent_used", used)
+
+
+JUDGE = Verb(boundary=boundary, initial=Opening(), evolve=evolve, decide=judge)
+
+
+# -- record: check 12 ---------------------------------------------------------------------------
+
+
+def record_boundary(asked: Record) -> Sequence[DCBQueryItem]:
+    """Return what judging depended on: it must still hold when the account is recorded."""
+    return boundary(asked.judged)
+
+
+def record(opening: Opening, asked: Record) -> Sequence[AccountOpened]:
+    """Open the account, or do nothing if this command did; a consent never opens a second one."""
+    judged = asked.judged
+    if _done(opening, judged):
+        return []
+    if not _receipt_fits(asked):
+        raise rejection(opening, judged, [Reason("receipt_invalid")])
+    judge(opening, judged)
+    command = judged.command
+    return [
+        AccountOpened(
+            opening_id=command.opening_id,
+            consent_id=asked.receipt.consent_id,
+            citizen_id=command.citizen_id,
+            bank_id=command.bank_id,
+            product_id=command.product_id,
+            terms_hash=command.terms_hash,
+            purpose=command.purpose,
+            office_id=command.office_id,
+            site_id=command.site_id,
+            clerk_id=command.clerk_id,
+            command_hash=judged.command_hash,
+            commanded_by=judged.commanded_by,
+            consent_event=command.consent or "",
+            redemption_receipt=asked.receipt_token,
+        )
+    ]
+
+
+def _receipt_fits(asked: Record) -> bool:
+    event, receipt = asked.judged.evidence, asked.receipt
+    if isinstance(event, Reason):
+        return False
+    return (
+        receipt.iss,
+        receipt.aud,
+        receipt.redemption_id,
+        receipt.consent_id,
+        receipt.statement_hash,
+        receipt.command_hash,
+    ) == (
+        asked.judged.issuer,
+        ACCOUNTS,
+        asked.judged.command.opening_id,
+        event.statement.consent_id,
+        event.statement_hash,
+        asked.judged.command_hash,
+    )
+
+
+RECORD = Verb(boundary=record_boundary, initial=Opening(), evolve=evolve, decide=record)
+
+
+# -- reject: what the consent service said, or did not say -------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reject:
+    """A command that goes no further, and why; `reasons` are those of the consent service."""
+
+    judged: Judge
+    reasons: tuple[Reason, ...]
+
+
+def reject_boundary(asked: Reject) -> Sequence[DCBQueryItem]:
+    """Return what judging depended on."""
+    return boundary(asked.judged)
+
+
+def reject(opening: Opening, asked: Reject) -> Sequence[AccountOpened]:
+    """Record the rejection, unless the same command has opened its account meanwhile."""
+    if _done(opening, asked.judged):
+        return []
+    raise rejection(opening, asked.judged, asked.reasons)
+
+
+REJECT = Verb(boundary=reject_boundary, initial=Opening(), evolve=evolve, decide=reject)
+
+
+def rejection(
+    opening: Opening, asked: Judge, reasons: Sequence[Reason], *, kind: Kind = Kind.REJECTED
+) -> Rejection:
+    """Return the rejection; the same command rejected for the same reasons adds no second fact."""
+    command = asked.command
+    fact = OpeningRejected(
+        opening_id=command.opening_id,
+        citizen_id=command.citizen_id,
+        bank_id=command.bank_id,
+        product_id=command.product_id,
+        purpose=command.purpose,
+        office_id=command.office_id,
+        site_id=command.site_id,
+        clerk_id=command.clerk_id,
+        command_hash=asked.command_hash,
+        commanded_by=asked.commanded_by,
+        reasons=[reason.code for reason in reasons],
+    )
+    facts = [] if fact in opening.rejected else [fact]
+    if any(reason.code == "consent_unreachable" for reason in reasons):
+        return Unavailable("consent_unreachable", facts=facts)
+    return Rejection(kind, "opening_rejected", reasons=reasons, facts=facts)
+
+
+# -- a command that could not be read: check 1 --------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Unread:
+    """A command of the wrong form: who sent it, under which id."""
+
+    opening_id: str
+    commanded_by: str
+
+
+def unread_boundary(asked: Unread) -> Sequence[DCBQueryItem]:
+    """Return this opening's rejections."""
+    return [about(f"opening:{asked.opening_id}", kinds=[OpeningRejected])]
+
+
+def unread(opening: Opening, asked: Unread) -> Sequence[OpeningRejected]:
+    """Record that a command could not be read; of what it held, nothing is kept."""
+    fact = OpeningRejected(
+        opening_id=asked.opening_id,
+        citizen_id=None,
+        bank_id=None,
+        product_id=None,
+        purpose=None,
+        office_id=None,
+        site_id=None,
+        clerk_id=None,
+        command_hash=None,
+        commanded_by=asked.commanded_by,
+        reasons=["malformed"],
+    )
+    return [] if fact in opening.rejected else [fact]
+
+
+UNREAD = Verb(boundary=unread_boundary, initial=Opening(), evolve=evolve, decide=unread)

@@ -1,0 +1,50 @@
+"""What an operator sets, from the environment, each name with the prefix `ACCOUNTS_`."""
+
+from pathlib import Path
+
+from pydantic import SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """The accounts service's settings; nobody may call until `tokens` names a file."""
+
+    model_config = SettingsConfigDict(env_prefix="ACCOUNTS_", extra="ignore", frozen=True)
+
+    folder: Path = Path(".data/accounts")
+    """Where the vault lies, and the log unless `ledger` says otherwise."""
+
+    ledger: str = ""
+    """The log's store, `sqlite:///file` or `postgresql://…?schema=name`; empty: in `folder`."""
+
+    tokens: Path | None = None
+    """A JSON file of accepted bearer tokens, as SHA-256, with their roles."""
+
+    consent_url: str = "http://localhost:8001"
+    """Where the consent service answers."""
+
+    consent_issuer: str = "consent"
+    """The name under which consent events must be signed (`iss`)."""
+
+    consent_token: SecretStr = SecretStr("")
+    """Our own bearer token at the consent service; or `consent_token_file`."""
+
+    consent_token_file: Path | None = None
+    """A file that holds our own bearer token."""
+
+    sandbox: bool = False
+    """For demonstrations: a clock that `clock_file` moves. Never with real people."""
+
+    clock_file: Path | None = None
+    """Holds the seconds by which a sandbox's clock is moved."""
+
+    @property
+    def ledger_address(self) -> str:
+        """Return the address of the log's store."""
+        return self.ledger or f"sqlite:///{self.folder / 'ledger.db'}"
+
+    def own_token(self) -> str:
+        """Return our bearer token, from its file if there is one."""
+        if self.consent_token_file:
+            return self.consent_token_file.read_text(encoding="ascii").strip()
+        return self.consent_token.get_secret_value()

@@ -1,0 +1,73 @@
+"""What can be read of openings: folded from their facts, and disposable."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from services.accounts.facts import (
+    AccountConfirmed,
+    AccountDeclined,
+    AccountOpened,
+    OpeningRejected,
+)
+from shared.errors import Kind, Rejection
+from shared.ledger.facts import Recorded
+from shared.ledger.log import Log, about
+
+STANDING = {
+    OpeningRejected: "rejected",
+    AccountOpened: "opened",
+    AccountConfirmed: "confirmed",
+    AccountDeclined: "declined",
+}
+"""What each fact makes of an opening; a rejection does not undo what was opened."""
+
+
+async def read_opening(log: Log, opening_id: str) -> dict[str, Any]:
+    """Return an opening with its whole history; raises `Rejection` for an unknown id."""
+    history = await log.read(about(f"opening:{opening_id}", kinds=list(STANDING)))
+    if not history:
+        raise Rejection(Kind.UNKNOWN, "opening_unknown")
+    return {**_summary(history), "history": [_line(recorded) for recorded in history]}
+
+
+async def list_openings(log: Log, tag: str | None, *, after: int, limit: int) -> dict[str, Any]:
+    """Return openings in the order in which they were allowed, and the cursor behind them."""
+    tags = [tag] if tag else []
+    opened = await log.read(about(*tags, kinds=[AccountOpened]), after=after, limit=limit)
+    kinds = [AccountOpened, AccountConfirmed, AccountDeclined]
+    arms = [about(f"opening:{one.fact.opening_id}", kinds=kinds) for one in opened]
+    histories = dict[str, list[Recorded]]()
+    for recorded in await log.read(*arms) if arms else []:
+        histories.setdefault(recorded.fact.opening_id, []).append(recorded)
+    last = opened[-1].position if opened else after
+    return {"openings": [_summary(one) for one in histories.values()], "next": last}
+
+
+def _summary(history: Sequence[Recorded]) -> dict[str, Any]:
+    facts = [recorded.fact for recorded in history]
+    decisive = [fact for fact in facts if not isinstance(fact, OpeningRejected)] or facts
+    first = decisive[0]
+    return {
+        "opening_id": first.opening_id,
+        "standing": STANDING[type(decisive[-1])],
+        "position": history[facts.index(first)].position,
+        "recorded_at": history[facts.index(first)].recorded_at,
+        "citizen_id": first.citizen_id,
+        "bank_id": first.bank_id,
+        "product_id": first.product_id,
+        "office_id": first.office_id,
+        "clerk_id": first.clerk_id,
+        "consent_id": getattr(first, "consent_id", None),
+        "account_end": getattr(decisive[-1], "account_end", None),
+    }
+
+
+def _line(recorded: Recorded) -> dict[str, Any]:
+    return {
+        "position": recorded.position,
+        "recorded_at": recorded.recorded_at,
+        "kind": recorded.fact.NAME,
+        "data": msgspec.to_builtins(recorded.fact),
+    }
