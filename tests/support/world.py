@@ -1,0 +1,195 @@
+"""Both services in one process, joined by their real HTTP layers over real SQLite files.
+
+`World` starts, stops and restarts them on the same folder, so that what survives a restart is
+what was written. A `Wire` stands between them and can lose a request or its answer.
+"""
+
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+from typing_extensions import override
+
+from demo.cast import Citizen, Tokens, citizens, make_tokens, seed
+from demo.commands import command, question
+from demo.phone import Phone
+from services.accounts import main as accounts_main
+from services.accounts.settings import Settings as AccountsSettings
+from services.consent import main as consent_main
+from services.consent.settings import Settings as ConsentSettings
+from shared.clock import SandboxClock
+
+MORNING = datetime(2023, 8, 9, 0, 0, tzinfo=UTC)
+"""07:00 on 9 August 2023 in Vietnam."""
+
+
+def new_id() -> str:
+    """Return a fresh caller-made id."""
+    return uuid.uuid4().hex
+
+
+class Lost(httpx.ConnectError):
+    """The wire lost a request or its answer."""
+
+
+class Wire(httpx.AsyncBaseTransport):
+    """A connection to an app; `faults` are taken one by one, one a request.
+
+    `before` loses the request, `after` lets it act and loses the answer; None lets it pass.
+    """
+
+    def __init__(self) -> None:
+        self.app: FastAPI | None = None
+        self.faults: list[str | None] = []
+        self.requests = 0
+
+    @override
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self.requests += 1
+        fault = self.faults.pop(0) if self.faults else None
+        if fault == "before" or self.app is None:
+            raise Lost("before")
+        answer = await httpx.ASGITransport(self.app).handle_async_request(request)
+        if fault == "after":
+            raise Lost("after")
+        return answer
+
+
+@dataclass
+class World:
+    """Everything that a scenario needs, under one folder."""
+
+    folder: Path
+    tokens: Tokens
+    clock: SandboxClock
+    people: list[Citizen]
+    wire: Wire = field(default_factory=Wire)
+    consent_app: Any = None
+    accounts_app: Any = None
+    consent: Any = None
+    accounts: Any = None
+
+    async def start(self) -> None:
+        """Start both services on what the folder holds."""
+        clock_file = self.folder / "clock"
+        consent_settings = ConsentSettings(
+            folder=self.folder / "consent",
+            tokens=self.tokens.file,
+            public_url="http://consent",
+            sandbox=True,
+            clock_file=clock_file,
+        )
+        accounts_settings = AccountsSettings(
+            folder=self.folder / "accounts",
+            tokens=self.tokens.file,
+            consent_url="http://consent",
+            consent_token=self.tokens.by_holder["accounts"],
+            sandbox=True,
+            clock_file=clock_file,
+        )
+        consent_main.init(consent_settings)
+        accounts_main.init(accounts_settings)
+        self.consent_app = consent_main.create_app(consent_settings)
+        self.wire.app = self.consent_app
+        between = httpx.AsyncClient(transport=self.wire, base_url="http://consent")
+        self.accounts_app = accounts_main.create_app(accounts_settings, between)
+        self.consent = _client(self.consent_app, "http://consent")
+        self.accounts = _client(self.accounts_app, "http://accounts")
+
+    async def stop(self) -> None:
+        """Stop both services as their lifespans do."""
+        for app in (self.accounts_app, self.consent_app):
+            async with app.router.lifespan_context(app):
+                pass
+
+    async def restart(self) -> None:
+        """Stop and start."""
+        await self.stop()
+        await self.start()
+
+    def phone(self, citizen: Citizen) -> Phone:
+        """Return a citizen's phone."""
+        return Phone(self.consent, citizen.phone)
+
+    async def ask(
+        self, citizen: Citizen, *args: Any, holder: str = "gdv-01", **more: Any
+    ) -> tuple[str, httpx.Response]:
+        """Ask a citizen as `holder`; returns the consent's id and the answer."""
+        consent_id = more.pop("consent_id", None) or new_id()
+        clerk = holder if holder.startswith("gdv") else None
+        body = question(citizen, *args, clerk=more.pop("clerk", clerk), **more)
+        headers = self.tokens.header(holder)
+        return consent_id, await self.consent.put(
+            f"/consents/{consent_id}", json=body, headers=headers
+        )
+
+    async def given(
+        self, citizen: Citizen, *args: Any, holder: str = "gdv-01"
+    ) -> tuple[str, str, str]:
+        """Ask and agree; returns the consent's id, its link and the signed event."""
+        consent_id, answer = await self.ask(citizen, *args, holder=holder)
+        link = answer.json()["link"]
+        (await self.phone(citizen).decide(link, "given")).raise_for_status()
+        return consent_id, link, await self.event(consent_id)
+
+    async def event(self, consent_id: str) -> str:
+        """Return the signed consent event."""
+        answer = await self.consent.get(
+            f"/consents/{consent_id}", headers=self.tokens.header("regulator")
+        )
+        return str(answer.json()["event"])
+
+    async def open(
+        self,
+        citizen: Citizen,
+        consent: str | None,
+        *args: Any,
+        holder: str = "gdv-01",
+        **more: Any,
+    ) -> httpx.Response:
+        """Send the command to open an account as `holder`."""
+        opening_id = more.pop("opening_id", None) or new_id()
+        clerk = holder if holder.startswith("gdv") else None
+        body = command(citizen, consent, *args, clerk=more.pop("clerk", clerk), **more)
+        headers = self.tokens.header(holder)
+        return await self.accounts.put(f"/openings/{opening_id}", json=body, headers=headers)
+
+    async def log(self, client: httpx.AsyncClient) -> list[dict[str, Any]]:
+        """Return a service's whole log, as the regulator reads it."""
+        facts, after = list[dict[str, Any]](), 0
+        while True:
+            answer = await client.get(
+                "/log",
+                params={"after": after, "limit": 1000},
+                headers=self.tokens.header("regulator"),
+            )
+            page = answer.raise_for_status().json()
+            if not page["facts"]:
+                return facts
+            facts += page["facts"]
+            after = page["next"]
+
+
+@asynccontextmanager
+async def a_world(folder: Path) -> AsyncIterator[World]:
+    """Give a started world with everyone registered, at seven in the morning."""
+    folder.mkdir(parents=True, exist_ok=True)
+    clock = SandboxClock(folder / "clock")
+    clock.move_to(MORNING)
+    world = World(folder, make_tokens(folder), clock, citizens())
+    await world.start()
+    try:
+        await seed(world.consent, world.tokens, world.people)
+        yield world
+    finally:
+        await world.stop()
+
+
+def _client(app: FastAPI, base: str) -> httpx.AsyncClient:
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=base)
