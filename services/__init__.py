@@ -1,1 +1,1 @@
-"""The services: `consent` owns permission, `accounts` owns the act. They meet over the wire only."""
+"""The services: `consent` owns permission, `accounts` owns the act. They meet on the wire."""

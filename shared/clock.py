@@ -25,7 +25,7 @@ def system_clock() -> datetime:
 
 
 class SandboxClock:
-    """The machine's time moved by the seconds that a file holds; an empty or absent file moves nothing.
+    """The machine's time moved by the seconds in a file; an empty or absent file moves nothing.
 
     Several processes that name the same file share one moved time, so a demonstration can
     relive a morning of 2023 and let a consent expire without waiting for it.

@@ -1,4 +1,4 @@
-"""How a service says no: a rejection with stable codes, which `shared/web.py` alone turns into HTTP.
+"""How a service says no: a rejection with stable codes, which only `shared/web.py` makes HTTP.
 
     Rejection              the caller asked for something that the rules do not allow
     └─ Unavailable       nothing was decided; the same request may be sent again

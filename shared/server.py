@@ -13,7 +13,7 @@ GRACE_S = 5
 def main(
     argv: Sequence[str], *, init: Callable[[], None], app: Callable[[], FastAPI], port: int
 ) -> None:
-    """Do what the command line asks; addresses are not logged, since a link in one opens a page."""
+    """Do what the command line asks; addresses are not logged, since a link opens a page."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("command", choices=["init", "serve"])
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")

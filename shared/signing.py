@@ -1,4 +1,4 @@
-"""Signatures of the services: JWS with Ed25519 and nothing else, keys published with their validity.
+"""Signatures of the services: JWS with Ed25519 and nothing else, keys with a public validity.
 
 A key file is a private JWK (RFC 8037) with two members of ours, `valid_from` and `valid_until`
 (RFC 3339, UTC). Its name is its RFC 7638 thumbprint, and so is its `kid`. Whoever verifies looks
@@ -19,7 +19,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 
 ALGORITHM = "Ed25519"
-"""The one JOSE algorithm that we sign with and accept (RFC 9864): there is nothing to negotiate."""
+"""The one JOSE algorithm that we sign with and accept (RFC 9864): nothing is negotiated."""
 
 KEY_VALIDITY = timedelta(days=366)
 """How long a new key signs; its public half stays published for ever."""
@@ -146,7 +146,7 @@ def _issued_at(payload: bytes) -> datetime:
 
 
 def create_key(folder: Path, at: datetime) -> Key:
-    """Make a key that signs from `at` on, and keep it in the folder, readable by its owner alone."""
+    """Make a key that signs from `at` on, and keep it in the folder for its owner alone."""
     start = at.replace(microsecond=0)  # `iat` has whole seconds
     key = Key(OKPKey.generate_key("Ed25519"), start, start + KEY_VALIDITY)
     document = {

@@ -73,7 +73,7 @@ class Caller:
 
 
 class Tokens:
-    """The bearer tokens that are accepted, known by their SHA-256 alone; none, if no file says so."""
+    """The bearer tokens that are accepted, known by their SHA-256; none, if no file says so."""
 
     def __init__(self, callers: dict[str, Caller] | None = None) -> None:
         self._callers = callers or {}

@@ -1,1 +1,1 @@
-"""The accounts service: opens nothing without a matching signed consent, and proves each opening."""
+"""The accounts service: opens nothing without a matching signed consent, and can prove it."""

@@ -22,7 +22,7 @@ from shared.ledger.log import Verb, about
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Confirm:
-    """The bank's yes; `account_id` is the keyed mark of the number, `account_end` its last digits."""
+    """The bank's yes: the keyed mark of its account number, and the number's last digits."""
 
     opening_id: str
     bank_id: str

@@ -1,4 +1,4 @@
-"""What the accounts service can be asked: each method reads what it needs, performs its verbs, answers."""
+"""What the accounts service can be asked: each method reads, performs its verbs, answers."""
 
 import hashlib
 import hmac
@@ -127,8 +127,7 @@ class Openings:
 
     async def _redeem_and_record(self, judged: Judge) -> None:
         event = judged.evidence
-        if isinstance(event, Reason):  # judging would have rejected it
-            raise AssertionError
+        assert isinstance(event, ConsentEvent)  # judging rejects anything else
         try:
             receipt, token = await self._parts.consents.redeem(
                 judged, event.statement.consent_id, event.statement_hash

@@ -19,7 +19,7 @@ KEYS_FRESH_FOR = timedelta(minutes=5)
 """How long fetched keys are used without asking again."""
 
 KEYS_ASKED_AGAIN_AFTER = timedelta(seconds=2)
-"""The shortest time between two fetches, so that forged key names cannot flood the consent service."""
+"""The shortest time between two fetches: forged key names cannot flood the consent service."""
 
 UNAUTHORISED = frozenset({401, 403})
 
@@ -45,7 +45,7 @@ class Consents(Protocol):
     """
 
     async def keys(self, kid: str | None) -> TrustedKeys:
-        """Return the trusted keys, fetched anew if `kid` is not among them; raises `Unreachable`."""
+        """Return the trusted keys, fetched anew for an unknown `kid`; raises `Unreachable`."""
 
     async def redeem(
         self, judged: Judge, consent_id: str, statement_hash: str
@@ -67,7 +67,7 @@ class HttpConsents:
         self._fetched_at: datetime | None = None
 
     async def keys(self, kid: str | None) -> TrustedKeys:
-        """Return the keys; a `kid` that is not among them is looked for once more, not for ever."""
+        """Return the keys; an unknown `kid` makes us look again, but not for ever."""
         age = None if self._fetched_at is None else self._now() - self._fetched_at
         stale = age is None or not timedelta(0) <= age < KEYS_FRESH_FOR
         missing = kid not in self._keys and age is not None and age >= KEYS_ASKED_AGAIN_AFTER

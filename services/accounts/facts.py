@@ -50,7 +50,7 @@ class OpeningRejected:
 
 @fact("account.confirmed.1", tags=("opening", "citizen", "bank", "account"))
 class AccountConfirmed:
-    """The bank opened the account; `account_id` is a keyed mark of its number, `account_end` its end."""
+    """The bank opened it: a keyed mark of the account's number, and the number's last digits."""
 
     opening_id: str
     citizen_id: str

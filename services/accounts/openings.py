@@ -42,6 +42,18 @@ from shared.errors import Kind, Reason, Rejection, Unavailable
 from shared.ledger.facts import Recorded
 from shared.ledger.log import Verb, about
 
+COMPARED = {
+    "citizen_id": "subject_differs",
+    "bank_id": "bank_differs",
+    "product_id": "product_differs",
+    "terms_hash": "terms_differ",
+    "purpose": "purpose_differs",
+    "office_id": "office_differs",
+    "clerk_id": "clerk_differs",
+    "site_id": "site_differs",
+}
+"""What must be equal in the citizen's statement and in the command, and the reason if it is not."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Command:
@@ -65,7 +77,7 @@ class Command:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Judge:
-    """A command, who sent it, and its consent: an event whose signature held, or why it proves nothing."""
+    """A command, who sent it, and its consent: a verified event, or why it proves nothing."""
 
     command: Command
     command_hash: str
@@ -141,7 +153,7 @@ def _one_command(opening: Opening, asked: Judge) -> None:
     """Hold an id to the first readable command that it stood for."""
     own = asked.command.opening_id
     known = [(position, fact) for position, fact in opening.opened if fact.opening_id == own]
-    hashes = {fact.command_hash for _, fact in known}
+    hashes: set[str | None] = {fact.command_hash for _, fact in known}
     hashes |= {fact.command_hash for fact in opening.rejected if _binds(fact)}
     if hashes and asked.command_hash not in hashes:
         positions = tuple(position for position, _ in known)
@@ -155,7 +167,7 @@ def _binds(fact: OpeningRejected) -> bool:
 
 
 def _not_for_us(event: ConsentEvent, asked: Judge) -> Iterator[Reason]:
-    """Check 3, and that the event says of itself what its statement says."""
+    """Make check 3, and see that the event says of itself what its statement says."""
     statement = event.statement
     if event.iss != asked.issuer or not {ACCOUNTS, asked.command.bank_id} <= set(event.aud):
         yield Reason("audience_differs")
@@ -166,37 +178,31 @@ def _not_for_us(event: ConsentEvent, asked: Judge) -> Iterator[Reason]:
 
 
 def _unlike(event: ConsentEvent, asked: Judge) -> Iterator[Reason]:
-    """Checks 4 to 9."""
+    """Make checks 4 to 9."""
     statement, command = event.statement, asked.command
-    role, _, own_id = asked.commanded_by.partition(":")
-    if statement.citizen_id != command.citizen_id:
-        yield Reason("subject_differs")
-    if statement.bank_id != command.bank_id:
-        yield Reason("bank_differs")
-    if role == "bank" and own_id != command.bank_id:
-        yield Reason("not_own_bank")
-    if statement.product_id != command.product_id:
-        yield Reason("product_differs")
-    if statement.terms_hash != command.terms_hash:
-        yield Reason("terms_differ")
-    if not statement.purpose == command.purpose == OPEN_ACCOUNT:
+    for name, code in COMPARED.items():
+        if getattr(statement, name) != getattr(command, name):
+            yield Reason(code)
+    if command.purpose != OPEN_ACCOUNT and statement.purpose == command.purpose:
         yield Reason("purpose_differs")
-    if statement.office_id != command.office_id:
-        yield Reason("office_differs")
-    if statement.clerk_id != command.clerk_id:
-        yield Reason("clerk_differs")
-    if role == "clerk" and own_id != command.clerk_id:
-        yield Reason("not_own_clerk")
-    if statement.site_id != command.site_id:
-        yield Reason("site_differs")
+    yield from _not_own(asked)
     if asked.at < statement.not_before:
         yield Reason("consent_not_yet")
     if asked.at >= statement.expires_at:
         yield Reason("consent_expired")
 
 
+def _not_own(asked: Judge) -> Iterator[Reason]:
+    """Hold a bank and a clerk to what is theirs (checks 5 and 8)."""
+    role, _, own_id = asked.commanded_by.partition(":")
+    if role == "bank" and own_id != asked.command.bank_id:
+        yield Reason("not_own_bank")
+    if role == "clerk" and own_id != asked.command.clerk_id:
+        yield Reason("not_own_clerk")
+
+
 def _used(opening: Opening, event: ConsentEvent) -> Iterator[Reason]:
-    """Check 10."""
+    """Make check 10."""
     consent_id = event.statement.consent_id
     used = tuple(position for position, one in opening.opened if one.consent_id == consent_id)
     if used:

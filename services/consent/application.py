@@ -1,4 +1,4 @@
-"""What the consent service can be asked: each method reads what it needs, performs one verb, answers.
+"""What the consent service can be asked: each method reads, performs one verb, answers.
 
 Order of effects in `ask_signature`: first the fact, then the message. Lost in between, the citizen
 has no code and asks for another; the other way round, a code would be valid that no fact knows.
@@ -89,7 +89,7 @@ class Consents:
         await self._parts.log.perform(REGISTER, entry)
 
     async def register_citizen(self, citizen_id: str, phone: str) -> None:
-        """Register a citizen with the phone that is theirs (E.164); another phone is a conflict."""
+        """Register a citizen with their own phone (E.164); raises `Rejection` for another phone."""
         known = self._parts.vault.get(citizen_id, "phone")
         if known not in {None, phone}:
             raise Rejection(Kind.CONFLICT, "registered_otherwise")
@@ -98,7 +98,7 @@ class Consents:
         await self.register(CitizenRegistered(citizen_id=citizen_id))
 
     async def ask(self, question: ConsentRequested) -> str:
-        """Put a question to a citizen; returns the link, which also goes to the citizen's phone."""
+        """Put a question to a citizen; returns the link, which goes to the citizen's phone too."""
         asked = Ask(question=question, policy=self._parts.policy)
         outcome = await self._parts.log.perform(ASK, asked)
         link = self.link(question.consent_id)
@@ -136,7 +136,7 @@ class Consents:
         return Shown(view, names, notice, self._phone(view.consent)[-3:])
 
     async def ask_signature(self, consent_id: str, decision: Decision, lang: Lang) -> str:
-        """Fix the statement and send its code to the citizen's phone; returns the challenge's id."""
+        """Fix the statement and send its code to the citizen; returns the challenge's id."""
         view = await self.consent(consent_id)
         names = await read_names(self._parts.log, view.consent)
         notice = self._notice(view.consent, lang, names)
@@ -231,8 +231,7 @@ class Consents:
 
     def _receipt(self, consent: Consent) -> str:
         redeemed, placed = consent.redeemed, consent.places["redeemed"]
-        if redeemed is None:  # REDEEM either redeems, finds it redeemed, or raises
-            raise AssertionError
+        assert redeemed  # REDEEM either redeems, finds it redeemed, or raises
         payload = Receipt(
             iss=self._parts.signer.issuer,
             aud=ACCOUNTS,
@@ -250,7 +249,10 @@ class Consents:
         """Send the link; the clerk's screen shows it too, so a lost message loses nothing."""
         phone = self._parts.vault.get(question.citizen_id, "phone")
         until = question.decide_by.astimezone(VIETNAM).strftime("%H:%M %d/%m/%Y")
-        text = f"Bạn được hỏi một việc. Đọc và trả lời trước {until}: {link} Không trả lời là KHÔNG đồng ý."
+        text = (
+            f"Bạn được hỏi một việc. Đọc và trả lời trước {until}: {link}"
+            " Không trả lời là KHÔNG đồng ý."
+        )
         try:
             await self._parts.sms.send(phone or "", text)
         except NotSent:

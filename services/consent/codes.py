@@ -42,7 +42,7 @@ class Codes:
         return hmac.compare_digest(digits.encode(), self.code(statement_hash).encode())
 
     def link(self, consent_id: str) -> str:
-        """Return the unguessable last part of a citizen's link: the consent's id and a MAC of it."""
+        """Return the unguessable end of a citizen's link: the consent's id and a MAC of it."""
         mac = hmac.new(self._key, b"link:" + consent_id.encode(), hashlib.sha256).hexdigest()
         return f"{consent_id}.{mac[:32]}"
 

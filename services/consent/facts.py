@@ -177,7 +177,7 @@ class ConsentRefused:
 
 @fact("consent.withdrawn.1", tags=("consent", "citizen", "bank", "office", "clerk", "challenge"))
 class ConsentWithdrawn:
-    """The citizen took the consent back and signed; `used_at` is the position of an earlier use."""
+    """The citizen took the consent back and signed; `used_at` is where it had been used."""
 
     consent_id: str
     citizen_id: str

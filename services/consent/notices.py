@@ -52,8 +52,10 @@ class Notices:
 
     def __init__(self, folder: Path = FOLDER) -> None:
         # Plain text, not HTML: the page escapes it once, when it shows it.
-        self._texts = Environment(  # noqa: S701
-            loader=FileSystemLoader(folder), undefined=StrictUndefined, autoescape=False
+        self._texts = Environment(
+            loader=FileSystemLoader(folder),
+            undefined=StrictUndefined,
+            autoescape=False,  # noqa: S701
         )
 
     def notice(self, purpose: str, lang: Lang, names: Names) -> Notice:

@@ -11,7 +11,6 @@ The rules, in the order of their reasons:
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from eventsourcing.dcb.api import DCBQueryItem
 
@@ -44,7 +43,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """What the rules look at: the directory's entries, the same question, this citizen's answers."""
+    """What the rules look at: the directory's entries, and this citizen's questions and answers."""
 
     citizen: bool = False
     bank: bool = False
@@ -155,9 +154,7 @@ def _displaced(before: Before, question: ConsentRequested) -> Iterator[Reason]:
         yield Reason("office_unknown")
     if question.site_id and not before.site:
         yield Reason("site_unknown")
-    if question.clerk_id and (
-        before.clerk is None or before.clerk.office_id != question.office_id
-    ):
+    if question.clerk_id and (before.clerk is None or before.clerk.office_id != question.office_id):
         yield Reason("clerk_unknown")
 
 

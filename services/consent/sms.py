@@ -1,4 +1,4 @@
-"""Messages to the citizen's phone: one port, a gateway over HTTP, and an outbox for development."""
+"""Messages to the citizen's phone: one port, a gateway over HTTP, an outbox for development."""
 
 from collections import deque
 from dataclasses import dataclass

@@ -9,7 +9,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import TypeVar
 
 import msgspec
 
@@ -32,7 +32,7 @@ OPEN_ACCOUNT = "open-account"
 
 
 class Decision(StrEnum):
-    """What a citizen can say; one statement type for all, so that each is as strong as the others."""
+    """What a citizen can say; one type of statement, so that each is as strong as the others."""
 
     GIVEN = "given"
     REFUSED = "refused"
@@ -50,7 +50,7 @@ class Channel(StrEnum):
 class Statement:
     """What a citizen decides, whole; signed by its digest.
 
-    One consent, one purpose, one bank (the data controller of Law 91/2025; or another organisation that asks),
+    One consent, one purpose, one bank (the data controller of Law 91/2025, or another that asks),
     one product, one place, one use between `not_before` and `expires_at` (UTC).
     """
 
@@ -118,6 +118,9 @@ class Receipt:
     recorded_at: datetime
 
 
+DocumentT = TypeVar("DocumentT")
+
+
 class Unreadable(ValueError):
     """A document of the right type whose content is not of its shape."""
 
@@ -132,7 +135,7 @@ def read_receipt(payload: bytes) -> Receipt:
     return _read(payload, Receipt)
 
 
-def _read(payload: bytes, shape: type[Any]) -> Any:
+def _read(payload: bytes, shape: type[DocumentT]) -> DocumentT:
     try:
         return msgspec.json.decode(payload, type=shape)
     except (msgspec.DecodeError, ValueError) as error:

@@ -21,9 +21,7 @@ REASONS: dict[str, Sentences] = {
     "role_not_allowed": Sentences(
         "This role may not do this.", "Vai trò này không được làm việc này."
     ),
-    "malformed": Sentences(
-        "The request is not of the documented form.", "Yêu cầu không đúng mẫu."
-    ),
+    "malformed": Sentences("The request is not of the documented form.", "Yêu cầu không đúng mẫu."),
     "not_found": Sentences("There is nothing here.", "Không tìm thấy."),
     "contended": Sentences(
         "Others were faster. Please send it again.", "Đang có việc trùng. Hãy gửi lại."

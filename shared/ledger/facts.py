@@ -43,7 +43,7 @@ def fact(name: str, *, tags: Iterable[str]) -> Callable[[type[FactT]], type[Fact
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """A fact in its place: `position` from 1 without gaps, `recorded_at` in UTC, never decreasing."""
+    """A fact in its place: positions from 1 without gaps, `recorded_at` (UTC) never decreasing."""
 
     position: int
     recorded_at: datetime

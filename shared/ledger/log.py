@@ -31,12 +31,13 @@ BATCH_APPENDS_MAX = 256
 """Appends that share one transaction at most: keeps the slowest answer within a few commits."""
 
 WAITING_APPENDS_MAX = 2_000
-"""Appends that may wait for the writer; beyond, callers are turned away rather than kept in memory."""
+"""Appends that may wait for the writer; beyond, callers are turned away, not kept in memory."""
 
 logger = logging.getLogger(__name__)
 
 StateT = TypeVar("StateT")
 AskedT = TypeVar("AskedT")
+AnswerT = TypeVar("AnswerT")
 
 
 def about(*tags: str, kinds: Sequence[type[Any]] = ()) -> DCBQueryItem:
@@ -134,7 +135,7 @@ class Log:
         page = await self._ask(lambda: self._recorder.page(query))
         return [self._recorded(stored) for stored in page.facts], page.head
 
-    async def _ask(self, question: Callable[[], Any]) -> Any:
+    async def _ask(self, question: Callable[[], AnswerT]) -> AnswerT:
         try:
             return await asyncio.to_thread(question)
         except Exception as error:

@@ -86,7 +86,7 @@ class PostgresRecorder(Recorder):
         with self._reader as connection:
             head = _head(connection)[0]
             rows = connection.execute(
-                "SELECT position, recorded_at, kind, tags, data FROM facts"  # type: ignore[arg-type]  # noqa: S608 - built from constants
+                "SELECT position, recorded_at, kind, tags, data FROM facts"
                 f" WHERE position IN ({positions}) AND position <= %s"
                 " ORDER BY position LIMIT %s",
                 [*parameters, head, limit],
@@ -165,7 +165,7 @@ def _fails(connection: Connection, condition: DCBAppendCondition) -> bool:
     positions, parameters = matching_positions(
         condition.fail_if_events_match, condition.after or 0, "%s"
     )
-    found = connection.execute(f"{positions} LIMIT 1", parameters)  # type: ignore[arg-type]  # built from constants
+    found = connection.execute(f"{positions} LIMIT 1", parameters)
     return found.fetchone() is not None
 
 

@@ -160,9 +160,7 @@ class Subscription(DCBSubscription[Recorder]):
             for stored in self._ready:
                 self._last_position = stored.position
                 return _sequenced(stored)
-            page = self._recorder.page(
-                self._query, after=self._last_position, limit=PAGE_FACTS_MAX
-            )
+            page = self._recorder.page(self._query, after=self._last_position, limit=PAGE_FACTS_MAX)
             self._ready = iter(page.facts)
             if not page.facts:
                 self._recorder.wait(POLL_INTERVAL_S)

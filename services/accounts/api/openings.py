@@ -89,9 +89,7 @@ def routes(openings: Openings) -> APIRouter:
     )
 
     @commands.put("/openings/{opening_id}", status_code=201)
-    async def open_account(
-        opening_id: PathId, body: OpenAccount, opener: Opener
-    ) -> dict[str, Any]:
+    async def open_account(opening_id: PathId, body: OpenAccount, opener: Opener) -> dict[str, Any]:
         """Open an account; the caller makes the id, and may repeat the call."""
         command = Command(opening_id=opening_id, **body.model_dump())
         return await openings.open(command, opener.name)

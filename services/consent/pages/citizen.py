@@ -173,7 +173,7 @@ def _challenge(view: ConsentView, challenge_id: str) -> Challenge:
 
 
 def _paragraphs(text: str) -> list[tuple[str, str]]:
-    """Split a notice into `(tag, text)`: `# ` is its title, `## ` a heading, the rest paragraphs."""
+    """Split a notice into `(tag, text)`: `# ` its title, `## ` a heading, the rest paragraphs."""
     marks = {"#": "h1", "##": "h2"}
     lines = [line for line in text.splitlines() if line]
     parted = [(line.split(" ", 1), line) for line in lines]
