@@ -96,16 +96,24 @@ class Tokens:
         raise Rejection(Kind.UNAUTHENTICATED, "unauthenticated")
 
 
-def require(*roles: Role) -> Callable[[Request], Caller]:
-    """Return a dependency that gives the caller, if it has one of the roles."""
+def require(*roles: Role) -> Callable[[Request], Awaitable[Caller]]:
+    """Return a dependency that gives the caller, if it has one of the roles.
 
-    def caller(request: Request) -> Caller:
-        tokens: Tokens = request.app.state.tokens
-        known = tokens.caller(request.headers.get("authorization"))
-        if known.role not in roles:
-            raise Rejection(Kind.FORBIDDEN, "role_not_allowed")
-        return known
+    It is a coroutine only because FastAPI sends plain functions through a pool of threads.
+    """
 
+    async def dependency(request: Request) -> Caller:
+        return caller_of(request, *roles)
+
+    return dependency
+
+
+def caller_of(request: Request, *roles: Role) -> Caller:
+    """Return who sent the request, if it has one of the roles; raises `Rejection`."""
+    tokens: Tokens = request.app.state.tokens
+    caller = tokens.caller(request.headers.get("authorization"))
+    if caller.role not in roles:
+        raise Rejection(Kind.FORBIDDEN, "role_not_allowed")
     return caller
 
 
@@ -153,7 +161,7 @@ def _own_routes(log: Log) -> APIRouter:
         limit: Annotated[int, Query(ge=1, le=LOG_PAGE_FACTS_MAX)] = 100,
     ) -> Response:
         """Give the facts behind a position, in order, byte for byte as they are stored."""
-        require(Role.REGULATOR)(request)
+        caller_of(request, Role.REGULATOR)
         facts = await log.stored(after=after, limit=limit)
         page = [
             {

@@ -15,6 +15,10 @@ from shared.signing import BadToken, TrustedKeys
 TIMEOUT = httpx.Timeout(2.0, connect=1.0)
 """Seconds to wait for each step of a call: somebody stands at a counter and waits."""
 
+LIMITS = httpx.Limits(max_connections=8, max_keepalive_connections=8)
+"""Connections to the consent service, all kept open. The client looks at every connection before
+each request: with 32 of them the service opened 40 % fewer accounts a second than with 8."""
+
 KEYS_FRESH_FOR = timedelta(minutes=5)
 """How long fetched keys are used without asking again."""
 

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 
 from services.accounts.api import openings as opening_routes
 from services.accounts.application import Openings, Parts
-from services.accounts.consents import TIMEOUT, HttpConsents
+from services.accounts.consents import LIMITS, TIMEOUT, HttpConsents
 from services.accounts.facts import VOCABULARY
 from services.accounts.settings import Settings
 from shared.clock import SandboxClock, system_clock
@@ -28,7 +28,9 @@ def create_app(settings: Settings, client: httpx.AsyncClient | None = None) -> F
     `client` reaches the consent service; by default over the network at `consent_url`.
     """
     now = _clock(settings)
-    client = client or httpx.AsyncClient(base_url=settings.consent_url, timeout=TIMEOUT)
+    client = client or httpx.AsyncClient(
+        base_url=settings.consent_url, timeout=TIMEOUT, limits=LIMITS
+    )
     parts = Parts(
         log=Log(stores.open_recorder(settings.ledger_address, now), VOCABULARY),
         consents=HttpConsents(client, settings.own_token(), now),

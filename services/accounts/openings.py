@@ -227,7 +227,11 @@ def record(opening: Opening, asked: Record) -> Sequence[AccountOpened]:
         return []
     if not _receipt_fits(asked):
         raise rejection(opening, judged, [Reason("receipt_invalid")])
-    judge(opening, judged)
+    _one_command(opening, judged)
+    if isinstance(judged.evidence, ConsentEvent) and (
+        reasons := list(_used(opening, judged.evidence))
+    ):
+        raise rejection(opening, judged, reasons)
     command = judged.command
     return [
         AccountOpened(

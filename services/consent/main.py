@@ -30,10 +30,14 @@ class NotForPeople(Exception):
 
 def create_app(settings: Settings) -> FastAPI:
     """Return the service, ready to serve; `init` made its folder before."""
+    return _app(settings, create_parts(settings))
+
+
+def create_parts(settings: Settings) -> Parts:
+    """Return everything that the service is made of, open and ready."""
     now = _clock(settings)
-    log = Log(stores.open_recorder(settings.ledger_address, now), VOCABULARY)
-    parts = Parts(
-        log=log,
+    return Parts(
+        log=Log(stores.open_recorder(settings.ledger_address, now), VOCABULARY),
         signer=Signer(settings.issuer, load_keys(settings.folder / "keys")),
         codes=Codes((settings.folder / "codes.key").read_bytes()),
         vault=Vault(settings.folder),
@@ -43,7 +47,6 @@ def create_app(settings: Settings) -> FastAPI:
         now=now,
         public_url=settings.public_url.rstrip("/"),
     )
-    return _app(settings, parts)
 
 
 def init(settings: Settings) -> None:

@@ -137,6 +137,8 @@ class Log:
 
     async def _ask(self, question: Callable[[], AnswerT]) -> AnswerT:
         try:
+            if self._recorder.READS_LOCALLY:
+                return question()
             return await asyncio.to_thread(question)
         except Exception as error:
             logger.exception("the store did not answer")

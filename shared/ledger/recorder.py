@@ -69,6 +69,9 @@ class Appended:
 class Recorder(DCBRecorder):
     """The library's recorder interface, plus time, pages, and batches with an outcome each."""
 
+    READS_LOCALLY = False
+    """Whether a read is so short that an event loop may make it in place, without a thread."""
+
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._now = now
         self._appended = threading.Condition()

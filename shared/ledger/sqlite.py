@@ -86,6 +86,8 @@ def create_schema(path: Path) -> None:
 class SQLiteRecorder(Recorder):
     """A ledger in one SQLite file; one writing connection and one reading one per process."""
 
+    READS_LOCALLY = True
+
     def __init__(self, path: Path, now: Callable[[], datetime]) -> None:
         super().__init__(now)
         self._writer, self._reader = _open(path), _open(path)

@@ -15,7 +15,7 @@ from services.accounts.openings import Command
 from shared.contracts.fields import ID_PATTERN, Id, PathId, Purpose, Sha256
 from shared.errors import Kind, Rejection
 from shared.signing import TOKEN_CHARACTERS_MAX
-from shared.web import Caller, Role, require
+from shared.web import Caller, Role, caller_of, require
 
 Opener = Annotated[Caller, Depends(require(Role.CLERK, Role.BANK))]
 Bank = Annotated[Caller, Depends(require(Role.BANK))]
@@ -74,7 +74,7 @@ class _RecordingRoute(APIRoute):
         return recording
 
     async def _record(self, request: Request) -> None:
-        caller = require(Role.CLERK, Role.BANK)(request)
+        caller = caller_of(request, Role.CLERK, Role.BANK)
         opening_id = request.path_params["opening_id"]
         if re.match(ID_PATTERN, opening_id):
             await self.openings.unread(opening_id, caller.name)

@@ -1,0 +1,26 @@
+"""`./run bench [NAME …] [--json]`: measures, beside what each figure is compared with."""
+
+import argparse
+from collections.abc import Callable
+
+from bench import openings
+from bench.rows import Row, show
+
+BENCHES: dict[str, Callable[[], list[Row]]] = {"openings": openings.run}
+"""Every bench by name."""
+
+
+def main() -> None:
+    """Run the named benches, or all."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHES))
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    arguments = parser.parse_args()
+    unknown = set(arguments.names) - set(BENCHES)
+    if unknown:
+        parser.error(f"no bench is called {', '.join(sorted(unknown))}")
+    rows = [row for name in arguments.names or BENCHES for row in BENCHES[name]()]
+    show(rows, as_json=arguments.json)
+
+
+main()

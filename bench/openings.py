@@ -1,0 +1,185 @@
+"""Gated openings through both real services, beside a FastAPI route that only echoes the body.
+
+Every opening has a consent of its own, signed by its citizen before the clock starts. What is timed
+is `PUT /openings/{id}`: two signatures checked, one redemption at the consent service over HTTP,
+two durable appends.
+"""
+
+import asyncio
+import secrets
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from bench.load import Timing, request, send
+from bench.processes import free_port, serving
+from bench.rows import Row
+from demo.cast import ACCOUNT, Citizen, Tokens, make_tokens
+from demo.commands import command
+from services.accounts import main as accounts_main
+from services.accounts.settings import Settings as AccountsSettings
+from services.consent import main as consent_main
+from services.consent.application import Consents, Parts
+from services.consent.facts import BankRegistered, ConsentRequested, ProductOffered
+from services.consent.settings import Settings as ConsentSettings
+from shared.clock import system_clock
+from shared.contracts.consent import Channel, Decision
+
+WARM = 100
+"""Openings before the clock starts: connections open, keys fetched, code compiled by use."""
+
+COUNTS = {1: 600, 32: 3_000}
+"""Openings timed, by number of connections."""
+
+AIM_RATIO = 0.35
+"""Of bare FastAPI's rate at 32 connections: what the roadmap asks for first."""
+
+DURABILITY = "SQLite WAL, synchronous=FULL, both logs"
+
+
+def run() -> list[Row]:
+    """Measure and return the rows."""
+    with TemporaryDirectory(prefix="thuan-bench-") as folder:
+        return _run(Path(folder))
+
+
+def _run(folder: Path) -> list[Row]:
+    tokens = make_tokens(folder)
+    ports = free_port(), free_port(), free_port()
+    settings = _settings(folder, tokens, ports[0])
+    consent_main.init(settings)
+    accounts_main.init(AccountsSettings(folder=folder / "accounts"))
+    commands = asyncio.run(_prepare(settings, WARM + sum(COUNTS.values())))
+    headers = tokens.header("so-viet")
+    requests = [
+        request("PUT", f"/openings/{secrets.token_hex(16)}", body, headers) for body in commands
+    ]
+    rows = list[Row]()
+    with _servers(folder, tokens, ports):
+        asyncio.run(send(ports[1], requests[:WARM], connections=8))
+        asyncio.run(send(ports[2], requests[:WARM], connections=8))
+        rest = iter(requests[WARM:])
+        for connections, count in COUNTS.items():
+            batch = [next(rest) for _ in range(count)]
+            ours = asyncio.run(send(ports[1], batch, connections=connections))
+            echo = asyncio.run(send(ports[2], batch, connections=connections))
+            rows += _rows(connections, ours, echo)
+    return rows
+
+
+def _rows(connections: int, ours: Timing, echo: Timing) -> list[Row]:
+    assert ours.statuses == echo.statuses == {201}, (ours.statuses, echo.statuses)
+    at = f"{connections} connection{'s' if connections > 1 else ''}"
+    ratio = ours.per_second / echo.per_second
+    aim = f"ratio >= {AIM_RATIO}" if connections > 1 else ""
+    shared = {"other": "bare FastAPI echo, same body", "durability": DURABILITY}
+    return [
+        Row(
+            measure=f"gated openings/s, {at}",
+            ours=ours.per_second,
+            against=echo.per_second,
+            aim=aim,
+            met=ratio >= AIM_RATIO if aim else None,
+            **shared,
+        ),
+        *(
+            Row(
+                measure=f"opening p{percent} ms, {at}",
+                ours=ours.percentile_ms(percent),
+                against=echo.percentile_ms(percent),
+                aim="",
+                met=None,
+                **shared,
+            )
+            for percent in (50, 99)
+        ),
+    ]
+
+
+def _settings(folder: Path, tokens: Tokens, port: int) -> ConsentSettings:
+    return ConsentSettings(
+        folder=folder / "consent",
+        tokens=tokens.file,
+        public_url=f"http://127.0.0.1:{port}",
+        sandbox=True,
+    )
+
+
+@contextmanager
+def _servers(folder: Path, tokens: Tokens, ports: tuple[int, int, int]) -> Iterator[None]:
+    consent, accounts, echo = ports
+    consent_env = {
+        "CONSENT_FOLDER": str(folder / "consent"),
+        "CONSENT_TOKENS": str(tokens.file),
+        "CONSENT_SANDBOX": "true",
+    }
+    accounts_env = {
+        "ACCOUNTS_FOLDER": str(folder / "accounts"),
+        "ACCOUNTS_TOKENS": str(tokens.file),
+        "ACCOUNTS_CONSENT_URL": f"http://127.0.0.1:{consent}",
+        "ACCOUNTS_CONSENT_TOKEN": tokens.by_holder["accounts"],
+    }
+    python = sys.executable
+    with (
+        serving([python, "-m", "services.consent", "serve"], consent, consent_env),
+        serving([python, "-m", "services.accounts", "serve"], accounts, accounts_env),
+        serving([python, "-m", "bench.echo", str(echo)], echo, {}, port_argument=False),
+    ):
+        yield
+
+
+async def _prepare(settings: ConsentSettings, count: int) -> list[dict[str, object]]:
+    """Have so many citizens agree, by the service's own verbs, and return their commands."""
+    parts = consent_main.create_parts(settings)
+    consents = Consents(parts)
+    await consents.register(BankRegistered(bank_id=ACCOUNT.bank_id, name="Bank"))
+    product = ProductOffered(
+        product_id=ACCOUNT.id,
+        bank_id=ACCOUNT.bank_id,
+        name=ACCOUNT.name,
+        purpose=ACCOUNT.purpose,
+        terms_hash=ACCOUNT.terms_hash,
+    )
+    await consents.register(product)
+    limit = asyncio.Semaphore(64)
+
+    async def one() -> dict[str, object]:
+        async with limit:
+            return await _agree(consents, parts)
+
+    commands = await asyncio.gather(*(one() for _ in range(count)))
+    parts.log.close()
+    parts.vault.close()
+    return list(commands)
+
+
+async def _agree(consents: Consents, parts: Parts) -> dict[str, object]:
+    citizen = Citizen(f"c-{secrets.token_hex(8)}", "", "+84900000000")
+    consent_id = secrets.token_hex(16)
+    await consents.register_citizen(citizen.id, citizen.phone)
+    now = system_clock()
+    question = ConsentRequested(
+        consent_id=consent_id,
+        citizen_id=citizen.id,
+        bank_id=ACCOUNT.bank_id,
+        product_id=ACCOUNT.id,
+        terms_hash=ACCOUNT.terms_hash,
+        purpose=ACCOUNT.purpose,
+        channel=Channel.ONLINE,
+        office_id=None,
+        site_id=None,
+        clerk_id=None,
+        asked_by=f"bank:{ACCOUNT.bank_id}",
+        asked_at=now,
+        decide_by=now + timedelta(hours=1),
+    )
+    await consents.ask(question)
+    await consents.show(consent_id, "vi")
+    challenge_id = await consents.ask_signature(consent_id, Decision.GIVEN, "vi")
+    view = await consents.consent(consent_id)
+    code = parts.codes.code(view.consent.challenges[challenge_id].asked.statement_hash)
+    signed = await consents.sign(consent_id, challenge_id, code)
+    return command(citizen, signed.event, clerk=None)
