@@ -24,6 +24,9 @@ ALGORITHM = "Ed25519"
 KEY_VALIDITY = timedelta(days=366)
 """How long a new key signs; its public half stays published for ever."""
 
+KEY_RENEWED_BEFORE = timedelta(days=60)
+"""How long before the last key ends a new one is made, so that a yearly `init` is enough."""
+
 TOKEN_CHARACTERS_MAX = 16_384
 """A token of ours has about 2,500 characters; a far longer one is not worth parsing."""
 
@@ -156,6 +159,12 @@ def create_key(folder: Path, at: datetime) -> Key:
     }
     write_secret(folder / f"{key.kid}.jwk.json", json.dumps(document).encode())
     return key
+
+
+def renew_keys(folder: Path, at: datetime) -> None:
+    """Make a key unless one of the folder's still signs for some time to come."""
+    if not any(key.signs_at(at + KEY_RENEWED_BEFORE) for key in load_keys(folder)):
+        create_key(folder, at)
 
 
 def load_keys(folder: Path) -> list[Key]:

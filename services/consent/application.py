@@ -37,7 +37,7 @@ from shared.contracts.consent import (
 from shared.contracts.reasons import Lang
 from shared.errors import Kind, Rejection, Unavailable
 from shared.ledger.log import Log
-from shared.signing import Signer
+from shared.signing import NoKey, Signer
 from shared.vault import Vault
 
 NONCE_BYTES = 16
@@ -227,7 +227,7 @@ class Consents:
             statement=statement,
             statement_hash=statement.hash(),
         )
-        return self._parts.signer.sign(CONSENT_EVENT, canonical(payload), at)
+        return self._sign(CONSENT_EVENT, payload, at)
 
     def _receipt(self, consent: Consent) -> str:
         redeemed, placed = consent.redeemed, consent.places["redeemed"]
@@ -243,7 +243,14 @@ class Consents:
             position=placed.position,
             recorded_at=placed.recorded_at,
         )
-        return self._parts.signer.sign(REDEMPTION, canonical(payload), redeemed.redeemed_at)
+        return self._sign(REDEMPTION, payload, redeemed.redeemed_at)
+
+    def _sign(self, typ: str, payload: ConsentEvent | Receipt, at: datetime) -> str:
+        try:
+            return self._parts.signer.sign(typ, canonical(payload), at)
+        except NoKey:
+            logger.error("no key is valid: run init, then restart")  # noqa: TRY400 - no trace
+            raise Unavailable("no_key") from None
 
     async def _tell(self, question: ConsentRequested, link: str) -> None:
         """Send the link; the clerk's screen shows it too, so a lost message loses nothing."""

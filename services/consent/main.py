@@ -19,7 +19,7 @@ from services.consent.sms import HttpGateway, Outbox, SmsGateway
 from shared.clock import SandboxClock, system_clock
 from shared.ledger import stores
 from shared.ledger.log import Log
-from shared.signing import Signer, create_key, load_keys
+from shared.signing import Signer, load_keys, renew_keys
 from shared.vault import Vault, create_vault
 from shared.web import Tokens, create_web_app
 
@@ -50,13 +50,12 @@ def create_parts(settings: Settings) -> Parts:
 
 
 def init(settings: Settings) -> None:
-    """Make schema, keys and vault where they are missing; changes nothing that is there."""
+    """Make schema, keys and vault where they are missing, and a key to follow one that ends soon."""
     settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     stores.create_schema(settings.ledger_address)
     create_vault(settings.folder)
     create_code_key(settings.folder / "codes.key")
-    if not load_keys(settings.folder / "keys"):
-        create_key(settings.folder / "keys", _clock(settings)())
+    renew_keys(settings.folder / "keys", _clock(settings)())
 
 
 def from_env() -> FastAPI:

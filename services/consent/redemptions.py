@@ -3,8 +3,8 @@
 `consent.redeemed` and `consent.withdrawn` lie in one boundary, so one of them is first, whatever
 the clocks say: a withdrawal acknowledged at position p means no redemption after p.
 
-The rules: the consent is given; it is this very statement; it was not withdrawn; it was not used;
-the time is between its `not_before` and `expires_at`.
+The rules: the consent is given; it is meant for whoever uses it; it is this very statement; it was
+not withdrawn; it was not used; the time is between its `not_before` and `expires_at`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -90,6 +90,8 @@ def _not_given(consent: Consent) -> Reason:
 
 
 def _unusable(consent: Consent, statement: Statement, asked: Redeem) -> Iterator[Reason]:
+    if asked.redeemed_by.partition(":")[2] not in statement.audience:
+        yield Reason("audience_differs", consent.positions("given"))
     if consent.given and consent.given.statement_hash != asked.statement_hash:
         yield Reason("statement_differs", consent.positions("given"))
     if consent.withdrawn:

@@ -33,6 +33,9 @@ REASONS: dict[str, Sentences] = {
         "The log is out of reach; nothing was decided. Please send it again.",
         "Không ghi được nhật ký; chưa có gì được quyết định. Hãy gửi lại.",
     ),
+    "no_key": Sentences(
+        "The service has no valid key to sign with.", "Dịch vụ chưa có khóa ký hợp lệ."
+    ),
     "registered_otherwise": Sentences(
         "This id is registered with other particulars.", "Mã này đã đăng ký với nội dung khác."
     ),
