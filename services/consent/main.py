@@ -50,7 +50,7 @@ def create_parts(settings: Settings) -> Parts:
 
 
 def init(settings: Settings) -> None:
-    """Make schema, keys and vault where they are missing, and a key to follow one that ends soon."""
+    """Make schema, keys and vault where missing, and a key to follow one that ends soon."""
     settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     stores.create_schema(settings.ledger_address)
     create_vault(settings.folder)
