@@ -8,7 +8,7 @@ two durable appends.
 import asyncio
 import secrets
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -40,29 +40,29 @@ AIM_RATIO = 0.35
 DURABILITY = "SQLite WAL, synchronous=FULL, both logs"
 
 
-def run() -> list[Row]:
-    """Measure and return the rows."""
+def run(counts: Mapping[int, int] = COUNTS, *, warm: int = WARM) -> list[Row]:
+    """Measure so many openings at each number of connections, and return the rows."""
     with TemporaryDirectory(prefix="thuan-bench-") as folder:
-        return _run(Path(folder))
+        return _run(Path(folder), counts, warm)
 
 
-def _run(folder: Path) -> list[Row]:
+def _run(folder: Path, counts: Mapping[int, int], warm: int) -> list[Row]:
     tokens = make_tokens(folder)
     ports = free_port(), free_port(), free_port()
     settings = _settings(folder, tokens, ports[0])
     consent_main.init(settings)
     accounts_main.init(AccountsSettings(folder=folder / "accounts"))
-    commands = asyncio.run(_prepare(settings, WARM + sum(COUNTS.values())))
+    commands = asyncio.run(_prepare(settings, warm + sum(counts.values())))
     headers = tokens.header("so-viet")
     requests = [
         request("PUT", f"/openings/{secrets.token_hex(16)}", body, headers) for body in commands
     ]
     rows = list[Row]()
     with _servers(folder, tokens, ports):
-        asyncio.run(send(ports[1], requests[:WARM], connections=8))
-        asyncio.run(send(ports[2], requests[:WARM], connections=8))
-        rest = iter(requests[WARM:])
-        for connections, count in COUNTS.items():
+        asyncio.run(send(ports[1], requests[:warm], connections=8))
+        asyncio.run(send(ports[2], requests[:warm], connections=8))
+        rest = iter(requests[warm:])
+        for connections, count in counts.items():
             batch = [next(rest) for _ in range(count)]
             ours = asyncio.run(send(ports[1], batch, connections=connections))
             echo = asyncio.run(send(ports[2], batch, connections=connections))

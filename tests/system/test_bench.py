@@ -1,0 +1,44 @@
+"""The benches run and say what they must; how fast is their own business."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from bench import openings
+from bench.rows import Row
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_openings_are_measured_beside_the_echo() -> None:
+    """Every figure has its counterpart from the same run, its durability and its machine."""
+    rows = openings.run({1: 3, 2: 6}, warm=2)
+    assert len(rows) == 6
+    for row in rows:
+        document = row.document()
+        assert row.ours > 0
+        assert row.against > 0
+        assert {"measure", "ours", "against", "other", "ratio", "aim", "met"} <= set(document)
+        assert document["durability"]
+        assert document["machine"]
+
+
+def test_a_ratio_is_ours_to_theirs() -> None:
+    """A ratio above one means that ours is the larger figure."""
+    row = Row(measure="m", ours=3, against=2, other="o", aim="", met=None, durability="d")
+    assert row.document()["ratio"] == 1.5
+    assert json.loads(json.dumps(row.document()))["measure"] == "m"
+
+
+def test_an_unknown_bench_is_named() -> None:
+    """A mistyped name ends with a plain message and runs nothing."""
+    done = subprocess.run(
+        [sys.executable, "-m", "bench", "nothing"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "no bench is called nothing" in done.stderr
