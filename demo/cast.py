@@ -1,6 +1,6 @@
-"""Who is on stage: banks, an office, its clerks, a site, twelve citizens. All names but one are invented.
+"""Who is on stage: banks, an office, its clerks, a site, twelve citizens.
 
-The one that is not is that of the man who said no in 2023 (docs/why.md).
+All names are invented but one: that of the man who said no in 2023 (docs/why.md).
 """
 
 import asyncio

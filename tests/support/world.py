@@ -158,7 +158,10 @@ class World:
         clerk = holder if holder.startswith("gdv") else None
         body = command(citizen, consent, *args, clerk=more.pop("clerk", clerk), **more)
         headers = self.tokens.header(holder)
-        return await self.accounts.put(f"/openings/{opening_id}", json=body, headers=headers)
+        answer: httpx.Response = await self.accounts.put(
+            f"/openings/{opening_id}", json=body, headers=headers
+        )
+        return answer
 
     async def log(self, client: httpx.AsyncClient) -> list[dict[str, Any]]:
         """Return a service's whole log, as the regulator reads it."""
@@ -179,7 +182,6 @@ class World:
 @asynccontextmanager
 async def a_world(folder: Path) -> AsyncIterator[World]:
     """Give a started world with everyone registered, at seven in the morning."""
-    folder.mkdir(parents=True, exist_ok=True)
     clock = SandboxClock(folder / "clock")
     clock.move_to(MORNING)
     world = World(folder, make_tokens(folder), clock, citizens())
