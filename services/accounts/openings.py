@@ -3,7 +3,7 @@
     judged here, before anything is used
      1  well-formed      the command has all its fields, and a consent that is a signed document
      2  signature        made by a key of the consent service that was valid when it signed
-     3  type, audience   it is a consent event, an agreement, and meant for us and for this bank
+     3  type, audience   it is a consent event, an agreement, meant for us and for its own bank
      4  subject          the citizen of the command
      5  bank             the bank of the command, and of the caller if the caller is a bank
      6  product, terms   the product and the very terms that the citizen read
@@ -169,7 +169,7 @@ def _binds(fact: OpeningRejected) -> bool:
 def _not_for_us(event: ConsentEvent, asked: Judge) -> Iterator[Reason]:
     """Make check 3, and see that the event says of itself what its statement says."""
     statement = event.statement
-    if event.iss != asked.issuer or not {ACCOUNTS, asked.command.bank_id} <= set(event.aud):
+    if event.iss != asked.issuer or not {ACCOUNTS, statement.bank_id} <= set(event.aud):
         yield Reason("audience_differs")
     if statement.decision is not Decision.GIVEN:
         yield Reason("decision_differs")
