@@ -1,0 +1,174 @@
+"""Starts both services as processes of their own on loopback, and ends them, by their ids.
+
+Used by the demo and by `./run serve`. What a process writes goes to a file in the folder, so that
+a start that fails can say why.
+"""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from demo.cast import Tokens
+
+START_TIMEOUT_S = 20.0
+"""Seconds in which a service must answer /readyz."""
+
+STOP_TIMEOUT_S = 10.0
+"""Seconds that a service has to end by itself before it is killed."""
+
+
+class NotStarted(Exception):
+    """A service did not answer in time; the text is what it wrote."""
+
+
+def a_port(wanted: int) -> int:
+    """Return the wanted port if it is free, else one that is."""
+    for port in (wanted, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise NotStarted("no port is free")
+
+
+@dataclass
+class Service:
+    """One service's process: its name, port and environment."""
+
+    name: str
+    port: int
+    env: Mapping[str, str]
+    folder: Path
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Return the service's address."""
+        return f"http://localhost:{self.port}"
+
+    def init(self) -> None:
+        """Make what the service needs; raises `NotStarted`."""
+        done = subprocess.run(
+            self._command("init"), env=self._env(), capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise NotStarted(done.stderr)
+
+    def start(self) -> None:
+        """Start the process and wait until it answers; raises `NotStarted`."""
+        with self._output.open("ab") as output:
+            command = self._command("serve", "--port", str(self.port))
+            self.process = subprocess.Popen(
+                command, env=self._env(), stdout=output, stderr=output, start_new_session=True
+            )
+        until = time.monotonic() + START_TIMEOUT_S
+        while not self._answers():
+            if self.process.poll() is not None or time.monotonic() > until:
+                self.kill()
+                raise NotStarted(f"{self.name}:\n{self._output.read_text(errors='replace')}")
+            time.sleep(0.03)
+
+    def kill(self) -> None:
+        """End the process at once, as a power cut would."""
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+
+    def stop(self) -> None:
+        """Ask the process to end, and wait for it."""
+        if self.process is None or self.process.poll() is not None:
+            return
+        self.process.terminate()
+        try:
+            self.process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    @property
+    def _output(self) -> Path:
+        return self.folder / f"{self.name}.out"
+
+    def _command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", f"services.{self.name}", *arguments]
+
+    def _env(self) -> dict[str, str]:
+        root = str(Path(__file__).parents[1])
+        return {**os.environ, "PYTHONPATH": root, **self.env}
+
+    def _answers(self) -> bool:
+        try:
+            with urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=1) as answer:
+                return bool(answer.status == 200)
+        except (URLError, OSError):
+            return False
+
+
+@dataclass
+class Services:
+    """Both services on one folder; a context in which they run."""
+
+    folder: Path
+    tokens: Tokens
+    ports: tuple[int, int] = (8001, 8002)
+    clock_file: Path | None = None
+    consent: Service = field(init=False)
+    accounts: Service = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Set up both environments."""
+        consent_port, accounts_port = (a_port(port) for port in self.ports)
+        common = {"SANDBOX": "true", "TOKENS": str(self.tokens.file)}
+        if self.clock_file:
+            common["CLOCK_FILE"] = str(self.clock_file)
+        consent = {
+            **common,
+            "FOLDER": str(self.folder / "consent"),
+            "PUBLIC_URL": f"http://localhost:{consent_port}",
+        }
+        accounts = {
+            **common,
+            "FOLDER": str(self.folder / "accounts"),
+            "CONSENT_URL": f"http://127.0.0.1:{consent_port}",
+            "CONSENT_TOKEN": self.tokens.by_holder["accounts"],
+        }
+        self.consent = self._service("consent", consent_port, consent)
+        self.accounts = self._service("accounts", accounts_port, accounts)
+
+    def _service(self, name: str, port: int, env: Mapping[str, str]) -> Service:
+        prefixed = {f"{name.upper()}_{key}": value for key, value in env.items()}
+        return Service(name, port, prefixed, self.folder)
+
+    def __enter__(self) -> Self:
+        try:
+            for service in (self.consent, self.accounts):
+                service.init()
+                service.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Stop both."""
+        for service in (self.accounts, self.consent):
+            service.stop()
