@@ -135,7 +135,7 @@ def create_web_app(
         docs_url=None,  # the usual pages load scripts from elsewhere
         redoc_url=None,
     )
-    app.state.tokens = tokens
+    app.state.tokens, app.state.log = tokens, log
     app.include_router(_own_routes(log))
     _add_problems(app)
     return app

@@ -1,0 +1,313 @@
+"""Every store keeps the same promise: the library's cases unchanged, and the contract of ours."""
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import psycopg
+import pytest
+from eventsourcing.dcb.api import DCBAppendCondition, DCBEvent, DCBQuery, DCBQueryItem
+from eventsourcing.dcb.popo import InMemoryDCBRecorder
+from eventsourcing.dcb.tests import DCBRecorderTestCase
+from eventsourcing.persistence import IntegrityError, ProgrammingError
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from shared.clock import system_clock
+from shared.ledger import sqlite, stores
+from shared.ledger.recorder import Append, Appended, Recorder
+from tests.support.postgres import in_a_schema
+
+Now = Callable[[], datetime]
+Open = Callable[[Now], Recorder]
+
+TAGS, KINDS = ["a:1", "a:2", "b:1"], ["k1", "k2"]
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Give the address of an empty ledger, on each store in turn."""
+    if request.param == "sqlite":
+        address = f"sqlite:///{tmp_path / 'ledger.db'}"
+    else:
+        address = in_a_schema(request.getfixturevalue("postgres_url"))
+    stores.create_schema(address)
+    return address
+
+
+@pytest.fixture
+def recorder(address: str) -> Iterator[Recorder]:
+    """Give a recorder on an empty ledger."""
+    with closing(stores.open_recorder(address, system_clock)) as opened:
+        yield opened
+
+
+class Cases(DCBRecorderTestCase):
+    """The library's cases, called from here."""
+
+    def runTest(self) -> None:  # noqa: N802 - unittest's name
+        """Do nothing by itself."""
+
+
+def event(kind: str = "k1", tags: Sequence[str] = ("a:1",), data: bytes = b"{}") -> DCBEvent:
+    """Return an event."""
+    return DCBEvent(type=kind, data=data, tags=list(tags))
+
+
+def unless(*items: DCBQueryItem, after: int = 0) -> DCBAppendCondition:
+    """Return the condition that nothing behind `after` matches."""
+    return DCBAppendCondition(DCBQuery(items=list(items)), after=after)
+
+
+def test_library_cases_on_memory() -> None:
+    """The library's own recorder passes the cases that we hold ours to."""
+    Cases()._test_append_read(InMemoryDCBRecorder())
+
+
+def test_library_cases(recorder: Recorder) -> None:
+    """Our stores pass the library's cases unchanged: reading, conditions, subscriptions."""
+    Cases()._test_append_read(recorder)
+    Cases()._test_append_subscribe(recorder, recorder.head())
+
+
+def test_positions_stay_dense_after_conflicts(recorder: Recorder) -> None:
+    """A conflict leaves no hole: not in a batch, not after one."""
+    refused = Append([event()], unless(DCBQueryItem(tags=["a:1"])))
+    outcomes = recorder.append_batch([Append([event()]), refused, Append([event(), event()])])
+    assert isinstance(outcomes[1], IntegrityError)
+    assert [one.position for one in outcomes if isinstance(one, Appended)] == [1, 3]
+    with pytest.raises(IntegrityError):
+        recorder.append([event()], unless(DCBQueryItem(types=["k1"])))
+    assert recorder.append([event()]) == 4
+    assert [fact.position for fact in recorder.page().facts] == [1, 2, 3, 4]
+
+
+def test_a_later_append_of_a_batch_sees_the_earlier(recorder: Recorder) -> None:
+    """Conditions hold against what the same batch wrote before, as if it were committed."""
+    condition = unless(DCBQueryItem(tags=["a:1"]))
+    outcomes = recorder.append_batch([Append([event()], condition), Append([event()], condition)])
+    assert isinstance(outcomes[0], Appended)
+    assert isinstance(outcomes[1], IntegrityError)
+
+
+def test_an_append_needs_an_event(recorder: Recorder) -> None:
+    """Nothing cannot be appended; the library has a name for it."""
+    with pytest.raises(ProgrammingError):
+        recorder.append([])
+
+
+def test_time_never_decreases(address: str) -> None:
+    """A clock that goes backwards does not take the log with it."""
+    times = [datetime(2023, 8, 9, hour, tzinfo=UTC) for hour in (5, 3, 4, 6)]
+    remaining = iter(times)
+    with closing(stores.open_recorder(address, lambda: next(remaining))) as recorder:
+        for _ in times:
+            recorder.append([event()])
+        recorded = [fact.recorded_at for fact in recorder.page().facts]
+    assert recorded == [times[0], times[0], times[0], times[3]]
+
+
+def test_bytes_tags_and_time_come_back_as_they_went_in(recorder: Recorder) -> None:
+    """What is stored is what was given, to the byte and in its order."""
+    sent = event("kind.é.1", ["b:đ", "a:1", "b:đ"], '{"x":"Đồng ý"}'.encode())
+    (outcome,) = recorder.append_batch([Append([sent])])
+    assert isinstance(outcome, Appended)
+    (fact,) = recorder.page().facts
+    assert (fact.kind, fact.tags, fact.data) == (sent.type, sent.tags, sent.data)
+    assert fact.recorded_at == outcome.recorded_at
+
+
+def test_reopening_finds_everything(address: str) -> None:
+    """A closed ledger has what was acknowledged; making its schema again changes nothing."""
+    with closing(stores.open_recorder(address, system_clock)) as recorder:
+        recorder.append([event(), event("k2")])
+    stores.create_schema(address)
+    with closing(stores.open_recorder(address, system_clock)) as recorder:
+        assert [fact.kind for fact in recorder.page().facts] == ["k1", "k2"]
+
+
+def test_two_writers_stay_dense(address: str) -> None:
+    """Two recorders that append at the same time share one gapless order."""
+
+    def write() -> None:
+        with closing(stores.open_recorder(address, system_clock)) as recorder:
+            for _ in range(25):
+                recorder.append([event(), event()])
+
+    threads = [threading.Thread(target=write) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with closing(stores.open_recorder(address, system_clock)) as recorder:
+        facts = recorder.page().facts
+    assert [fact.position for fact in facts] == list(range(1, 151))
+    assert [fact.recorded_at for fact in facts] == sorted(fact.recorded_at for fact in facts)
+
+
+def test_two_writers_one_condition_one_winner(address: str) -> None:
+    """Of many that append on the same condition at once, exactly one does."""
+    won = list[int]()
+    start = threading.Barrier(4)
+
+    def write() -> None:
+        with closing(stores.open_recorder(address, system_clock)) as recorder:
+            start.wait()
+            with suppress(IntegrityError):
+                won.append(recorder.append([event()], unless(DCBQueryItem(tags=["a:1"]))))
+
+    threads = [threading.Thread(target=write) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert won == [1]
+
+
+def test_a_fact_that_came_meanwhile_fails_the_append(recorder: Recorder) -> None:
+    """What appeared behind the head that was read makes the append fail; what was read does not."""
+    boundary = DCBQuery(items=[DCBQueryItem(tags=["a:1"])])
+    recorder.append([event()])
+    head = recorder.page(boundary).head
+    recorder.append([event(tags=["a:2"])])
+    recorder.append([event(data=b"mine")], DCBAppendCondition(boundary, after=head))
+    with pytest.raises(IntegrityError):
+        recorder.append([event()], DCBAppendCondition(boundary, after=head))
+
+
+def test_facts_cannot_be_changed_or_removed_in_sqlite(tmp_path: Path) -> None:
+    """The file itself refuses UPDATE, DELETE and a position out of turn, whoever asks."""
+    address = f"sqlite:///{tmp_path / 'ledger.db'}"
+    stores.create_schema(address)
+    with closing(stores.open_recorder(address, system_clock)) as recorder:
+        recorder.append([event()])
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as raw:
+        for statement in (
+            "UPDATE facts SET data = x'00'",
+            "DELETE FROM facts",
+            "INSERT INTO facts VALUES (3, 0, 'k', '[]', x'00')",
+            "INSERT OR REPLACE INTO facts VALUES (1, 0, 'k', '[]', x'00')",
+            "UPDATE fact_tags SET tag = 'x'",
+            "DELETE FROM fact_tags",
+        ):
+            with pytest.raises(sqlite3.IntegrityError):
+                raw.execute(statement)
+
+
+def test_facts_cannot_be_changed_or_removed_in_postgres(postgres_url: str) -> None:
+    """The server itself refuses UPDATE, DELETE and TRUNCATE, even of an empty table."""
+    address = in_a_schema(postgres_url)
+    stores.create_schema(address)
+    schema = address.rpartition("schema=")[2]
+    with closing(stores.open_recorder(address, system_clock)) as recorder:
+        recorder.append([event()])
+    for table in ("facts", "fact_tags"):
+        for statement in ("UPDATE {} SET kind = 'x'", "DELETE FROM {}", "TRUNCATE {} CASCADE"):
+            with psycopg.connect(postgres_url) as raw, pytest.raises(psycopg.errors.RaiseException):
+                raw.execute(statement.format(f"{schema}.{table}").encode())
+
+
+def test_sqlite_is_durable(tmp_path: Path) -> None:
+    """Every commit is on disk when it returns: write-ahead log, synchronous=FULL."""
+    sqlite.create_schema(tmp_path / "ledger.db")
+    with closing(sqlite.SQLiteRecorder(tmp_path / "ledger.db", system_clock)) as recorder:
+        assert recorder._writer.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert recorder._writer.execute("PRAGMA synchronous").fetchone() == (2,)
+
+
+def test_a_ledger_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    """Opening never makes a schema: a wrong path is an error, not an empty log."""
+    with pytest.raises(sqlite.SchemaMissing):
+        stores.open_recorder(f"sqlite:///{tmp_path / 'none.db'}", system_clock)
+    with closing(sqlite3.connect(tmp_path / "other.db")) as raw:
+        raw.execute("PRAGMA user_version = 99")
+    with pytest.raises(sqlite.SchemaMissing):
+        stores.open_recorder(f"sqlite:///{tmp_path / 'other.db'}", system_clock)
+
+
+def test_an_unknown_address_is_refused() -> None:
+    """Only the stores that we have are opened."""
+    with pytest.raises(stores.UnknownStore):
+        stores.open_recorder("mysql://somewhere/log", system_clock)
+
+
+def test_a_lost_connection_fails_one_call_and_is_opened_anew(postgres_url: str) -> None:
+    """The server ends our connections: that call fails, the next works, nothing is half written."""
+    address = in_a_schema(postgres_url)
+    stores.create_schema(address)
+    with closing(stores.open_recorder(address, system_clock)) as recorder:
+        recorder.append([event()])
+        with psycopg.connect(postgres_url, autocommit=True) as other:
+            other.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
+            )
+        with pytest.raises(psycopg.Error):
+            recorder.append([event()])
+        assert recorder.append([event()]) == 2
+
+
+events = st.builds(
+    event, st.sampled_from(KINDS), st.lists(st.sampled_from(TAGS), max_size=3, unique=True)
+)
+items = st.builds(
+    DCBQueryItem,
+    types=st.lists(st.sampled_from(KINDS), max_size=2, unique=True),
+    tags=st.lists(st.sampled_from(TAGS), max_size=2, unique=True),
+)
+appends = st.builds(
+    Append,
+    st.lists(events, min_size=1, max_size=3),
+    st.none() | st.builds(unless, items, items, after=st.integers(0, 6)),
+)
+
+
+def matches(query: DCBQuery, one: DCBEvent) -> bool:
+    """Tell what the library says a match is, in one line of Python."""
+    return not query.items or any(
+        (not item.types or one.type in item.types) and set(item.tags) <= set(one.tags)
+        for item in query.items
+    )
+
+
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=timedelta(seconds=5)
+)
+@given(history=st.lists(st.lists(appends, min_size=1, max_size=3), max_size=6), query=items)
+def test_any_history_is_what_a_list_would_hold(
+    address: str, history: list[list[Append]], query: DCBQueryItem
+) -> None:
+    """Batches with conditions leave just what a plain list with the same conditions would have."""
+    with closing(stores.open_recorder(address, system_clock)) as recorder:
+        before = recorder.head()
+        model = list[DCBEvent]()
+        for batch in history:
+            outcomes = recorder.append_batch([_behind(append, before) for append in batch])
+            for append, outcome in zip(batch, outcomes, strict=True):
+                condition = append.condition
+                fails = condition is not None and any(
+                    matches(condition.fail_if_events_match, one)
+                    for one in model[condition.after or 0 :]
+                )
+                assert isinstance(outcome, IntegrityError) == fails
+                model += [] if fails else append.events
+        found = recorder.page(DCBQuery(items=[query]), after=before)
+        wanted = [
+            (number, one.type, one.tags)
+            for number, one in enumerate(model, start=before + 1)
+            if matches(DCBQuery(items=[query]), one)
+        ]
+        assert [(fact.position, fact.kind, fact.tags) for fact in found.facts] == wanted
+        assert found.head == before + len(model)
+
+
+def _behind(append: Append, before: int) -> Append:
+    """Shift a condition behind the facts of earlier examples on the same ledger."""
+    if append.condition is None:
+        return append
+    condition = append.condition
+    after = before + (condition.after or 0)
+    return Append(append.events, DCBAppendCondition(condition.fail_if_events_match, after=after))
