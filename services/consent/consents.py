@@ -103,7 +103,7 @@ def evolve(consent: Consent, recorded: Recorded) -> Consent:
         case SignatureAsked() as fact:
             return _challenge(consent, Challenge(fact))
         case SignatureFailed() as fact:
-            return _challenge(consent, _failed(consent.challenges[fact.challenge_id], fact))
+            return _failed(consent, fact)
         case ConsentGiven() as fact:
             decided = _place(replace(consent, given=fact), "given", recorded)
             return _signed(decided, fact.challenge_id)
@@ -129,10 +129,13 @@ def _challenge(consent: Consent, challenge: Challenge) -> Consent:
     return replace(consent, challenges=by_id)
 
 
-def _failed(challenge: Challenge, fact: SignatureFailed) -> Challenge:
+def _failed(consent: Consent, fact: SignatureFailed) -> Consent:
+    challenge = consent.challenges.get(fact.challenge_id)
+    if challenge is None:
+        return consent
     if fact.reason == "code_wrong":
-        return replace(challenge, tries_failed=challenge.tries_failed + 1)
-    return replace(challenge, overtried=True)
+        return _challenge(consent, replace(challenge, tries_failed=challenge.tries_failed + 1))
+    return _challenge(consent, replace(challenge, overtried=True))
 
 
 def _signed(consent: Consent, challenge_id: str) -> Consent:

@@ -1,0 +1,236 @@
+"""A citizen decides with a code: what may be signed, when, how often, and what a use finds."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given as for_all
+from hypothesis import strategies as st
+
+from services.consent.consents import Consent, Standing, evolve
+from services.consent.decisions import ASK_SIGNATURE, SERVE, SIGN, AskSignature, Sign
+from services.consent.facts import ConsentGiven, ConsentRefused, ConsentWithdrawn, SignatureFailed
+from services.consent.policy import Policy
+from services.consent.redemptions import REDEEM, Redeem
+from shared.contracts.consent import Decision
+from shared.ledger.facts import Recorded
+from tests.support.given import AT, given
+from tests.support.samples import (
+    COMMAND,
+    GIVEN,
+    QUESTION,
+    REDEEMED,
+    REFUSED,
+    SERVED,
+    WITHDRAWN,
+    asked,
+    statement,
+)
+
+WRONG = SignatureFailed(consent_id="q1", challenge_id="ch1", reason="code_wrong")
+USED_UP = SignatureFailed(consent_id="q1", challenge_id="ch1", reason="code_tries_used")
+
+
+def press(decision: Decision = Decision.GIVEN, **changes: Any) -> AskSignature:
+    """Return a button that was pressed."""
+    whole = AskSignature(challenge_id="ch9", statement=statement(decision), at=AT, policy=Policy())
+    return replace(whole, **changes)
+
+
+def sign(**changes: Any) -> Sign:
+    """Return a right code."""
+    whole = Sign(
+        consent_id="q1", challenge_id="ch1", code_matches=True, event="jws", at=AT, policy=Policy()
+    )
+    return replace(whole, **changes)
+
+
+def test_a_text_is_served_once() -> None:
+    """Serving is a fact, the first time for each text; nobody is served what was not asked."""
+    assert given(SERVE, QUESTION).when(SERVED) == [SERVED]
+    assert given(SERVE, QUESTION, SERVED).when(SERVED) == []
+    english = replace(SERVED, notice_lang="en")
+    assert given(SERVE, QUESTION, SERVED).when(english) == [english]
+    assert given(SERVE).rejected(SERVED) == ["consent_unknown"]
+
+
+@pytest.mark.parametrize(
+    ("history", "decision", "codes"),
+    [
+        ([], Decision.GIVEN, ["already_decided", "notice_not_served"]),
+        ([QUESTION], Decision.GIVEN, ["notice_not_served"]),
+        ([QUESTION, SERVED], Decision.WITHDRAWN, ["consent_not_given"]),
+        ([QUESTION, SERVED, GIVEN], Decision.GIVEN, ["already_decided"]),
+        ([QUESTION, SERVED, GIVEN], Decision.REFUSED, ["already_decided"]),
+        ([QUESTION, SERVED, REFUSED], Decision.GIVEN, ["already_decided"]),
+        ([QUESTION, SERVED, REFUSED], Decision.WITHDRAWN, ["consent_not_given"]),
+        ([QUESTION, SERVED, GIVEN, WITHDRAWN], Decision.WITHDRAWN, ["already_decided"]),
+        ([QUESTION, SERVED, GIVEN, WITHDRAWN], Decision.GIVEN, ["already_decided"]),
+    ],
+)
+def test_what_cannot_be_decided(history: list[Any], decision: Decision, codes: list[str]) -> None:
+    """No decision without its text, and none over another."""
+    assert given(ASK_SIGNATURE, *history).rejected(press(decision)) == codes
+
+
+@pytest.mark.parametrize(
+    ("history", "decision"),
+    [
+        ([QUESTION, SERVED], Decision.GIVEN),
+        ([QUESTION, SERVED], Decision.REFUSED),
+        ([QUESTION, SERVED, GIVEN], Decision.WITHDRAWN),
+        ([QUESTION, SERVED, GIVEN, REDEEMED], Decision.WITHDRAWN),
+    ],
+)
+def test_what_can_be_decided(history: list[Any], decision: Decision) -> None:
+    """Yes and no while the question is open, taking back once agreed, even after the use."""
+    (fact,) = given(ASK_SIGNATURE, *history).when(press(decision))
+    assert fact.statement_hash == statement(decision).hash()
+    assert given(ASK_SIGNATURE, *history, fact).when(press(decision)) == []
+
+
+def test_silence_is_not_consent() -> None:
+    """From `decide_by` on, nothing can be signed (Law 91/2025 art. 9.4 d)."""
+    history = given(ASK_SIGNATURE, QUESTION, SERVED)
+    before = QUESTION.decide_by - timedelta(microseconds=1)
+    assert len(history.when(press(at=before))) == 1
+    assert history.rejected(press(at=QUESTION.decide_by)) == ["request_expired"]
+    signing = given(SIGN, QUESTION, SERVED, replace(asked(), expires_at=AT + timedelta(days=2)))
+    assert signing.rejected(sign(at=QUESTION.decide_by)) == ["request_expired"]
+
+
+def test_codes_are_counted_by_the_hour() -> None:
+    """Five codes an hour; a sixth waits, and withdrawing is counted by itself."""
+    sent = [asked(challenge_id=f"ch{number}") for number in range(5)]
+    history = given(ASK_SIGNATURE, QUESTION, SERVED, *sent)
+    assert history.rejected(press()) == ["too_many_codes"]
+    assert len(history.when(press(at=AT + timedelta(hours=1)))) == 1
+    agreed = given(ASK_SIGNATURE, QUESTION, SERVED, *sent, GIVEN)
+    assert len(agreed.when(press(Decision.WITHDRAWN))) == 1
+
+
+@pytest.mark.parametrize(
+    ("decision", "before", "kind"),
+    [
+        (Decision.GIVEN, [], ConsentGiven),
+        (Decision.REFUSED, [], ConsentRefused),
+        (Decision.WITHDRAWN, [GIVEN], ConsentWithdrawn),
+    ],
+)
+def test_a_right_code_signs_once(decision: Decision, before: list[Any], kind: type) -> None:
+    """The decision is the statement of the code; the same code again adds nothing."""
+    challenge = asked(decision, "ch2")
+    history = [QUESTION, SERVED, *before, challenge]
+    (fact,) = given(SIGN, *history).when(sign(challenge_id="ch2"))
+    assert isinstance(fact, kind)
+    assert fact.statement == challenge.statement  # type: ignore[attr-defined]
+    assert given(SIGN, *history, fact).when(sign(challenge_id="ch2")) == []
+    wrong = sign(challenge_id="ch2", code_matches=False)
+    assert given(SIGN, *history, fact).rejected(wrong) == ["already_decided"]
+
+
+def test_wrong_codes_run_out() -> None:
+    """Five wrong codes; after that the right one signs nothing, and is recorded once."""
+    history = [QUESTION, SERVED, asked()]
+    for number in range(5):
+        tried = given(SIGN, *history, *[WRONG] * number)
+        assert tried.rejected(sign(code_matches=False)) == ["code_wrong"]
+    over = given(SIGN, *history, *[WRONG] * 5)
+    assert over.rejected(sign()) == ["code_tries_used"]
+    assert len(given(SIGN, *history, *[WRONG] * 4).when(sign())) == 1
+    assert given(SIGN, *history, *[WRONG] * 5, USED_UP).rejected(sign()) == ["code_tries_used"]
+
+
+def test_a_code_lives_five_minutes() -> None:
+    """To the microsecond."""
+    history = given(SIGN, QUESTION, SERVED, asked())
+    last = AT + timedelta(minutes=5, microseconds=-1)
+    assert len(history.when(sign(at=last))) == 1
+    assert history.rejected(sign(at=AT + timedelta(minutes=5))) == ["code_expired"]
+
+
+def test_a_code_signs_its_own_challenge_only() -> None:
+    """A challenge that nobody asked for cannot be signed."""
+    assert given(SIGN, QUESTION, SERVED).rejected(sign()) == ["challenge_unknown"]
+
+
+def test_the_first_decision_stands() -> None:
+    """Two codes were out; the second signs nothing once the first has."""
+    history = [QUESTION, SERVED, asked(Decision.REFUSED, "ch1"), asked(Decision.GIVEN, "ch2")]
+    (refused,) = given(SIGN, *history).when(sign())
+    late = sign(challenge_id="ch2")
+    assert given(SIGN, *history, refused).rejected(late) == ["already_decided"]
+
+
+def test_taking_back_says_whether_it_was_used() -> None:
+    """A withdrawal after the use names the use's position; before it, none."""
+    taking_back = asked(Decision.WITHDRAWN, "ch2")
+    (before,) = given(SIGN, QUESTION, GIVEN, taking_back).when(sign(challenge_id="ch2"))
+    (after,) = given(SIGN, QUESTION, GIVEN, REDEEMED, taking_back).when(sign(challenge_id="ch2"))
+    assert (before.used_at, after.used_at) == (None, 3)
+
+
+# -- redemptions --------------------------------------------------------------------------------
+
+
+def redeem(**changes: Any) -> Redeem:
+    """Return a use of the consent."""
+    whole = Redeem(
+        consent_id="q1",
+        redemption_id="op1",
+        statement_hash=statement().hash(),
+        command_hash=COMMAND,
+        redeemed_by="service:accounts",
+        at=AT,
+    )
+    return replace(whole, **changes)
+
+
+def test_a_consent_is_used_once() -> None:
+    """The first use is a fact; the same again adds nothing; another is told so."""
+    assert given(REDEEM, QUESTION, GIVEN).when(redeem()) == [REDEEMED]
+    used = given(REDEEM, QUESTION, GIVEN, REDEEMED)
+    assert used.when(redeem()) == []
+    assert used.when(redeem(at=AT + timedelta(days=9))) == []
+    assert used.rejected(redeem(redemption_id="op2")) == ["consent_used"]
+    assert used.rejected(redeem(command_hash="d" * 64)) == ["redemption_id_reused"]
+    assert given(REDEEM, QUESTION, GIVEN, REDEEMED, WITHDRAWN).when(redeem()) == []
+
+
+@pytest.mark.parametrize(
+    ("history", "changes", "codes"),
+    [
+        ([], {}, ["consent_unknown"]),
+        ([QUESTION], {}, ["consent_not_given"]),
+        ([QUESTION, REFUSED], {}, ["consent_refused"]),
+        ([QUESTION, GIVEN, WITHDRAWN], {}, ["consent_withdrawn"]),
+        ([QUESTION, GIVEN], {"statement_hash": "e" * 64}, ["statement_differs"]),
+        ([QUESTION, GIVEN], {"redeemed_by": "service:other"}, ["audience_differs"]),
+        ([QUESTION, GIVEN], {"at": AT - timedelta(microseconds=1)}, ["consent_not_yet"]),
+        ([QUESTION, GIVEN], {"at": AT + timedelta(hours=1)}, ["consent_expired"]),
+        (
+            [QUESTION, GIVEN, REDEEMED, WITHDRAWN],
+            {"redemption_id": "op2", "at": AT + timedelta(hours=1)},
+            ["consent_withdrawn", "consent_used", "consent_expired"],
+        ),
+    ],
+)
+def test_what_cannot_be_used(history: list[Any], changes: dict[str, Any], codes: list[str]) -> None:
+    """Each reason alone, and all of them together."""
+    assert given(REDEEM, *history).rejected(redeem(**changes)) == codes
+
+
+FACTS = [QUESTION, SERVED, asked(), WRONG, USED_UP, GIVEN, REFUSED, WITHDRAWN, REDEEMED]
+
+
+@for_all(history=st.lists(st.sampled_from(FACTS)), hours=st.integers(-1, 48))
+def test_any_history_folds(history: list[Any], hours: int) -> None:
+    """Folding refuses nothing, and is the same in one go or in two."""
+    recorded = [Recorded(number, AT, fact) for number, fact in enumerate(history, start=1)]
+    whole = Consent()
+    for one in recorded:
+        whole = evolve(whole, one)
+    assert whole == SERVE.fold(recorded)
+    assert isinstance(whole.standing(AT + timedelta(hours=hours)), Standing)
+    assert all(placed.position <= len(history) for placed in whole.places.values())

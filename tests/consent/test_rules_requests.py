@@ -1,0 +1,147 @@
+"""Whether somebody may ask: each rule alone, together, at its edges."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from services.consent.directory import REGISTER
+from services.consent.facts import BankRegistered, ClerkRegistered, ProductOffered
+from services.consent.policy import Policy
+from services.consent.requests import ASK, Ask
+from shared.contracts.consent import Channel
+from tests.support.given import AT, given
+from tests.support.samples import DIRECTORY, GIVEN, QUESTION, REFUSED
+
+SECOND = replace(QUESTION, consent_id="q2")
+
+
+def ask(question: Any = QUESTION, **changes: Any) -> Ask:
+    """Return a question as it is put."""
+    return Ask(question=replace(question, **changes), policy=Policy())
+
+
+def test_a_question_is_put_once() -> None:
+    """What is registered may ask; the same question again, even later, adds nothing."""
+    assert given(ASK, *DIRECTORY).when(ask()) == [QUESTION]
+    later = ask(asked_at=AT + timedelta(hours=1), decide_by=AT + timedelta(hours=25))
+    assert given(ASK, *DIRECTORY, QUESTION).when(later) == []
+    assert given(ASK, *DIRECTORY, QUESTION, GIVEN).when(later) == []
+
+
+def test_an_id_stands_for_one_question() -> None:
+    """Another question under the same id is a conflict, decided or not."""
+    other = ask(clerk_id="k2")
+    for history in ([QUESTION], [QUESTION, GIVEN], [QUESTION, REFUSED]):
+        assert given(ASK, *DIRECTORY, *history).rejected(other) == ["consent_id_reused"]
+
+
+@pytest.mark.parametrize(
+    ("missing", "codes"),
+    [
+        (0, ["bank_unknown"]),
+        (1, ["product_unknown"]),
+        (2, ["office_unknown"]),
+        (3, ["clerk_unknown"]),
+        (4, ["site_unknown"]),
+        (5, ["citizen_unknown"]),
+    ],
+)
+def test_everyone_and_everything_is_registered(missing: int, codes: list[str]) -> None:
+    """One line of the directory that is missing is named."""
+    directory = [line for number, line in enumerate(DIRECTORY) if number != missing]
+    assert given(ASK, *directory).rejected(ask()) == codes
+
+
+@pytest.mark.parametrize(
+    ("changes", "codes"),
+    [
+        ({"terms_hash": "f" * 64}, ["terms_differ"]),
+        ({"purpose": "marketing"}, ["purpose_differs"]),
+        ({"asked_by": "clerk:k2"}, ["not_own_clerk"]),
+        ({"asked_by": "bank:other"}, ["not_own_bank"]),
+        ({"site_id": None}, ["place_missing"]),
+        ({"office_id": None}, ["place_missing", "clerk_unknown"]),
+        ({"decide_by": AT}, ["decide_by_out_of_range"]),
+        ({"decide_by": AT + timedelta(days=7, microseconds=1)}, ["decide_by_out_of_range"]),
+    ],
+)
+def test_what_is_asked_must_fit(changes: dict[str, Any], codes: list[str]) -> None:
+    """Terms, purpose, place, name and time of the question."""
+    assert given(ASK, *DIRECTORY).rejected(ask(**changes)) == codes
+
+
+def test_a_bank_asks_online_without_a_place() -> None:
+    """Online there is no office, clerk or site."""
+    online = {"channel": Channel.ONLINE, "asked_by": "bank:cake"}
+    nowhere = {"office_id": None, "site_id": None, "clerk_id": None}
+    assert len(given(ASK, *DIRECTORY).when(ask(**online, **nowhere))) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "blocked"),
+    [
+        ({"clerk_id": "k"}, True),
+        ({"office_id": "o2", "clerk_id": "k2"}, True),
+        ({"bank_id": "b2", "product_id": "p2"}, True),
+        ({"bank_id": "b2", "product_id": "p2", "office_id": "o2", "clerk_id": "k2"}, False),
+    ],
+    ids=["same", "same-bank", "same-office", "neither"],
+)
+def test_a_refusal_sticks(changes: dict[str, Any], *, blocked: bool) -> None:
+    """The same bank and the same office may not ask again; others may."""
+    more = [
+        BankRegistered(bank_id="b2", name="B2"),
+        ProductOffered(
+            product_id="p2", bank_id="b2", name="P", purpose="open-account", terms_hash="a" * 64
+        ),
+        replace(DIRECTORY[2], office_id="o2"),
+        ClerkRegistered(clerk_id="k2", office_id="o2"),
+    ]
+    question = replace(SECOND, **changes)
+    question = replace(question, asked_by=f"clerk:{question.clerk_id}")
+    names = {f"{fact.TAGS[0]}_id" for fact in DIRECTORY}
+    relevant = [
+        fact
+        for fact in [*DIRECTORY, *more]
+        if all(
+            getattr(fact, name) == getattr(question, name)
+            for name in names & {f"{fact.TAGS[0]}_id"}
+        )
+    ]
+    history = given(ASK, *relevant, QUESTION, REFUSED)
+    if blocked:
+        assert history.rejected(ask(question)) == ["refused_before"]
+    else:
+        assert history.when(ask(question)) == [question]
+
+
+@pytest.mark.parametrize(("days", "blocked"), [(-1, True), (0, False)])
+def test_a_refusal_holds_for_its_period(days: int, *, blocked: bool) -> None:
+    """Until the last microsecond of the period, and not after it."""
+    at = REFUSED.asking_again_from + timedelta(microseconds=days)
+    asked = ask(SECOND, asked_at=at, decide_by=at + timedelta(hours=1))
+    history = given(ASK, *DIRECTORY, QUESTION, REFUSED)
+    if blocked:
+        assert history.rejected(asked) == ["refused_before"]
+    else:
+        assert len(history.when(asked)) == 1
+
+
+def test_one_open_question_at_a_time() -> None:
+    """While the citizen has not answered, the same bank does not ask the same again."""
+    history = given(ASK, *DIRECTORY, QUESTION)
+    assert history.rejected(ask(SECOND)) == ["request_pending"]
+    late = {"asked_at": QUESTION.decide_by, "decide_by": QUESTION.decide_by + timedelta(hours=1)}
+    assert len(history.when(ask(SECOND, **late))) == 1
+
+
+def test_the_directory_registers_once() -> None:
+    """A line is registered once; other particulars under its id are a conflict."""
+    bank, product, _, clerk, *_ = DIRECTORY
+    assert given(REGISTER).when(bank) == [bank]
+    assert given(REGISTER, bank).when(bank) == []
+    assert given(REGISTER, bank).rejected(replace(bank, name="X")) == ["registered_otherwise"]
+    assert given(REGISTER).rejected(product) == ["bank_unknown"]
+    assert given(REGISTER).rejected(clerk) == ["office_unknown"]

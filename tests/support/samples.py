@@ -1,0 +1,197 @@
+"""One of everything: a consent from question to use, an opening, and ways to change them."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from services.accounts.openings import Command, Judge
+from services.consent.facts import (
+    BankRegistered,
+    CitizenRegistered,
+    ClerkRegistered,
+    ConsentGiven,
+    ConsentRedeemed,
+    ConsentRefused,
+    ConsentRequested,
+    ConsentWithdrawn,
+    NoticeServed,
+    OfficeRegistered,
+    ProductOffered,
+    SignatureAsked,
+    SiteRegistered,
+)
+from shared.contracts.consent import (
+    ACCOUNTS,
+    STATEMENT,
+    Channel,
+    ConsentEvent,
+    Decision,
+    Receipt,
+    Statement,
+)
+from tests.support.given import AT
+
+TERMS, NOTICE, COMMAND = "a" * 64, "b" * 64, "c" * 64
+
+DIRECTORY: list[Any] = [
+    BankRegistered(bank_id="cake", name="Bank"),
+    ProductOffered(
+        product_id="p", bank_id="cake", name="P", purpose="open-account", terms_hash=TERMS
+    ),
+    OfficeRegistered(office_id="o", name="O"),
+    ClerkRegistered(clerk_id="k", office_id="o"),
+    SiteRegistered(site_id="s", name="S", host="H"),
+    CitizenRegistered(citizen_id="c1"),
+]
+
+QUESTION = ConsentRequested(
+    consent_id="q1",
+    citizen_id="c1",
+    bank_id="cake",
+    product_id="p",
+    terms_hash=TERMS,
+    purpose="open-account",
+    channel=Channel.COUNTER,
+    office_id="o",
+    site_id="s",
+    clerk_id="k",
+    asked_by="clerk:k",
+    asked_at=AT,
+    decide_by=AT + timedelta(hours=24),
+)
+
+SERVED = NoticeServed(
+    consent_id="q1", notice_id="open-account.1", notice_lang="vi", notice_hash=NOTICE
+)
+
+
+def statement(decision: Decision = Decision.GIVEN, **changes: Any) -> Statement:
+    """Return a statement that answers QUESTION, valid for an hour from AT."""
+    whole = Statement(
+        typ=STATEMENT,
+        statement_id=f"st-{decision}",
+        consent_id="q1",
+        decision=decision,
+        citizen_id="c1",
+        bank_id="cake",
+        audience=[ACCOUNTS, "cake"],
+        purpose="open-account",
+        product_id="p",
+        terms_hash=TERMS,
+        notice_id="open-account.1",
+        notice_lang="vi",
+        notice_hash=NOTICE,
+        channel=Channel.COUNTER,
+        office_id="o",
+        site_id="s",
+        clerk_id="k",
+        grade="otp",
+        nonce="n",
+        issued_at=AT,
+        not_before=AT,
+        expires_at=AT + timedelta(hours=1),
+    )
+    return replace(whole, **changes)
+
+
+def asked(decision: Decision = Decision.GIVEN, challenge_id: str = "ch1") -> SignatureAsked:
+    """Return the fact that a code went out for a decision."""
+    signed = statement(decision)
+    return SignatureAsked(
+        consent_id="q1",
+        citizen_id="c1",
+        challenge_id=challenge_id,
+        statement=signed,
+        statement_hash=signed.hash(),
+        asked_at=AT,
+        expires_at=AT + timedelta(minutes=5),
+    )
+
+
+def _decided(kind: Any, decision: Decision, **more: Any) -> Any:
+    signed = statement(decision)
+    return kind(
+        consent_id="q1",
+        citizen_id="c1",
+        bank_id="cake",
+        office_id="o",
+        clerk_id="k",
+        challenge_id="ch1",
+        statement=signed,
+        statement_hash=signed.hash(),
+        **more,
+    )
+
+
+GIVEN = _decided(ConsentGiven, Decision.GIVEN, event="jws")
+REFUSED = _decided(ConsentRefused, Decision.REFUSED, asking_again_from=AT + timedelta(days=90))
+WITHDRAWN = _decided(ConsentWithdrawn, Decision.WITHDRAWN, used_at=None)
+REDEEMED = ConsentRedeemed(
+    consent_id="q1",
+    citizen_id="c1",
+    bank_id="cake",
+    redemption_id="op1",
+    statement_hash=statement().hash(),
+    command_hash=COMMAND,
+    redeemed_by="service:accounts",
+    redeemed_at=AT,
+)
+
+ORDER = Command(
+    opening_id="op1",
+    citizen_id="c1",
+    bank_id="cake",
+    product_id="p",
+    terms_hash=TERMS,
+    purpose="open-account",
+    office_id="o",
+    site_id="s",
+    clerk_id="k",
+    consent="jws",
+)
+
+
+def event(signed: Statement | None = None, **changes: Any) -> ConsentEvent:
+    """Return a consent event whose signature held."""
+    signed = signed or statement()
+    whole = ConsentEvent(
+        iss="consent",
+        aud=signed.audience,
+        sub=signed.citizen_id,
+        jti=signed.statement_id,
+        iat=int(AT.timestamp()),
+        nbf=int(AT.timestamp()),
+        exp=int(signed.expires_at.timestamp()),
+        statement=signed,
+        statement_hash=signed.hash(),
+    )
+    return replace(whole, **changes)
+
+
+def judged(command: Command = ORDER, **changes: Any) -> Judge:
+    """Return a command with its evidence, sent by its clerk a minute after the decision."""
+    whole = Judge(
+        command=command,
+        command_hash=command.hash(),
+        commanded_by="clerk:k",
+        evidence=event(),
+        issuer="consent",
+        at=AT + timedelta(minutes=1),
+    )
+    return replace(whole, **changes)
+
+
+def receipt(**changes: Any) -> Receipt:
+    """Return the receipt for ORDER."""
+    whole = Receipt(
+        iss="consent",
+        aud=ACCOUNTS,
+        iat=int(AT.timestamp()),
+        redemption_id="op1",
+        consent_id="q1",
+        statement_hash=statement().hash(),
+        command_hash=ORDER.hash(),
+        position=9,
+        recorded_at=AT,
+    )
+    return replace(whole, **changes)
