@@ -40,6 +40,9 @@ STATUS = {
 }
 """Business rejections are 4xx; only an outage is 503, and it may be repeated."""
 
+BAD_REQUEST = 400
+"""What FastAPI says of a body that is not JSON text; to us it is malformed like any other."""
+
 BODY_BYTES_MAX = 65_536
 """The largest command is a signed consent event with a few fields: about 4 kB."""
 
@@ -223,6 +226,8 @@ def _add_problems(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def http(_: Request, error: HTTPException) -> JSONResponse:
+        if error.status_code == BAD_REQUEST:
+            return problem(Kind.MALFORMED, "malformed", [Reason("malformed")])
         body = {"type": "about:blank", "status": error.status_code, "code": "http"}
         return JSONResponse(
             body, error.status_code, error.headers, media_type="application/problem+json"

@@ -10,7 +10,7 @@ import httpx
 from services.accounts.openings import Judge
 from shared.contracts.consent import REDEMPTION, Receipt, Unreadable, read_receipt
 from shared.errors import Reason
-from shared.signing import BadToken, TrustedKeys
+from shared.signing import BadToken, TrustedKeys, token_header
 
 TIMEOUT = httpx.Timeout(2.0, connect=1.0)
 """Seconds to wait for each step of a call: somebody stands at a counter and waits."""
@@ -48,7 +48,7 @@ class Consents(Protocol):
     `redeem` may be repeated: the same opening and command always have the same answer.
     """
 
-    async def keys(self, kid: str | None) -> TrustedKeys:
+    async def keys(self, kid: str) -> TrustedKeys:
         """Return the trusted keys, fetched anew for an unknown `kid`; raises `Unreachable`."""
 
     async def redeem(
@@ -70,7 +70,7 @@ class HttpConsents:
         self._keys = TrustedKeys()
         self._fetched_at: datetime | None = None
 
-    async def keys(self, kid: str | None) -> TrustedKeys:
+    async def keys(self, kid: str) -> TrustedKeys:
         """Return the keys; an unknown `kid` makes us look again, but not for ever."""
         age = None if self._fetched_at is None else self._now() - self._fetched_at
         stale = age is None or not timedelta(0) <= age < KEYS_FRESH_FOR
@@ -112,7 +112,7 @@ class HttpConsents:
     async def _receipt(self, answer: httpx.Response) -> tuple[Receipt, str]:
         try:
             token = str(answer.json()["receipt"])
-            keys = await self.keys(None)
+            keys = await self.keys(str(token_header(token).get("kid")))
             return read_receipt(keys.verify(token, REDEMPTION)), token
         except (ValueError, KeyError, TypeError, BadToken, Unreadable) as error:
             raise Unreachable("the receipt proves nothing") from error

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, StringConstraints
+from starlette.exceptions import HTTPException
 from typing_extensions import override
 
 from services.accounts.application import Openings
@@ -23,6 +24,9 @@ Reader = Annotated[Caller, Depends(require(Role.CLERK, Role.BANK, Role.SERVICE, 
 CitizenReader = Annotated[Caller, Depends(require(Role.SERVICE, Role.REGULATOR))]
 After = Annotated[int, Query(ge=0, le=2**53)]
 Limit = Annotated[int, Query(ge=1, le=100)]
+
+BAD_REQUEST = 400
+"""What FastAPI makes of a body that is not even JSON text."""
 
 TAGS = {Role.CLERK: "clerk", Role.BANK: "bank"}
 """The tag that limits what a role sees; the others see everything."""
@@ -67,8 +71,9 @@ class _RecordingRoute(APIRoute):
         async def recording(request: Request) -> Response:
             try:
                 return await handle(request)
-            except RequestValidationError:
-                await self._record(request)
+            except (RequestValidationError, HTTPException) as error:
+                if getattr(error, "status_code", BAD_REQUEST) == BAD_REQUEST:
+                    await self._record(request)
                 raise
 
         return recording

@@ -1,0 +1,366 @@
+"""Both services through their routes: who may do and see what, and what a bad request gets."""
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from demo.cast import ACCOUNT, OTHER
+from demo.commands import command
+from services.accounts.consents import HttpConsents, Unreachable
+from services.consent import main as consent_main
+from services.consent.settings import Settings as ConsentSettings
+from services.consent.sms import HttpGateway, NotSent
+from shared.clock import system_clock
+from shared.web import Tokens, create_web_app
+from tests.support.samples import judged
+from tests.support.world import World, a_world, new_id
+
+Scenario = Callable[[World], Coroutine[Any, Any, None]]
+
+
+def play(folder: Path, scenario: Scenario) -> None:
+    """Run a scenario in a fresh world."""
+
+    async def run() -> None:
+        async with a_world(folder) as world:
+            await scenario(world)
+
+    asyncio.run(run())
+
+
+def codes(answer: httpx.Response) -> list[str]:
+    """Return the reason codes of a problem document."""
+    assert answer.headers["content-type"] == "application/problem+json"
+    return [reason["code"] for reason in answer.json()["reasons"]]
+
+
+def test_nobody_may_call_by_default(tmp_path: Path) -> None:
+    """Without a tokens file, and with a wrong or missing token, everyone is refused."""
+
+    async def scenario(world: World) -> None:
+        for headers in ({}, {"Authorization": "Bearer x"}, {"Authorization": "Basic x"}):
+            for client, path in ((world.consent, "/log"), (world.accounts, "/openings")):
+                answer = await client.get(path, headers=headers)
+                assert answer.status_code == 401
+                assert answer.headers["www-authenticate"] == "Bearer"
+
+    play(tmp_path, scenario)
+    with pytest.raises(Exception, match="unauthenticated"):
+        Tokens.from_file(None).caller("Bearer x")
+
+
+def test_each_role_does_its_own(tmp_path: Path) -> None:
+    """A role that a route does not name is refused, whatever else is right."""
+
+    async def scenario(world: World) -> None:
+        person, consents = world.people[0], world.consent
+        calls = [
+            (consents, "PUT", f"/citizens/{person.id}", "gdv-01", {"phone": person.phone}),
+            (consents, "PUT", f"/consents/{new_id()}", "regulator", {}),
+            (consents, "POST", "/consents/x/redemptions", "gdv-01", {}),
+            (consents, "GET", "/log", "so-viet", None),
+            (world.accounts, "GET", "/log", "operator", None),
+            (world.accounts, "PUT", "/openings/x/confirmation", "gdv-01", {}),
+            (world.accounts, "GET", f"/citizens/{person.id}/openings", "gdv-01", None),
+        ]
+        for client, method, path, holder, body in calls:
+            answer = await client.request(
+                method, path, json=body, headers=world.tokens.header(holder)
+            )
+            assert answer.status_code == 403, (path, answer.text)
+            assert answer.json()["code"] == "role_not_allowed"
+
+    play(tmp_path, scenario)
+
+
+def test_everyone_sees_what_is_theirs(tmp_path: Path) -> None:
+    """A bank and a clerk find their own; of another's they are told that it does not exist."""
+
+    async def scenario(world: World) -> None:
+        person = world.people[0]
+        consent_id, _, event = await world.given(person)
+        opening_id = new_id()
+        await world.open(person, event, opening_id=opening_id)
+        seen = {
+            holder: (
+                (await world.consent.get(f"/consents/{consent_id}", headers=h)).status_code,
+                (await world.accounts.get(f"/openings/{opening_id}", headers=h)).status_code,
+                len((await world.accounts.get("/openings", headers=h)).json()["openings"]),
+            )
+            for holder in ("so-viet", "gdv-01", "regulator", "truong-son", "gdv-02")
+            for h in [world.tokens.header(holder)]
+        }
+        for holder in ("so-viet", "gdv-01", "regulator"):
+            assert seen[holder] == (200, 200, 1)
+        for holder in ("truong-son", "gdv-02"):
+            assert seen[holder] == (404, 404, 0)
+        citizen = await world.accounts.get(
+            f"/citizens/{person.id}/openings", headers=world.tokens.header("regulator")
+        )
+        assert [one["opening_id"] for one in citizen.json()["openings"]] == [opening_id]
+
+    play(tmp_path, scenario)
+
+
+def test_a_list_is_read_by_cursor(tmp_path: Path) -> None:
+    """Page by page, each opening once, in the order in which they were allowed."""
+
+    async def scenario(world: World) -> None:
+        for person in world.people[:5]:
+            _, _, event = await world.given(person)
+            assert (await world.open(person, event)).status_code == 201
+        headers, found, after = world.tokens.header("so-viet"), list[str](), 0
+        while True:
+            query = {"after": after, "limit": 2}
+            page = (await world.accounts.get("/openings", params=query, headers=headers)).json()
+            if not page["openings"]:
+                break
+            found += [one["citizen_id"] for one in page["openings"]]
+            after = page["next"]
+        assert found == [person.id for person in world.people[:5]]
+
+    play(tmp_path, scenario)
+
+
+def test_registering_twice_is_once_and_otherwise_a_conflict(tmp_path: Path) -> None:
+    """The same line changes nothing; another phone or office under the same id is refused."""
+
+    async def scenario(world: World) -> None:
+        person, headers = world.people[0], world.tokens.header("operator")
+        nobodys = {"bank_id": "none", "name": "N", "purpose": "p", "terms_hash": "0" * 64}
+        before = len(await world.log(world.consent))
+        puts = [
+            (f"/citizens/{person.id}", {"phone": person.phone}, 204),
+            (f"/citizens/{person.id}", {"phone": "+84999999999"}, 409),
+            ("/clerks/gdv-01", {"office_id": "bd-huong-hoa"}, 204),
+            ("/clerks/gdv-01", {"office_id": "elsewhere"}, 409),
+            ("/products/new", nobodys, 404),
+        ]
+        for path, body, status in puts:
+            answer = await world.consent.put(path, json=body, headers=headers)
+            assert answer.status_code == status, (path, answer.text)
+        assert len(await world.log(world.consent)) == before
+
+    play(tmp_path, scenario)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"[]", b"null", b'{"citizen_id": 5}', b'{"citizen_id": "\xff"}', b'{"a":' * 2000],
+)
+def test_an_unreadable_command_is_a_fact(tmp_path: Path, body: bytes) -> None:
+    """It is 422, the same again adds nothing, and none of its content is kept or echoed."""
+
+    async def scenario(world: World) -> None:
+        headers = {**world.tokens.header("gdv-01"), "Content-Type": "application/json"}
+        for _ in range(2):
+            answer = await world.accounts.put("/openings/bad1", content=body, headers=headers)
+            assert answer.status_code == 422, answer.text
+        (rejected,) = [fact["data"] for fact in await world.log(world.accounts)]
+        assert (rejected["reasons"], rejected["commanded_by"]) == (["malformed"], "clerk:gdv-01")
+
+    play(tmp_path, scenario)
+
+
+def test_what_was_sent_is_not_echoed(tmp_path: Path) -> None:
+    """A problem document names the place of a mistake, not the value, which may be personal."""
+
+    async def scenario(world: World) -> None:
+        body = {**command(world.people[0], None), "terms_hash": "079083001234"}
+        headers = world.tokens.header("gdv-01")
+        answer = await world.accounts.put(f"/openings/{new_id()}", json=body, headers=headers)
+        assert answer.status_code == 422
+        assert "079083001234" not in answer.text
+        assert "terms_hash" in answer.text
+        long = await world.accounts.put("/openings/x", content=b"x" * 70_000, headers=headers)
+        assert long.status_code == 413
+
+    play(tmp_path, scenario)
+
+
+def test_the_log_is_given_byte_for_byte(tmp_path: Path) -> None:
+    """Each fact as it is stored, in pages, dense from 1."""
+
+    async def scenario(world: World) -> None:
+        headers = world.tokens.header("regulator")
+        answer = await world.consent.get("/log", params={"limit": 3}, headers=headers)
+        page = answer.json()
+        assert [fact["position"] for fact in page["facts"]] == [1, 2, 3]
+        assert page["next"] == 3
+        stored = world.consent_app.state.log._recorder.page(limit=3).facts
+        for fact in stored:
+            assert fact.data in answer.content
+        end = await world.consent.get("/log", params={"after": 10_000}, headers=headers)
+        assert end.json() == {"facts": [], "next": 10_000}
+        for bad in ({"after": -1}, {"limit": 0}, {"limit": 5000}):
+            assert (await world.consent.get("/log", params=bad, headers=headers)).status_code == 422
+        for client in (world.consent, world.accounts):
+            assert (await client.get("/livez")).json() == {"status": "alive"}
+            assert (await client.get("/readyz")).json()["status"] == "ready"
+
+    play(tmp_path, scenario)
+
+
+def test_an_unexpected_error_says_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """500 with an id that the log has too; not a word of the exception leaves."""
+
+    async def scenario(world: World) -> None:
+        async def nothing() -> None:
+            return
+
+        log = world.consent_app.state.log
+        app = create_web_app(title="t", summary="s", tokens=Tokens(), log=log, close=nothing)
+
+        @app.get("/broken")
+        async def broken() -> None:
+            raise RuntimeError("079083001234")
+
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://t") as client:
+            with caplog.at_level(logging.ERROR):
+                answer = await client.get("/broken")
+            assert answer.status_code == 500
+            assert "079083001234" not in answer.text
+            assert answer.json()["incident"] in caplog.text
+            assert (await client.get("/nowhere")).json()["status"] == 404
+
+    play(tmp_path, scenario)
+
+
+def test_nothing_personal_is_written(tmp_path: Path) -> None:
+    """Phones, names, codes and account numbers are in no byte of either log's file."""
+
+    async def scenario(world: World) -> None:
+        person = world.people[0]
+        consent_id, answer = await world.ask(person)
+        phone = world.phone(person)
+        page = await phone.press(answer.json()["link"], "given")
+        code = await phone.last_code()
+        await phone.type_code(page, code)
+        opening_id = new_id()
+        await world.open(person, await world.event(consent_id), opening_id=opening_id)
+        statuses = list[int]()
+        for number in ("1020304050", "1020304050", "999999999"):
+            confirmed = await world.accounts.put(
+                f"/openings/{opening_id}/confirmation",
+                json={"account_number": number},
+                headers=world.tokens.header("so-viet"),
+            )
+            statuses.append(confirmed.status_code)
+        assert statuses == [200, 200, 409]
+        logs = json.dumps([await world.log(world.consent), await world.log(world.accounts)])
+        for secret in (person.phone, person.name, "1020304050", f'"{code}"'):
+            assert secret not in logs
+        files = list(tmp_path.rglob("*.db"))  # noqa: ASYNC240
+        assert len(files) == 4
+        for file in files:
+            content = file.read_bytes() + file.with_name(f"{file.name}-wal").read_bytes()
+            for secret in (person.phone, person.name, "1020304050"):
+                assert secret.encode() not in content
+
+    play(tmp_path, scenario)
+
+
+def test_a_consent_for_another_bank_opens_nothing_there(tmp_path: Path) -> None:
+    """Through the whole service: another bank's own command with a genuine consent."""
+
+    async def scenario(world: World) -> None:
+        _, _, event = await world.given(world.people[0], holder="so-viet")
+        answer = await world.open(world.people[0], event, OTHER, holder="truong-son")
+        assert answer.status_code == 403
+        assert "bank_differs" in codes(answer)
+        assert (await world.open(world.people[0], event, ACCOUNT, holder="so-viet")).is_success
+
+    play(tmp_path, scenario)
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (500, b"{}"),
+        (401, b"{}"),
+        (403, b"{}"),
+        (409, b"not json"),
+        (409, b'{"reasons": []}'),
+        (201, b"not json"),
+        (201, b'{"receipt": "a.b.c"}'),
+        (201, b'{"receipt": 5}'),
+    ],
+)
+def test_an_answer_that_cannot_be_trusted_is_none(status: int, body: bytes) -> None:
+    """Whatever is not a plain yes with its receipt, or a plain no, counts as out of reach."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("jwks.json"):
+            return httpx.Response(200, json={"keys": []})
+        return httpx.Response(status, content=body)
+
+    async def scenario() -> None:
+        transport = httpx.MockTransport(answer)
+        async with httpx.AsyncClient(transport=transport, base_url="http://c") as client:
+            consents = HttpConsents(client, "t", system_clock)
+            with pytest.raises(Unreachable):
+                await consents.redeem(judged(), "q1", "0" * 64)
+
+    asyncio.run(scenario())
+
+
+def test_forged_key_names_do_not_flood_the_consent_service() -> None:
+    """Unknown keys are looked for once in a while, not once a command; garbage keys are none."""
+    asked = list[str]()
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.path)
+        return httpx.Response(200, json={"keys": []} if len(asked) < 3 else {"keys": [{}]})
+
+    async def scenario() -> None:
+        now = [system_clock()]
+        transport = httpx.MockTransport(answer)
+        async with httpx.AsyncClient(transport=transport, base_url="http://c") as client:
+            consents = HttpConsents(client, "t", lambda: now[0])
+            for number in range(50):
+                await consents.keys(f"forged-{number}")
+            assert len(asked) == 1
+            now[0] = now[0].replace(year=now[0].year + 1)
+            await consents.keys("forged")
+            assert len(asked) == 2
+            now[0] = now[0].replace(year=now[0].year + 1)
+            with pytest.raises(Unreachable):
+                await consents.keys("forged")
+
+    asyncio.run(scenario())
+
+
+def test_no_gateway_no_service(tmp_path: Path) -> None:
+    """Without an SMS gateway the service starts as a sandbox or not at all."""
+    settings = ConsentSettings(folder=tmp_path / "consent")
+    consent_main.init(settings)
+    with pytest.raises(consent_main.NotForPeople):
+        consent_main.create_app(settings)
+
+
+def test_the_gateway_takes_messages_or_says_so() -> None:
+    """A message is posted as documented; a gateway that fails is `NotSent`."""
+    got = list[dict[str, str]]()
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        got.append(json.loads(request.content))
+        return httpx.Response(200 if len(got) == 1 else 502)
+
+    async def scenario() -> None:
+        gateway = HttpGateway("http://gateway/send")
+        await gateway._client.aclose()
+        gateway._client = httpx.AsyncClient(transport=httpx.MockTransport(answer))
+        await gateway.send("+84900000001", "xin chào")
+        assert got == [{"to": "+84900000001", "text": "xin chào"}]
+        with pytest.raises(NotSent):
+            await gateway.send("+84900000001", "xin chào")
+        await gateway.close()
+
+    asyncio.run(scenario())
