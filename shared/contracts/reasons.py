@@ -97,6 +97,7 @@ REASONS: dict[str, Sentences] = {
     ),
     "challenge_unknown": Sentences("This code was not asked for.", "Không có yêu cầu mã này."),
     "code_wrong": Sentences("The code is not right.", "Mã không đúng."),
+    "code_shape": Sentences("A code has six digits.", "Mã gồm sáu chữ số."),
     "code_expired": Sentences(
         "The code is too old. Ask for a new one.", "Mã đã hết hạn. Hãy lấy mã mới."
     ),

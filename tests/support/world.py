@@ -41,18 +41,21 @@ class Lost(httpx.ConnectError):
 class Wire(httpx.AsyncBaseTransport):
     """A connection to an app; `faults` are taken one by one, one a request.
 
-    `before` loses the request, `after` lets it act and loses the answer; None lets it pass.
+    `before` loses the request, `after` lets it act and loses the answer; None lets it pass. Only
+    requests whose path ends with `only` take one.
     """
 
     def __init__(self) -> None:
         self.app: FastAPI | None = None
         self.faults: list[str | None] = []
+        self.only = ""
         self.requests = 0
 
     @override
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         self.requests += 1
-        fault = self.faults.pop(0) if self.faults else None
+        meant = self.faults and request.url.path.endswith(self.only)
+        fault = self.faults.pop(0) if meant else None
         if fault == "before" or self.app is None:
             raise Lost("before")
         answer = await httpx.ASGITransport(self.app).handle_async_request(request)
@@ -77,41 +80,57 @@ class World:
 
     async def start(self) -> None:
         """Start both services on what the folder holds."""
-        clock_file = self.folder / "clock"
-        consent_settings = ConsentSettings(
+        self.start_consent()
+        self.start_accounts()
+
+    def start_consent(self) -> None:
+        """Start the consent service on what its folder holds, in reach of accounts."""
+        settings = ConsentSettings(
             folder=self.folder / "consent",
             tokens=self.tokens.file,
             public_url="http://consent",
             sandbox=True,
-            clock_file=clock_file,
+            clock_file=self.folder / "clock",
         )
-        accounts_settings = AccountsSettings(
+        consent_main.init(settings)
+        self.consent_app = consent_main.create_app(settings)
+        self.wire.app = self.consent_app
+        self.consent = _client(self.consent_app, "http://consent")
+
+    def start_accounts(self) -> None:
+        """Start the accounts service on what its folder holds."""
+        settings = AccountsSettings(
             folder=self.folder / "accounts",
             tokens=self.tokens.file,
             consent_url="http://consent",
             consent_token=self.tokens.by_holder["accounts"],
             sandbox=True,
-            clock_file=clock_file,
+            clock_file=self.folder / "clock",
         )
-        consent_main.init(consent_settings)
-        accounts_main.init(accounts_settings)
-        self.consent_app = consent_main.create_app(consent_settings)
-        self.wire.app = self.consent_app
+        accounts_main.init(settings)
         between = httpx.AsyncClient(transport=self.wire, base_url="http://consent")
-        self.accounts_app = accounts_main.create_app(accounts_settings, between)
-        self.consent = _client(self.consent_app, "http://consent")
+        self.accounts_app = accounts_main.create_app(settings, between)
         self.accounts = _client(self.accounts_app, "http://accounts")
 
     async def stop(self) -> None:
         """Stop both services as their lifespans do."""
-        for app in (self.accounts_app, self.consent_app):
-            async with app.router.lifespan_context(app):
-                pass
+        await _stop(self.accounts_app)
+        await _stop(self.consent_app)
 
     async def restart(self) -> None:
         """Stop and start."""
         await self.stop()
         await self.start()
+
+    async def restart_consent(self) -> None:
+        """Stop and start the consent service alone."""
+        await _stop(self.consent_app)
+        self.start_consent()
+
+    async def restart_accounts(self) -> None:
+        """Stop and start the accounts service alone."""
+        await _stop(self.accounts_app)
+        self.start_accounts()
 
     def phone(self, citizen: Citizen) -> Phone:
         """Return a citizen's phone."""
@@ -191,6 +210,11 @@ async def a_world(folder: Path) -> AsyncIterator[World]:
         yield world
     finally:
         await world.stop()
+
+
+async def _stop(app: FastAPI) -> None:
+    async with app.router.lifespan_context(app):
+        pass
 
 
 def _client(app: FastAPI, base: str) -> httpx.AsyncClient:

@@ -1,0 +1,195 @@
+"""Canonical bytes, facts as bytes, sealed texts, the clock, and the words for every reason."""
+
+import ast
+import json
+import sqlite3
+import unicodedata
+from contextlib import closing
+from dataclasses import fields
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import rfc8785
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.accounts.facts import VOCABULARY as ACCOUNTS
+from services.consent.facts import VOCABULARY as CONSENT
+from services.consent.facts import OfficeRegistered
+from shared.canonical import canonical, digest, text_digest
+from shared.clock import SandboxClock, system_clock
+from shared.contracts.reasons import REASONS
+from shared.ledger.facts import UnknownFact, tags_of
+from shared.vault import Spoiled, Vault, create_vault
+
+ROOT = Path(__file__).parents[2]
+VECTORS = ROOT.parent / "shared" / "vectors" / "jcs"
+ALL_FACTS = [
+    (vocabulary, kind) for vocabulary in (CONSENT, ACCOUNTS) for kind in vocabulary.facts.values()
+]
+
+
+@pytest.mark.skipif(not VECTORS.exists(), reason=f"no published vectors at {VECTORS}")
+def test_the_published_vectors_of_rfc_8785() -> None:
+    """All six published documents, through our own function where their text is composed."""
+    files = sorted((VECTORS / "input").iterdir())
+    assert len(files) == 6
+    for file in files:
+        document = json.loads(file.read_text(encoding="utf-8"))
+        wanted = (VECTORS / "output" / file.name).read_bytes()
+        assert rfc8785.dumps(document) == wanted
+        if unicodedata.is_normalized("NFC", wanted.decode()):
+            assert canonical(document) == wanted
+
+
+def test_composed_and_decomposed_text_are_one() -> None:
+    """The same words typed on two phones have one digest."""
+    composed, decomposed = (unicodedata.normalize(form, "Đồng ý mở") for form in ("NFC", "NFD"))
+    assert composed != decomposed
+    assert digest({"k": composed}) == digest({"k": decomposed})
+    assert text_digest(composed) == text_digest(decomposed)
+
+
+@given(st.dictionaries(st.text(), st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1)))
+def test_canonical_bytes_are_json_and_stable(document: dict[str, Any]) -> None:
+    """They parse, and say the same when made again from what they say."""
+    once = canonical(document)
+    assert canonical(json.loads(once)) == once
+
+
+@pytest.mark.parametrize("value", [float("nan"), 2**53, float("inf")])
+def test_what_json_cannot_hold_is_refused(value: float) -> None:
+    """No silent change of a number."""
+    with pytest.raises(ValueError):  # noqa: PT011 - the library's own words
+        canonical({"x": value})
+
+
+@pytest.mark.parametrize(
+    ("vocabulary", "kind"), ALL_FACTS, ids=lambda one: getattr(one, "NAME", "")
+)
+def test_every_fact_comes_back_as_it_went(vocabulary: Any, kind: Any) -> None:
+    """Stored bytes are canonical JSON, read back equal, and tags are made of named fields."""
+
+    @given(st.builds(kind))
+    def check(fact: Any) -> None:
+        event = vocabulary.encode(fact)
+        assert event.type == kind.NAME
+        assert rfc8785.dumps(json.loads(event.data)) == event.data
+        again = vocabulary.decode(event.type, event.data)
+        assert vocabulary.encode(again).data == event.data
+        assert all(tag.split(":")[0] in kind.TAGS for tag in tags_of(fact))
+
+    strategy = st.text(alphabet="abcđ", max_size=5)
+    st.register_type_strategy(str, strategy)
+    st.register_type_strategy(int, st.integers(0, 2**53 - 1))
+    st.register_type_strategy(
+        datetime,
+        st.datetimes(datetime(2000, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001
+    )
+    check()
+
+
+def test_names_of_facts_are_never_reused() -> None:
+    """The released names and their fields stand in a file that only grows."""
+    released = (Path(__file__).parent / "released_facts.txt").read_text(encoding="utf-8")
+    today = {kind.NAME: [field.name for field in fields(kind)] for _, kind in ALL_FACTS}
+    for line in released.splitlines():
+        name, *names = line.split()
+        assert today[name][: len(names)] == names, name
+    assert {line.split()[0] for line in released.splitlines()} == set(today)
+
+
+def test_an_unknown_field_is_passed_over_and_an_unknown_name_is_not() -> None:
+    """A newer fact's extra field does not stop an older program; a name that it lacks does."""
+    data = canonical({"office_id": "o", "name": "O", "since": "2030"})
+    assert CONSENT.decode("office.registered.1", data) == OfficeRegistered(office_id="o", name="O")
+    with pytest.raises(UnknownFact):
+        CONSENT.decode("office.registered.9", data)
+
+
+# -- the vault ----------------------------------------------------------------------------------
+
+
+def test_a_sealed_text_is_nowhere_in_the_files(tmp_path: Path) -> None:
+    """What is sealed is read back, also after reopening, and stands in no file."""
+    create_vault(tmp_path)
+    with closing(Vault(tmp_path)) as vault:
+        vault.put("c1", "phone", "+84912345678")
+        vault.put("c1", "phone", "+84912345679")
+    create_vault(tmp_path)
+    with closing(Vault(tmp_path)) as vault:
+        assert vault.get("c1", "phone") == "+84912345679"
+        assert vault.get("c1", "name") is None
+        assert vault.get("c2", "phone") is None
+    for file in tmp_path.iterdir():
+        assert b"8491234567" not in file.read_bytes()
+    assert (tmp_path / "vault.key").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "vault.db").stat().st_mode & 0o777 == 0o600
+
+
+def test_sealed_texts_cannot_be_swapped(tmp_path: Path) -> None:
+    """A value moved to another owner or field is spoiled, not read."""
+    create_vault(tmp_path)
+    with closing(Vault(tmp_path)) as vault:
+        vault.put("c1", "phone", "+84912345678")
+        vault.put("c1", "other", "x")
+        with closing(sqlite3.connect(tmp_path / "vault.db")) as raw:
+            raw.execute("DELETE FROM sealed WHERE field = 'other'")
+            raw.execute("UPDATE sealed SET field = 'other'")
+            raw.commit()
+        with pytest.raises(Spoiled):
+            vault.get("c1", "other")
+
+
+# -- clock and reasons --------------------------------------------------------------------------
+
+
+def test_a_sandbox_clock_moves_for_everyone(tmp_path: Path) -> None:
+    """Two clocks on one file agree; without a file the time is the machine's."""
+    one, other = SandboxClock(tmp_path / "clock"), SandboxClock(tmp_path / "clock")
+    assert abs(one() - system_clock()) < timedelta(seconds=1)
+    morning = datetime(2023, 8, 9, tzinfo=UTC)
+    one.move_to(morning)
+    assert timedelta(0) <= other() - morning < timedelta(seconds=5)
+
+
+def codes_in_source() -> set[str]:
+    """Return every string that the source gives as the code of a no."""
+    calls = {"Reason": 0, "Rejection": 1, "Unavailable": 0, "BadToken": 0}
+    found = set[str]()
+    for file in [*ROOT.glob("services/**/*.py"), *ROOT.glob("shared/**/*.py")]:
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                place = calls.get(node.func.id, 99)
+                if len(node.args) > place and isinstance(node.args[place], ast.Constant):
+                    found.add(str(node.args[place].value))  # type: ignore[attr-defined]
+    return found
+
+
+def test_every_code_has_its_sentences() -> None:
+    """What the source can say is in the table, in both languages, and in docs/checks.md."""
+    assert codes_in_source() <= set(REASONS)
+    documented = (ROOT / "docs" / "checks.md").read_text(encoding="utf-8")
+    for code, sentences in REASONS.items():
+        assert f"| `{code}` | {sentences.en} | {sentences.vi} |" in documented
+        assert all(unicodedata.is_normalized("NFC", text) and text for text in sentences)
+
+
+def test_every_setting_is_documented() -> None:
+    """docs/operating.md names each variable of both services."""
+    from services.accounts.settings import Settings as Accounts  # noqa: PLC0415
+    from services.consent.settings import Settings as Consent  # noqa: PLC0415
+
+    documented = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
+    for prefix, settings in (("CONSENT_", Consent), ("ACCOUNTS_", Accounts)):
+        for name in settings.model_fields:
+            assert f"| `{prefix}{name.upper()}` |" in documented
+
+
+def test_msgspec_reads_what_rfc8785_writes() -> None:
+    """The two libraries agree on a document with every kind of value."""
+    document = {"a": None, "b": True, "c": -1, "d": 'Đ\u0000"', "e": [1.5, {"f": ""}]}
+    assert msgspec.json.decode(canonical(document)) == document

@@ -1,0 +1,169 @@
+"""What must hold of two logs beyond what `demo/integrity.py` tells a regulator.
+
+That file judges accounts; these laws look into every document, every byte and every rejection. They
+are numbered on from there, and a violation is a sentence that names its law and a position.
+"""
+
+import base64
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from demo import integrity
+from demo.cast import Citizen
+from demo.integrity import Fact, of_kind
+from services.accounts.facts import VOCABULARY as ACCOUNTS
+from services.consent.facts import VOCABULARY as CONSENT
+from shared.canonical import canonical, digest
+from shared.contracts.reasons import REASONS
+from shared.ledger.facts import Vocabulary, tags_of
+
+LAWS = {
+    **integrity.LAWS,
+    9: "the statement that is used is the one that was signed, and its event holds it",
+    10: "what was signed was shown before: that text, under that code",
+    11: "a receipt names the place where the consent log holds the redemption",
+    12: "an account is answered once, after it was opened, and a number stands for one account",
+    13: "every rejection names its reasons, all of them from the table",
+    14: "tags say what the fields say, so a boundary finds every fact",
+    15: "nothing personal is in either log, nor inside a signed document",
+}
+"""Every law by its number; up to 8 they are those of the regulator's report."""
+
+PHONE_DIGITS = 9
+"""The last digits of a phone number, which are the same however its beginning is written."""
+
+
+def violations(
+    consent: Sequence[Fact],
+    accounts: Sequence[Fact],
+    jwks: Mapping[str, Any],
+    personal: Iterable[str],
+) -> list[str]:
+    """Return a sentence for every law that does not hold; `personal` is what nobody may find."""
+    checks = [
+        _stated(consent),
+        _shown(consent),
+        _placed(consent, accounts),
+        _answered(accounts),
+        _reasoned("consent", consent),
+        _reasoned("accounts", accounts),
+        _tagged("consent", consent, CONSENT),
+        _tagged("accounts", accounts, ACCOUNTS),
+        _private("consent", consent, list(personal)),
+        _private("accounts", accounts, list(personal)),
+    ]
+    own = [sentence for check in checks for sentence in check]
+    return integrity.violations(consent, accounts, jwks) + own
+
+
+def personal_data(people: Iterable[Citizen], *numbers: str) -> list[str]:
+    """Return what must not be found: names, phones however written, account numbers."""
+    known = list(people)
+    phones = [one.phone[-PHONE_DIGITS:] for one in known]
+    return [*(one.name for one in known), *phones, *numbers]
+
+
+def payload(token: str) -> dict[str, Any]:
+    """Return the payload of a compact JWS, unverified."""
+    part = token.split(".")[1]
+    document: dict[str, Any] = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    return document
+
+
+def _by_consent(log: Sequence[Fact], kind: str) -> dict[str, Fact]:
+    return {fact["data"]["consent_id"]: fact for fact in of_kind(log, kind)}
+
+
+def _stated(consent: Sequence[Fact]) -> Iterator[str]:
+    given = _by_consent(consent, "consent.given.1")
+    for fact in given.values():
+        data = fact["data"]
+        event = payload(data["event"])
+        if data["statement_hash"] != digest(data["statement"]):
+            yield f"law 9: the statement at {fact['position']} has another digest"
+        if (event["statement"], event["statement_hash"]) != (
+            data["statement"],
+            data["statement_hash"],
+        ):
+            yield f"law 9: the event at {fact['position']} holds another statement"
+    for consent_id, used in _by_consent(consent, "consent.redeemed.1").items():
+        agreed = given.get(consent_id)
+        if agreed and agreed["data"]["statement_hash"] != used["data"]["statement_hash"]:
+            yield f"law 9: used at {used['position']} for another statement"
+
+
+def _shown(consent: Sequence[Fact]) -> Iterator[str]:
+    served = {
+        (one["data"]["consent_id"], *_text(one["data"])): one["position"]
+        for one in reversed(of_kind(consent, "notice.served.1"))
+    }
+    asked = {one["data"]["challenge_id"]: one for one in of_kind(consent, "signature.asked.1")}
+    for kind in ("consent.given.1", "consent.refused.1", "consent.withdrawn.1"):
+        for fact in of_kind(consent, kind):
+            data, decision = fact["data"], kind.split(".")[1]
+            code = asked.get(data["challenge_id"])
+            at = served.get((data["consent_id"], *_text(data["statement"])))
+            if code is None or code["data"]["statement_hash"] != data["statement_hash"]:
+                yield f"law 10: decided at {fact['position']} with a code for something else"
+            elif at is None or not at < code["position"] < fact["position"]:
+                yield f"law 10: decided at {fact['position']} on a text not shown before"
+            if data["statement"]["decision"] != decision:
+                yield f"law 10: the statement at {fact['position']} is another decision"
+
+
+def _text(data: Mapping[str, Any]) -> tuple[str, str, str]:
+    return data["notice_id"], data["notice_lang"], data["notice_hash"]
+
+
+def _placed(consent: Sequence[Fact], accounts: Sequence[Fact]) -> Iterator[str]:
+    used = of_kind(consent, "consent.redeemed.1")
+    places = {(one["position"], one["recorded_at"], one["data"]["redemption_id"]) for one in used}
+    for opened in of_kind(accounts, "account.opened.1"):
+        receipt = payload(opened["data"]["redemption_receipt"])
+        place = receipt["position"], receipt["recorded_at"], opened["data"]["opening_id"]
+        if place not in places:
+            yield f"law 11: the receipt of the account at {opened['position']} points elsewhere"
+
+
+def _answered(accounts: Sequence[Fact]) -> Iterator[str]:
+    opened = {one["data"]["opening_id"]: one for one in of_kind(accounts, "account.opened.1")}
+    answered, numbers = set[str](), set[str]()
+    for fact in accounts:
+        if fact["kind"] not in {"account.confirmed.1", "account.declined.1"}:
+            continue
+        opening_id, number = fact["data"]["opening_id"], fact["data"].get("account_id")
+        own = opened.get(opening_id)
+        if own is None or own["position"] > fact["position"]:
+            yield f"law 12: answered at {fact['position']} though nothing was opened"
+        if opening_id in answered or number in numbers:
+            yield f"law 12: answered at {fact['position']} a second time"
+        answered.add(opening_id)
+        numbers |= {number} if number else set()
+
+
+def _reasoned(name: str, log: Sequence[Fact]) -> Iterator[str]:
+    for fact in log:
+        if ".rejected." in fact["kind"]:
+            reasons = fact["data"]["reasons"]
+            if not reasons or not set(reasons) <= set(REASONS):
+                yield f"law 13: {name} rejects at {fact['position']} for {reasons}"
+
+
+def _tagged(name: str, log: Sequence[Fact], vocabulary: Vocabulary) -> Iterator[str]:
+    for fact in log:
+        happened = vocabulary.decode(fact["kind"], canonical(fact["data"]))
+        if fact["tags"] != tags_of(happened):
+            yield f"law 14: {name} is found otherwise at {fact['position']}"
+
+
+def _private(name: str, log: Sequence[Fact], personal: Sequence[str]) -> Iterator[str]:
+    for fact in log:
+        documents = [payload(one) for one in fact["data"].values() if _is_token(one)]
+        text = json.dumps([fact, documents], ensure_ascii=False)
+        if any(one in text for one in personal):
+            yield f"law 15: {name} holds something personal at {fact['position']}"
+
+
+def _is_token(value: object) -> bool:
+    return isinstance(value, str) and value.startswith("eyJ") and value.count(".") == 2
