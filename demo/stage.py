@@ -83,9 +83,9 @@ class Stage:
         standing = await self.standing(consent_id)
         outcome = {"given": "agreed", "redeemed": "agreed"}.get(standing, standing)
         tried = {
-            "given": "reads the notice on the phone, presses “Tôi đồng ý”, types the code",
-            "refused": "reads the notice on the phone, presses “Tôi không đồng ý”, types the code",
-            "withdrawn": "opens the page again, presses “Tôi rút lại”, types the code",
+            "given": "reads the notice on the phone, presses “Đồng ý”, types the code",
+            "refused": "reads the notice on the phone, presses “Không đồng ý”, types the code",
+            "withdrawn": "opens the page again, presses “Rút lại sự đồng ý”, types the code",
         }[decision]
         self._judge(citizen.name, tried, outcome, answer, must, "", said=f"signed, as {standing}")
 

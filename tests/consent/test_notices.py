@@ -67,8 +67,10 @@ SAID_FOR_ACCOUNTS: dict[Lang, list[str]] = {
         "chỉ dùng để mở và giữ tài khoản này, không dùng cho việc khác",
         "Ảnh căn cước và ảnh khuôn mặt là dữ liệu nhạy cảm",
         "Chỉ được chụp sau khi bạn đồng ý",
-        "Hồ sơ tài khoản được giữ theo luật sau khi đóng tài khoản."
-        " Nếu tài khoản không được mở, ảnh bị hủy trong 24 giờ.",
+        (
+            "Hồ sơ tài khoản được giữ theo luật sau khi đóng tài khoản."
+            " Nếu tài khoản không được mở, ảnh bị hủy trong 24 giờ."
+        ),
         "Không cho thuê, cho mượn, mua bán tài khoản; không đứng tên thay người khác",
     ],
     "en": [
@@ -76,8 +78,10 @@ SAID_FOR_ACCOUNTS: dict[Lang, list[str]] = {
         "to open and keep this account only, and for nothing else",
         "The pictures of card and face are sensitive data",
         "taken only after you agree",
-        "The papers of an account are kept as the law says after it is closed."
-        " If no account is opened, the pictures are destroyed within 24 hours.",
+        (
+            "The papers of an account are kept as the law says after it is closed."
+            " If no account is opened, the pictures are destroyed within 24 hours."
+        ),
         "Do not rent out, lend, buy or sell an account, and do not open one for somebody else",
     ],
 }

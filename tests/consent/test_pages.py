@@ -372,9 +372,8 @@ def test_the_result_says_what_it_means(tmp_path: Path) -> None:
             assert "Từ nay không ai dùng được sự đồng ý đó" in withdrawn
             citizen, _, link = await asked(world, 1)
             refused = Reading((await world.phone(citizen).decide(link, "refused")).text).text
-            assert (
-                "Ngân hàng số Sông Việt và Bưu điện huyện Hướng Hoá không được hỏi lại" in refused
-            )
+            askers = "Ngân hàng số Sông Việt và Bưu điện huyện Hướng Hoá"
+            assert f"{askers} không được hỏi lại bạn" in refused
             assert "trước 07:00 ngày 07/11/2023" in refused
 
     asyncio.run(scenario())
@@ -497,8 +496,7 @@ def test_what_cannot_be_a_code_costs_no_try(tmp_path: Path, typed: str) -> None:
             phone = world.phone(citizen)
             page = await phone.press(link, "given")
             before = await kinds(world)
-            # `type_code` would send the right code for an empty one.
-            answer = await world.consent.post(page.url.path, data={"code": typed, "lang": "vi"})
+            answer = await phone.type_code(page, typed)
             assert answer.status_code == 422
             assert VIETNAMESE["no_code_shape"] in answer.text
             assert await kinds(world) == before

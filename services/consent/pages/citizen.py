@@ -1,9 +1,14 @@
 """The citizen's page: read the notice, press one of two equal buttons, type the code, done.
 
-Every answer to a form is a redirect, so going back or reloading repeats nothing. No address but
-the link itself is needed, no cookie is set, and nothing is loaded from elsewhere.
+A form that did something is answered with a redirect, so going back or reloading repeats nothing.
+No address but the link itself is needed, no cookie is set, and nothing is loaded from elsewhere.
+Whatever a phone sends, a page comes back, never a machine's error: an unknown language is
+Vietnamese, and a code that cannot be one is asked for again without costing a try.
 """
 
+import re
+from collections.abc import Sequence
+from dataclasses import astuple
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,15 +17,18 @@ from fastapi import APIRouter, Form, Query
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+from pydantic import BeforeValidator
 
-from services.consent.application import Consents
+from services.consent.application import Consents, Shown
+from services.consent.codes import DIGITS
 from services.consent.consents import Challenge, Standing
 from services.consent.pages.words import WORDS
 from services.consent.views import ConsentView
 from shared.clock import VIETNAM
 from shared.contracts.consent import Decision
 from shared.contracts.reasons import Lang, sentence
-from shared.errors import Kind, Rejection, Unavailable
+from shared.errors import Kind, Reason, Rejection
 from shared.web import STATUS
 
 HERE = Path(__file__).parent
@@ -36,8 +44,23 @@ SECURITY_HEADERS = {
 }
 """The link is in the address, so the address goes to nobody; no page may frame this one."""
 
-LangQuery = Annotated[Lang, Query()]
-LangForm = Annotated[Lang, Form()]
+TIME_FORMATS: dict[Lang, str] = {"vi": "%H:%M ngày %d/%m/%Y", "en": "%H:%M on %d %b %Y"}
+"""How a time is read in each language; 08/09 alone would be two days to two readers."""
+
+ANSWERABLE = {
+    Decision.GIVEN: {Standing.REQUESTED},
+    Decision.REFUSED: {Standing.REQUESTED},
+    Decision.WITHDRAWN: {Standing.GIVEN, Standing.REDEEMED},
+}
+"""Where a consent stands when a page still offers a decision."""
+
+
+def _known_lang(value: object) -> object:
+    return value if value in WORDS else "vi"
+
+
+LangQuery = Annotated[Lang, BeforeValidator(_known_lang), Query()]
+LangForm = Annotated[Lang, BeforeValidator(_known_lang), Form()]
 
 
 def routes(consents: Consents, *, sandbox: bool) -> APIRouter:
@@ -50,9 +73,13 @@ def routes(consents: Consents, *, sandbox: bool) -> APIRouter:
     async def show(link: str, lang: LangQuery = "vi") -> Response:
         return await pages.show(link, lang)
 
+    @router.get("/c/{link}/code")
+    async def reopen(link: str, lang: LangQuery = "vi") -> Response:
+        return _see(link, lang)
+
     @router.post("/c/{link}/code")
     async def ask_code(
-        link: str, decision: Annotated[Decision, Form()], lang: LangForm = "vi"
+        link: str, decision: Annotated[str, Form()] = "", lang: LangForm = "vi"
     ) -> Response:
         return await pages.ask_code(link, decision, lang)
 
@@ -62,10 +89,7 @@ def routes(consents: Consents, *, sandbox: bool) -> APIRouter:
 
     @router.post("/c/{link}/sign/{challenge_id}")
     async def sign(
-        link: str,
-        challenge_id: str,
-        code: Annotated[str, Form(max_length=32)] = "",
-        lang: LangForm = "vi",
+        link: str, challenge_id: str, code: Annotated[str, Form()] = "", lang: LangForm = "vi"
     ) -> Response:
         return await pages.sign(link, challenge_id, code, lang)
 
@@ -83,45 +107,49 @@ class _Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._templates.filters["local"] = _time
 
     async def show(self, link: str, lang: Lang) -> Response:
         try:
             shown = await self._consents.show(self._consents.consent_id(link), lang)
         except Rejection as no:
-            return self._sorry(no, lang)
+            return self._sorry(no, lang, link)
+        standing = shown.view.standing
         return self._page(
             "consent.html",
             lang,
             link=link,
-            view=shown.view,
-            asked=shown.view.consent.requested,
             names=shown.names,
-            paragraphs=_paragraphs(shown.notice.text),
-            standing=shown.view.standing,
-            happened=_happened(shown.view, WORDS[lang]),
-            open=shown.view.standing is Standing.REQUESTED,
-            withdrawable=shown.view.standing in {Standing.GIVEN, Standing.REDEEMED},
+            notice=_notice(shown, lang),
+            notice_hash=shown.notice.hash,
+            standing=standing,
+            meaning=_meaning(shown, lang),
+            happened=_happened(shown.view, lang),
+            open=standing in ANSWERABLE[Decision.GIVEN],
+            withdrawable=standing in ANSWERABLE[Decision.WITHDRAWN],
         )
 
-    async def ask_code(self, link: str, decision: Decision, lang: Lang) -> Response:
+    async def ask_code(self, link: str, decision: str, lang: Lang) -> Response:
         try:
             consent_id = self._consents.consent_id(link)
-            challenge_id = await self._consents.ask_signature(consent_id, decision, lang)
+            challenge_id = await self._consents.ask_signature(consent_id, _decision(decision), lang)
         except Rejection as no:
             return self._sorry(no, lang, link)
-        return _see(f"/c/{link}/sign/{challenge_id}?lang={lang}")
+        return _see(f"{link}/sign/{challenge_id}", lang)
 
     async def show_sign(
         self, link: str, challenge_id: str, lang: Lang, error: Rejection | None = None
     ) -> Response:
         try:
-            shown = await self._consents.show(self._consents.consent_id(link), lang)
-            challenge = _challenge(shown.view, challenge_id)
+            consent_id = self._consents.consent_id(link)
+            challenge = _challenge(await self._consents.consent(consent_id), challenge_id)
+            # In the statement's language: that text was served, this page serves no other.
+            signed_lang: Lang = "en" if challenge.asked.statement.notice_lang == "en" else "vi"
+            shown = await self._consents.show(consent_id, signed_lang)
         except Rejection as no:
             return self._sorry(no, lang, link)
-        if challenge.signed:
-            return _see(f"/c/{link}?lang={lang}")
+        decision = challenge.asked.statement.decision
+        if shown.view.standing not in ANSWERABLE[decision]:
+            return _see(link, lang)
         return self._page(
             "sign.html",
             lang,
@@ -129,30 +157,33 @@ class _Pages:
             link=link,
             names=shown.names,
             challenge_id=challenge_id,
-            statement=challenge.asked.statement,
+            decision=decision,
             phone_end=shown.phone_end,
-            until=_time(challenge.asked.expires_at),
+            until=_time(challenge.asked.expires_at, lang),
             error=_error(error, lang),
-            over=error is not None and error.code != "code_wrong",
+            over=challenge.overtried or _is_last(error),
         )
 
     async def sign(self, link: str, challenge_id: str, code: str, lang: Lang) -> Response:
         try:
-            await self._consents.sign(self._consents.consent_id(link), challenge_id, code)
-        except Unavailable as no:
-            return self._sorry(no, lang, link)
+            consent_id = self._consents.consent_id(link)
+            await self._consents.sign(consent_id, challenge_id, _digits(code))
         except Rejection as no:
-            if no.code.startswith("code_"):
+            if no.code in {"code_wrong", "code_expired", "code_tries_used", "malformed"}:
                 return await self.show_sign(link, challenge_id, lang, no)
             return self._sorry(no, lang, link)
-        return _see(f"/c/{link}?lang={lang}")
+        return _see(link, lang)
 
-    def _sorry(self, no: Rejection, lang: Lang, link: str | None = None) -> Response:
-        sentences = [sentence(reason.code, lang) for reason in no.reasons]
-        status = STATUS[no.kind]
-        if no.kind is Kind.UNKNOWN:
-            link = None
-        return self._page("sorry.html", lang, status=status, link=link, sentences=sentences)
+    def _sorry(self, no: Rejection, lang: Lang, link: str) -> Response:
+        """Say why not; of a link that we did not make, the same whatever it was."""
+        return self._page(
+            "sorry.html",
+            lang,
+            status=STATUS[no.kind],
+            link=None if no.code in {"not_found", "consent_unknown"} else link,
+            sentences=[_sentence(reason.code, lang) for reason in no.reasons],
+            both={one: _sentence("not_found", one) for one in WORDS},
+        )
 
     def _page(self, name: str, lang: Lang, *, status: int = 200, **values: Any) -> Response:
         html = self._templates.get_template(name).render(
@@ -165,6 +196,21 @@ class _Pages:
         return HTMLResponse(html, status, SECURITY_HEADERS)
 
 
+def _decision(pressed: str) -> Decision:
+    try:
+        return Decision(pressed)
+    except ValueError:
+        raise Rejection(Kind.MALFORMED, "malformed") from None
+
+
+def _digits(typed: str) -> str:
+    """Return the code's digits, however they were spaced; raises `Rejection` for another number."""
+    digits = re.sub(r"[^0-9]", "", typed)
+    if len(digits) != DIGITS:
+        raise Rejection(Kind.MALFORMED, "malformed", reasons=[Reason("code_shape")])
+    return digits
+
+
 def _challenge(view: ConsentView, challenge_id: str) -> Challenge:
     challenge = view.consent.challenges.get(challenge_id)
     if challenge is None:
@@ -172,33 +218,79 @@ def _challenge(view: ConsentView, challenge_id: str) -> Challenge:
     return challenge
 
 
-def _paragraphs(text: str) -> list[tuple[str, str]]:
-    """Split a notice into `(tag, text)`: `# ` its title, `## ` a heading, the rest paragraphs."""
-    marks = {"#": "h1", "##": "h2"}
-    lines = [line for line in text.splitlines() if line]
-    parted = [(line.split(" ", 1), line) for line in lines]
+def _notice(shown: Shown, lang: Lang) -> list[tuple[int, Markup]]:
+    """Part the notice into its blocks: level 1 its title, 2 a heading, 0 a paragraph.
+
+    The text is its blocks with a blank line between; `# ` and `## ` mark title and headings.
+    """
+    blocks = shown.notice.text.split("\n\n")
+    marked = [re.fullmatch(r"(?:(#{1,2}) )?(.*)", block, re.DOTALL) for block in blocks]
+    return [(len(one[1] or ""), _spoken(one[2], shown, lang)) for one in marked if one]
+
+
+def _spoken(text: str, shown: Shown, lang: Lang) -> Markup:
+    """Mark names as Vietnamese inside other text, so that a screen reader says them right."""
+    names = [one for one in astuple(shown.names) if one] if lang != "vi" else []
+    pattern = "|".join(re.escape(one) for one in sorted(names, key=len, reverse=True))
+    parts: Sequence[str] = re.split(f"({pattern})", text) if names else [text]
+    name = Markup('<span lang="vi">{}</span>')
+    return Markup().join(
+        name.format(one) if at % 2 else escape(one) for at, one in enumerate(parts)
+    )
+
+
+def _meaning(shown: Shown, lang: Lang) -> Markup:
+    """Return what the present standing means, with its one time and the names."""
+    consent = shown.view.consent
+    times = {
+        Standing.REQUESTED: consent.requested and consent.requested.decide_by,
+        Standing.LAPSED: consent.requested and consent.requested.decide_by,
+        Standing.GIVEN: consent.given and consent.given.statement.expires_at,
+        Standing.REFUSED: consent.refused and consent.refused.asking_again_from,
+    }
+    at = times.get(shown.view.standing)
+    words, names = WORDS[lang], shown.names
+    askers = f" {words['and']} ".join(one for one in (names.bank, names.office) if one)
+    meaning = words[f"meaning_{shown.view.standing}"].format(
+        time=_time(at, lang) if at else "", bank=names.bank, askers=askers
+    )
+    return _spoken(meaning, shown, lang)
+
+
+def _happened(view: ConsentView, lang: Lang) -> list[tuple[str, str, int]]:
+    """List what happened: words, local time, position in the log."""
+    placed = sorted(view.places.items(), key=lambda item: item[1].position)
     return [
-        (marks[words[0]], words[1]) if words[0] in marks else ("p", line) for words, line in parted
+        (WORDS[lang][f"did_{name}"], _time(one.recorded_at, lang), one.position)
+        for name, one in placed
     ]
 
 
-def _happened(view: ConsentView, words: dict[str, str]) -> list[tuple[str, str, int]]:
-    """List what happened: words, local time, position in the log."""
-    placed = sorted(view.places.items(), key=lambda item: item[1].position)
-    return [(words[f"did_{name}"], _time(one.recorded_at), one.position) for name, one in placed]
+def _time(instant: datetime, lang: Lang) -> str:
+    return instant.astimezone(VIETNAM).strftime(TIME_FORMATS[lang])
 
 
-def _time(instant: datetime) -> str:
-    return instant.astimezone(VIETNAM).strftime("%H:%M %d/%m/%Y")
+def _sentence(code: str, lang: Lang) -> str:
+    """Return a reason as the citizen is told it; the shared table speaks to clerks and banks."""
+    return WORDS[lang].get(f"no_{code}") or sentence(code, lang)
 
 
 def _error(no: Rejection | None, lang: Lang) -> str:
     if no is None:
         return ""
     (reason,) = no.reasons
-    text = sentence(reason.code, lang)
+    if reason.detail == "0":
+        return _sentence("code_tries_used", lang)
+    text = _sentence(reason.code, lang)
     return f"{text} {WORDS[lang]['tries_left']} {reason.detail}." if reason.detail else text
 
 
-def _see(address: str) -> Response:
-    return RedirectResponse(address, 303, SECURITY_HEADERS)
+def _is_last(no: Rejection | None) -> bool:
+    """Tell whether this code is of no more use."""
+    if no is None or no.code == "malformed":
+        return False
+    return no.code != "code_wrong" or no.reasons[0].detail == "0"
+
+
+def _see(address: str, lang: Lang) -> Response:
+    return RedirectResponse(f"/c/{address}?lang={lang}", 303, SECURITY_HEADERS)
