@@ -24,6 +24,11 @@ def system_clock() -> datetime:
     return datetime.now(UTC)
 
 
+def choose_clock(*, sandbox: bool, file: Path | None) -> Clock:
+    """Return a sandbox's moved clock if there is a file to move it, else the machine's."""
+    return SandboxClock(file) if sandbox and file else system_clock
+
+
 class SandboxClock:
     """The machine's time moved by the seconds in a file; an empty or absent file moves nothing.
 

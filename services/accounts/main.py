@@ -1,8 +1,6 @@
 """Puts the accounts service together: the one file that knows every part."""
 
 import secrets
-from collections.abc import Callable
-from datetime import datetime
 
 import httpx
 from fastapi import FastAPI
@@ -12,7 +10,7 @@ from services.accounts.application import Openings, Parts
 from services.accounts.consents import LIMITS, TIMEOUT, HttpConsents
 from services.accounts.facts import VOCABULARY
 from services.accounts.settings import Settings
-from shared.clock import SandboxClock, system_clock
+from shared.clock import choose_clock
 from shared.ledger import stores
 from shared.ledger.log import Log
 from shared.signing import write_secret
@@ -27,7 +25,7 @@ def create_app(settings: Settings, client: httpx.AsyncClient | None = None) -> F
 
     `client` reaches the consent service; by default over the network at `consent_url`.
     """
-    now = _clock(settings)
+    now = choose_clock(sandbox=settings.sandbox, file=settings.clock_file)
     client = client or httpx.AsyncClient(
         base_url=settings.consent_url, timeout=TIMEOUT, limits=LIMITS
     )
@@ -69,9 +67,3 @@ def init(settings: Settings) -> None:
 def from_env() -> FastAPI:
     """Return the service as the environment sets it."""
     return create_app(Settings())
-
-
-def _clock(settings: Settings) -> Callable[[], datetime]:
-    if settings.sandbox and settings.clock_file:
-        return SandboxClock(settings.clock_file)
-    return system_clock

@@ -1,8 +1,5 @@
 """Puts the consent service together: the one file that knows every part."""
 
-from collections.abc import Callable
-from datetime import datetime
-
 from fastapi import FastAPI
 
 from services.consent.api import consents as consent_routes
@@ -16,7 +13,7 @@ from services.consent.pages import sandbox
 from services.consent.policy import Policy
 from services.consent.settings import Settings
 from services.consent.sms import HttpGateway, Outbox, SmsGateway
-from shared.clock import SandboxClock, system_clock
+from shared.clock import choose_clock
 from shared.ledger import stores
 from shared.ledger.log import Log
 from shared.signing import Signer, load_keys, renew_keys
@@ -35,7 +32,7 @@ def create_app(settings: Settings) -> FastAPI:
 
 def create_parts(settings: Settings) -> Parts:
     """Return everything that the service is made of, open and ready."""
-    now = _clock(settings)
+    now = choose_clock(sandbox=settings.sandbox, file=settings.clock_file)
     return Parts(
         log=Log(stores.open_recorder(settings.ledger_address, now), VOCABULARY),
         signer=Signer(settings.issuer, load_keys(settings.folder / "keys")),
@@ -55,7 +52,8 @@ def init(settings: Settings) -> None:
     stores.create_schema(settings.ledger_address)
     create_vault(settings.folder)
     create_code_key(settings.folder / "codes.key")
-    renew_keys(settings.folder / "keys", _clock(settings)())
+    now = choose_clock(sandbox=settings.sandbox, file=settings.clock_file)
+    renew_keys(settings.folder / "keys", now())
 
 
 def from_env() -> FastAPI:
@@ -84,12 +82,6 @@ def _app(settings: Settings, parts: Parts) -> FastAPI:
     if isinstance(parts.sms, Outbox):
         app.include_router(sandbox.routes(parts.sms))
     return app
-
-
-def _clock(settings: Settings) -> Callable[[], datetime]:
-    if settings.sandbox and settings.clock_file:
-        return SandboxClock(settings.clock_file)
-    return system_clock
 
 
 def _gateway(settings: Settings) -> SmsGateway:
