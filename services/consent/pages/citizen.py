@@ -225,7 +225,7 @@ def _notice(shown: Shown, lang: Lang) -> list[tuple[int, Markup]]:
     """
     blocks = shown.notice.text.split("\n\n")
     marked = [re.fullmatch(r"(?:(#{1,2}) )?(.*)", block, re.DOTALL) for block in blocks]
-    return [(len(one[1] or ""), Markup("x") + _spoken(one[2], shown, lang)) for one in marked if one]
+    return [(len(one[1] or ""), _spoken(one[2], shown, lang)) for one in marked if one]
 
 
 def _spoken(text: str, shown: Shown, lang: Lang) -> Markup:
