@@ -32,7 +32,8 @@ def main() -> int:
     """Serve until Ctrl-C or a request to stop; returns 1 if a service ended by itself."""
     folder = FOLDER.absolute()
     folder.mkdir(exist_ok=True, mode=0o700)
-    signal.signal(signal.SIGTERM, _interrupt)
+    for request in (signal.SIGTERM, signal.SIGHUP):  # the latter when a terminal is closed
+        signal.signal(request, _interrupt)
     try:
         with Services(folder, tokens_of(folder)) as services:
             _say(services, folder)
