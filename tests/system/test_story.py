@@ -1,12 +1,19 @@
-"""The README's story of one account, run as it stands there: four curl calls and a phone."""
+"""The story of one account: as the README tells it, and as two logs keep it.
+
+Four curl calls and a phone, run as they stand there; then the logs of such stories, tampered with
+in every way that a law forbids.
+"""
 
 import asyncio
+import base64
+import copy
 import json
 import os
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +23,8 @@ import pytest
 from demo.cast import ACCOUNT, citizens, make_tokens, seed
 from demo.phone import Phone
 from demo.services import Services
-from tests.support.world import new_id
+from tests.support.laws import LAWS, payload, personal_data, violations
+from tests.support.world import a_world, new_id
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 
@@ -74,3 +82,213 @@ def test_the_story_of_one_account(tmp_path: Path) -> None:
         assert run(open_account, variables)["standing"] == "opened"
         assert run(confirm, variables)["standing"] == "confirmed"
         assert run(open_account, variables)["standing"] == "confirmed"
+
+
+# -- as two logs keep it ------------------------------------------------------------------------
+
+NUMBER = "0123456789"
+
+Facts = list[dict[str, Any]]
+Break = Callable[[Facts, Facts], object]
+
+
+@dataclass(frozen=True)
+class Told:
+    """Two logs in which everything happened at least once, the keys, and what is personal."""
+
+    consent: Facts
+    accounts: Facts
+    keys: dict[str, Any]
+    personal: list[str]
+
+    def broken(self, change: Break) -> list[str]:
+        """Return what is found once a change was made to copies of the logs."""
+        consent, accounts = copy.deepcopy((self.consent, self.accounts))
+        change(consent, accounts)
+        return violations(consent, accounts, self.keys, self.personal)
+
+
+async def tell(folder: Path) -> Told:
+    """Open two accounts, one of them confirmed; refuse, withdraw, and be rejected."""
+    async with a_world(folder) as world:
+        mai, hieu, tam, lan = world.people[:4]
+        _, _, event = await world.given(mai)
+        opening_id = new_id()
+        (await world.open(mai, event, opening_id=opening_id)).raise_for_status()
+        bank = world.tokens.header(ACCOUNT.bank_id)
+        address = f"/openings/{opening_id}/confirmation"
+        answer = await world.accounts.put(address, json={"account_number": NUMBER}, headers=bank)
+        assert answer.status_code == 200
+        _, asked = await world.ask(hieu)
+        await world.phone(hieu).decide(asked.json()["link"], "refused")
+        _, link, event = await world.given(tam)
+        await world.phone(tam).decide(link, "withdrawn")
+        assert (await world.open(tam, event)).status_code == 403
+        assert (await world.open(lan, None)).status_code == 403
+        _, _, event = await world.given(lan)
+        (await world.open(lan, event)).raise_for_status()
+        return Told(
+            await world.log(world.consent),
+            await world.log(world.accounts),
+            (await world.consent.get("/.well-known/jwks.json")).json(),
+            personal_data(world.people, NUMBER),
+        )
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
+    """Give two sound logs."""
+    return asyncio.run(tell(tmp_path_factory.mktemp("told")))
+
+
+def first(log: Facts, kind: str, number: int = 0) -> dict[str, Any]:
+    """Return a fact of a kind."""
+    found: dict[str, Any] = [fact for fact in log if fact["kind"] == f"{kind}.1"][number]
+    return found
+
+
+def renumber(log: Facts) -> None:
+    """Give every fact its position, and all of them one time, so that law 1 sees nothing."""
+    for position, fact in enumerate(log, start=1):
+        fact.update(position=position, recorded_at=log[0]["recorded_at"])
+
+
+def move(log: Facts, fact: dict[str, Any], index: int) -> None:
+    """Put a fact elsewhere."""
+    log.remove(fact)
+    log.insert(index, fact)
+    renumber(log)
+
+
+def drop(log: Facts, fact: dict[str, Any]) -> None:
+    """Remove a fact and close the gap."""
+    log.remove(fact)
+    renumber(log)
+
+
+def add(log: Facts, fact: dict[str, Any], **changed: Any) -> None:
+    """Append a copy of a fact with other data."""
+    other = copy.deepcopy(fact)
+    other["data"] |= changed
+    log.append(other)
+    renumber(log)
+
+
+def change(log: int, kind: str, **changed: Any) -> Break:
+    """Return a change of some fields of the first fact of a kind; 0 is the consent log."""
+    return lambda *logs: first(logs[log], kind)["data"].update(changed)
+
+
+def change_statement(kind: str, **changed: Any) -> Break:
+    """Return a change of what a citizen signed."""
+    return lambda consent, _: first(consent, kind)["data"]["statement"].update(changed)
+
+
+def forge(_: Facts, accounts: Facts) -> None:
+    """Put another citizen into an account's event, and leave the signature."""
+    data = first(accounts, "account.opened")["data"]
+    head, _, signature = data["consent_event"].split(".")
+    body = json.dumps({**payload(data["consent_event"]), "sub": "c-other"}).encode()
+    data["consent_event"] = f"{head}.{base64.urlsafe_b64encode(body).decode().rstrip('=')}." + (
+        signature
+    )
+
+
+def exchange_receipts(_: Facts, accounts: Facts) -> None:
+    """Give the first account the second one's receipt."""
+    receipt = first(accounts, "account.opened", 1)["data"]["redemption_receipt"]
+    first(accounts, "account.opened")["data"]["redemption_receipt"] = receipt
+
+
+def exchange_events(consent: Facts, _: Facts) -> None:
+    """Give the first citizen the second one's signed event."""
+    event = first(consent, "consent.given", 1)["data"]["event"]
+    first(consent, "consent.given")["data"]["event"] = event
+
+
+def withdraw_before(consent: Facts, _: Facts) -> None:
+    """Have a used consent withdrawn before its use."""
+    used = first(consent, "consent.redeemed")
+    add(consent, first(consent, "consent.withdrawn"), consent_id=used["data"]["consent_id"])
+    move(consent, consent[-1], consent.index(used))
+
+
+def refuse_too(consent: Facts, _: Facts) -> None:
+    """Have a given consent refused as well."""
+    consent_id = first(consent, "consent.given")["data"]["consent_id"]
+    add(consent, first(consent, "consent.refused"), consent_id=consent_id)
+
+
+def use_before(consent: Facts, _: Facts) -> None:
+    """Have a consent used before it was given."""
+    given = first(consent, "consent.given")
+    move(consent, first(consent, "consent.redeemed"), consent.index(given))
+
+
+OPENED = "account.opened"
+GIVEN = "consent.given"
+USED = "consent.redeemed"
+OTHER = "0" * 64
+
+BROKEN: dict[str, tuple[int, Break]] = {
+    "a gap": (1, lambda c, a: c.pop(5)),
+    "a gap at the start": (1, lambda c, a: a.pop(0)),
+    "time going back": (1, lambda c, a: a[-1].update(recorded_at="2001-01-01T00:00:00Z")),
+    "no redemption": (2, lambda c, a: drop(c, first(c, USED))),
+    "a redemption for another command": (2, change(0, USED, command_hash=OTHER)),
+    "another's redemption": (2, change(0, USED, redemption_id="another")),
+    "another consent's redemption": (2, change(0, USED, consent_id="another")),
+    "two redemptions": (3, lambda c, a: add(c, first(c, USED), redemption_id="another")),
+    "two accounts": (3, lambda c, a: add(a, first(a, OPENED), opening_id="another")),
+    "used after a withdrawal": (4, withdraw_before),
+    "used before given": (4, use_before),
+    "never given": (5, lambda c, a: drop(c, first(c, GIVEN))),
+    "another citizen": (5, change(1, OPENED, citizen_id="another")),
+    "another bank": (5, change(1, OPENED, bank_id="another")),
+    "another product": (5, change(1, OPENED, product_id="another")),
+    "other terms": (5, change(1, OPENED, terms_hash=OTHER)),
+    "another purpose": (5, change(1, OPENED, purpose="another")),
+    "another office": (5, change(1, OPENED, office_id="another")),
+    "another clerk": (5, change(1, OPENED, clerk_id="another")),
+    "another site": (5, change(1, OPENED, site_id=None)),
+    "another event": (5, exchange_events),
+    "a forged event": (6, forge),
+    "another's receipt": (6, exchange_receipts),
+    "a text never shown": (7, lambda c, a: drop(c, first(c, "notice.served"))),
+    "a code never asked for": (7, lambda c, a: drop(c, first(c, "signature.asked"))),
+    "given twice": (8, lambda c, a: add(c, first(c, GIVEN))),
+    "given and refused": (8, refuse_too),
+    "a changed statement": (9, change_statement(GIVEN, product_id="another")),
+    "a use of another statement": (9, change(0, USED, statement_hash=OTHER)),
+    "another text shown": (10, change(0, "notice.served", notice_hash=OTHER)),
+    "a code for something else": (10, change(0, "signature.asked", statement_hash=OTHER)),
+    "a withdrawal that agrees": (10, change_statement("consent.withdrawn", decision="given")),
+    "a receipt for another place": (11, lambda c, a: move(c, c[0], len(c))),
+    "confirmed twice": (12, lambda c, a: add(a, first(a, "account.confirmed"), account_id="b")),
+    "a number twice": (12, lambda c, a: add(a, first(a, "account.confirmed"), opening_id="b")),
+    "no reason": (13, change(1, "opening.rejected", reasons=[])),
+    "an unknown reason": (13, change(0, "redemption.rejected", reasons=["why_not"])),
+    "a missing tag": (14, lambda c, a: first(c, "consent.withdrawn")["tags"].pop(0)),
+    "a name": (15, change(0, "site.registered", host="Hồ Thị Mai")),
+    "a phone": (15, change(1, OPENED, product_id="0900000001")),
+    "an account number": (15, change(1, "account.confirmed", account_end=NUMBER)),
+}
+"""Each way to break a law, and the law that must be found broken."""
+
+
+def test_a_sound_pair_of_logs_breaks_no_law(told: Told) -> None:
+    """What the services wrote is found sound, so that a violation means something."""
+    assert told.broken(lambda consent, accounts: None) == []
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_each_way_to_break_a_law_is_found(name: str, told: Told) -> None:
+    """A log that was tampered with, or written under wrong rules, breaks the law that says so."""
+    law, way = BROKEN[name]
+    found = told.broken(way)
+    assert any(sentence.startswith(f"law {law}:") for sentence in found), found
+
+
+def test_every_law_can_be_broken() -> None:
+    """No law is only a sentence."""
+    assert {law for law, _ in BROKEN.values()} == set(LAWS)
