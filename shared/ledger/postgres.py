@@ -1,14 +1,16 @@
 """The production store: PostgreSQL, several logs in one database as schemas, several processes.
 
 A row of its own is locked until commit, so positions are given one transaction at a time, in the
-order in which they become visible. The row is never updated: the last position is the log's own.
+order in which they become visible. The row is never updated: the end is the last commit's own row.
 READ COMMITTED lets the statement after the lock see the commit before it.
 """
 
 import threading
+import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
-from typing import Any
+from functools import partial
 
 import psycopg
 from eventsourcing.dcb.api import DCBAppendCondition, DCBQuery
@@ -17,11 +19,15 @@ from psycopg import sql
 from psycopg.rows import TupleRow
 from typing_extensions import override
 
+from shared.ledger.merkle import Frontier
 from shared.ledger.recorder import (
+    SCHEMA_VERSION,
     Append,
     Appended,
+    Head,
     Page,
     Recorder,
+    SchemaMissing,
     StoredFact,
     matching_positions,
 )
@@ -31,15 +37,22 @@ Connection = psycopg.Connection[TupleRow]
 CONNECT_TIMEOUT_S = 5
 """Seconds to wait for the server before the process gives up and is started again."""
 
+LOOK_BACK_PAUSES_S = (0.0, 0.1, 0.5, 1.0, 2.0)
+"""Seconds before each try to ask whether a commit took place: a server that restarts needs some."""
+
 SCHEMA = """
-CREATE TABLE IF NOT EXISTS head (one boolean PRIMARY KEY DEFAULT true CHECK (one));
-INSERT INTO head VALUES (true) ON CONFLICT DO NOTHING;
+CREATE TABLE IF NOT EXISTS head (
+    one     boolean PRIMARY KEY DEFAULT true CHECK (one),
+    version integer NOT NULL
+);
+INSERT INTO head (version) VALUES ({version}) ON CONFLICT DO NOTHING;
 CREATE TABLE IF NOT EXISTS facts (
     position    bigint PRIMARY KEY,
     recorded_at timestamptz NOT NULL,
     kind        text NOT NULL,
     tags        text[] NOT NULL,
-    data        bytea NOT NULL
+    data        bytea NOT NULL,
+    leaf        bytea NOT NULL
 );
 CREATE INDEX IF NOT EXISTS facts_by_kind ON facts (kind, position);
 CREATE TABLE IF NOT EXISTS fact_tags (
@@ -48,11 +61,20 @@ CREATE TABLE IF NOT EXISTS fact_tags (
     kind     text NOT NULL,
     PRIMARY KEY (tag, position)
 );
+CREATE TABLE IF NOT EXISTS commits (
+    position    bigint PRIMARY KEY,
+    recorded_at timestamptz NOT NULL,
+    root        bytea NOT NULL,
+    frontier    bytea NOT NULL
+);
+CREATE INDEX IF NOT EXISTS commits_by_time ON commits (recorded_at, position);
 CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS
     $$ BEGIN RAISE EXCEPTION 'facts are never changed or removed'; END $$;
 CREATE OR REPLACE TRIGGER facts_stay BEFORE UPDATE OR DELETE OR TRUNCATE ON facts
     EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER tags_stay BEFORE UPDATE OR DELETE OR TRUNCATE ON fact_tags
+    EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER commits_stay BEFORE UPDATE OR DELETE OR TRUNCATE ON commits
     EXECUTE FUNCTION refuse_change();
 """
 
@@ -64,7 +86,7 @@ def create_schema(url: str, schema: str) -> None:
         connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [schema])
         connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(name))
         connection.execute(sql.SQL("SET LOCAL search_path TO {}").format(name))
-        connection.execute(SCHEMA)
+        connection.execute(sql.SQL(SCHEMA).format(version=SCHEMA_VERSION))
 
 
 class PostgresRecorder(Recorder):
@@ -84,9 +106,9 @@ class PostgresRecorder(Recorder):
     ) -> Page:
         positions, parameters = matching_positions(query or DCBQuery(), after, "%s")
         with self._reader as connection:
-            head = _head(connection)[0]
+            head = _position(connection)
             rows = connection.execute(
-                "SELECT position, recorded_at, kind, tags, data FROM facts"
+                "SELECT position, recorded_at, kind, tags, data, leaf FROM facts"
                 f" WHERE position IN ({positions}) AND position <= %s"
                 " ORDER BY position LIMIT %s",
                 [*parameters, head, limit],
@@ -97,24 +119,68 @@ class PostgresRecorder(Recorder):
     @override
     def head(self) -> int:
         with self._reader as connection:
-            return _head(connection)[0]
+            return _position(connection)
+
+    @override
+    def end(self) -> Head:
+        with self._reader as connection:
+            return _end(connection)
+
+    @override
+    def root(self, position: int) -> bytes | None:
+        with self._reader as connection:
+            return _root(connection, position)
+
+    @override
+    def position_at(self, instant: datetime) -> int:
+        with self._reader as connection:
+            found = connection.execute(
+                "SELECT coalesce(max(position), 0) FROM commits WHERE recorded_at <= %s", [instant]
+            )
+            return int(_row(found)[0])
 
     @override
     def append_batch(self, batch: Sequence[Append]) -> list[Appended | IntegrityError]:
-        with self._writer as connection, connection.transaction():
-            connection.execute("SELECT 1 FROM head FOR UPDATE")
-            head, last = _head(connection)
-            recorded_at = self._time_after(last)
-            outcomes = list[Appended | IntegrityError]()
-            for append in batch:
-                if append.condition and _fails(connection, append.condition):
-                    outcomes.append(IntegrityError(append.condition))
-                    continue
-                _insert(connection, append, head, recorded_at)
-                head += len(append.events)
-                outcomes.append(Appended(head, recorded_at))
+        written: tuple[list[Appended | IntegrityError], Head] | None = None
+        try:
+            with self._writer as connection, connection.transaction():
+                written = self._write(connection, batch)
+        except psycopg.OperationalError:
+            if written is None or not self._was_committed(written[1]):
+                raise
         self._tell_waiting()
-        return outcomes
+        return written[0]
+
+    def _write(
+        self, connection: Connection, batch: Sequence[Append]
+    ) -> tuple[list[Appended | IntegrityError], Head]:
+        connection.execute("SELECT 1 FROM head FOR UPDATE")
+        before = _end(connection)
+        outcomes, end = self._place(
+            batch, before, partial(_fails, connection), partial(_insert, connection)
+        )
+        if end.position > before.position:
+            connection.execute(
+                "INSERT INTO commits VALUES (%s, %s, %s, %s)",
+                [end.position, end.recorded_at, end.tree.root(), end.tree.pack()],
+            )
+        return outcomes, end
+
+    def _was_committed(self, end: Head) -> bool:
+        """Tell whether a commit took place whose answer was lost.
+
+        The lock is taken first: a transaction that is still under way ends before it is given.
+        """
+        for pause_s in LOOK_BACK_PAUSES_S:
+            time.sleep(pause_s)
+            with (
+                suppress(psycopg.OperationalError),
+                self._reader as connection,
+                connection.transaction(),
+            ):
+                connection.execute("SELECT 1 FROM head FOR UPDATE")
+                return _root(connection, end.position) == end.tree.root()
+        return False
 
     @override
     def close(self) -> None:
@@ -151,14 +217,43 @@ class _Line:
     def _open(self) -> Connection:
         connection = psycopg.connect(self._url, autocommit=True, connect_timeout=CONNECT_TIMEOUT_S)
         connection.execute("SELECT set_config('search_path', %s, false)", [self._schema])
+        try:
+            self._check_version(connection)
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
+    def _check_version(self, connection: Connection) -> None:
+        try:
+            version = _row(connection.execute("SELECT version FROM head"))[0]
+        except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn):
+            raise SchemaMissing(f"no ledger in the schema {self._schema}") from None
+        if version != SCHEMA_VERSION:
+            raise SchemaMissing(f"{self._schema} holds version {version}, not {SCHEMA_VERSION}")
 
-def _head(connection: Connection) -> tuple[int, datetime | None]:
+
+def _row(cursor: psycopg.Cursor[TupleRow]) -> TupleRow:
+    row = cursor.fetchone()
+    assert row is not None
+    return row
+
+
+def _position(connection: Connection) -> int:
+    return int(_row(connection.execute("SELECT coalesce(max(position), 0) FROM commits"))[0])
+
+
+def _root(connection: Connection, position: int) -> bytes | None:
+    found = connection.execute("SELECT root FROM commits WHERE position = %s", [position])
+    row = found.fetchone()
+    return row[0] if row else None
+
+
+def _end(connection: Connection) -> Head:
     row = connection.execute(
-        "SELECT position, recorded_at FROM facts ORDER BY position DESC LIMIT 1"
+        "SELECT position, recorded_at, frontier FROM commits ORDER BY position DESC LIMIT 1"
     ).fetchone()
-    return (row[0], row[1]) if row else (0, None)
+    return Head(Frontier.unpack(row[0], row[2]), row[1]) if row else Head()
 
 
 def _fails(connection: Connection, condition: DCBAppendCondition) -> bool:
@@ -169,12 +264,15 @@ def _fails(connection: Connection, condition: DCBAppendCondition) -> bool:
     return found.fetchone() is not None
 
 
-def _insert(connection: Connection, append: Append, head: int, recorded_at: datetime) -> None:
-    facts, tags = list[tuple[Any, ...]](), list[tuple[Any, ...]]()
-    for position, event in enumerate(append.events, start=head + 1):
-        facts.append((position, recorded_at, event.type, event.tags, event.data))
-        tags += [(tag, position, event.type) for tag in dict.fromkeys(event.tags)]
+def _insert(connection: Connection, facts: Sequence[StoredFact]) -> None:
+    tags = [(tag, one.position, one.kind) for one in facts for tag in dict.fromkeys(one.tags)]
     with connection.cursor() as cursor:
-        cursor.executemany("INSERT INTO facts VALUES (%s, %s, %s, %s, %s)", facts)
+        cursor.executemany(
+            "INSERT INTO facts VALUES (%s, %s, %s, %s, %s, %s)",
+            [
+                (one.position, one.recorded_at, one.kind, one.tags, one.data, one.leaf)
+                for one in facts
+            ],
+        )
         if tags:
             cursor.executemany("INSERT INTO fact_tags VALUES (%s, %s, %s)", tags)

@@ -8,7 +8,7 @@ many appends in one transaction; each keeps its own condition and its own outcom
 import threading
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -24,6 +24,9 @@ from eventsourcing.dcb.api import (
 from eventsourcing.persistence import IntegrityError, ProgrammingError
 from typing_extensions import override
 
+from shared.ledger import entries
+from shared.ledger.merkle import Frontier, leaf_hash
+
 POLL_INTERVAL_S = 0.05
 """Seconds between looks for facts that another process appended: half of the 0.1 s promised."""
 
@@ -31,15 +34,38 @@ PAGE_FACTS_MAX = 500
 """Facts that a subscription fetches at once; bounds its memory."""
 
 
+SCHEMA_VERSION = 2
+"""Kept in every store; one of another version is not used."""
+
+
+class SchemaMissing(Exception):
+    """The store has no ledger, or one of another version: run the service's `init` first."""
+
+
 @dataclass(frozen=True, slots=True)
 class StoredFact:
-    """A fact as it lies in the store: bytes and place."""
+    """A fact as it lies in the store: bytes and place, and the leaf hash made when it came."""
 
     position: int
     recorded_at: datetime
     kind: str
     tags: list[str]
     data: bytes
+    leaf: bytes
+
+    @classmethod
+    def new(cls, position: int, recorded_at: datetime, event: DCBEvent) -> "StoredFact":
+        """Return an event in the place that it is given."""
+        entry = entries.encode(position, recorded_at, event.type, event.tags, event.data)
+        return cls(position, recorded_at, event.type, event.tags, event.data, leaf_hash(entry))
+
+    def entry(self) -> bytes:
+        """Return the entry that these bytes make."""
+        return entries.encode(self.position, self.recorded_at, self.kind, self.tags, self.data)
+
+    def leaf_now(self) -> bytes:
+        """Return the leaf hash that these bytes make; it differs if they were changed."""
+        return leaf_hash(self.entry())
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +90,19 @@ class Appended:
 
     position: int
     recorded_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The end of the log: its tree, and the time given to the last fact."""
+
+    tree: Frontier = field(default_factory=Frontier)
+    recorded_at: datetime | None = None
+
+    @property
+    def position(self) -> int:
+        """Return the last position, 0 for an empty log."""
+        return self.tree.size
 
 
 class Recorder(DCBRecorder):
@@ -91,11 +130,23 @@ class Recorder(DCBRecorder):
         """Return the last position, 0 for an empty log."""
 
     @abstractmethod
+    def end(self) -> Head:
+        """Return the end of the log with the tree over all of it."""
+
+    @abstractmethod
+    def root(self, position: int) -> bytes | None:
+        """Return the root kept when a commit ended at `position`, None if none ended there."""
+
+    @abstractmethod
+    def position_at(self, instant: datetime) -> int:
+        """Return the last position that was recorded at the instant or before, 0 if none was."""
+
+    @abstractmethod
     def append_batch(self, batch: Sequence[Append]) -> list[Appended | IntegrityError]:
         """Commit every append whose condition holds, in order, in one durable transaction.
 
-        Returns an outcome each. When it raises, nothing was recorded for certain only if the
-        transaction had not reached its commit: read back before writing again.
+        Returns an outcome each. A commit whose answer is lost is looked up before this returns or
+        raises; only where the store cannot be asked does an error leave it open.
         """
 
     @abstractmethod
@@ -134,6 +185,30 @@ class Recorder(DCBRecorder):
     ) -> "Subscription":
         """Return an endless reader that waits at the end of the log."""
         return Subscription(self, query, after)
+
+    def _place(
+        self,
+        batch: Sequence[Append],
+        head: Head,
+        fails: Callable[[DCBAppendCondition], bool],
+        insert: Callable[[Sequence[StoredFact]], None],
+    ) -> tuple[list[Appended | IntegrityError], Head]:
+        """Insert what may enter, and return the outcomes with the end that they lead to.
+
+        A later append's condition is checked after the earlier ones were inserted.
+        """
+        recorded_at, tree = self._time_after(head.recorded_at), head.tree
+        outcomes = list[Appended | IntegrityError]()
+        for append in batch:
+            if append.condition and fails(append.condition):
+                outcomes.append(IntegrityError(append.condition))
+                continue
+            placed = enumerate(append.events, start=tree.size + 1)
+            facts = [StoredFact.new(position, recorded_at, event) for position, event in placed]
+            insert(facts)
+            tree = tree.extended(fact.leaf for fact in facts)
+            outcomes.append(Appended(tree.size, recorded_at))
+        return outcomes, Head(tree, recorded_at)
 
     def wait(self, timeout_s: float) -> None:
         """Sleep until this process appends, or for `timeout_s` seconds."""

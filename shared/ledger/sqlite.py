@@ -9,7 +9,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import closing, contextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,20 +17,22 @@ from eventsourcing.dcb.api import DCBAppendCondition, DCBQuery
 from eventsourcing.persistence import IntegrityError
 from typing_extensions import override
 
+from shared.ledger.entries import EPOCH
+from shared.ledger.merkle import Frontier
 from shared.ledger.recorder import (
+    SCHEMA_VERSION,
     Append,
     Appended,
+    Head,
     Page,
     Recorder,
+    SchemaMissing,
     StoredFact,
     matching_positions,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-SCHEMA_VERSION = 1
-"""Kept in SQLite's `user_version`; a store of another version is not opened."""
 
 BUSY_TIMEOUT_S = 5.0
 """Seconds to wait for another process's commit before giving up: commits take milliseconds."""
@@ -41,7 +43,8 @@ CREATE TABLE facts (
     recorded_at INTEGER NOT NULL,  -- microseconds since 1970-01-01 UTC
     kind        TEXT NOT NULL,
     tags        TEXT NOT NULL,     -- JSON array, in the order given
-    data        BLOB NOT NULL      -- canonical JSON, RFC 8785
+    data        BLOB NOT NULL,     -- canonical JSON, RFC 8785
+    leaf        BLOB NOT NULL      -- docs/ledger-format.md
 ) STRICT;
 CREATE INDEX facts_by_kind ON facts (kind, position);
 CREATE TABLE fact_tags (
@@ -50,6 +53,13 @@ CREATE TABLE fact_tags (
     kind     TEXT NOT NULL,
     PRIMARY KEY (tag, position)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE commits (
+    position    INTEGER PRIMARY KEY,  -- the last that was committed
+    recorded_at INTEGER NOT NULL,
+    root        BLOB NOT NULL,        -- of the tree up to it
+    frontier    BLOB NOT NULL
+) STRICT;
+CREATE INDEX commits_by_time ON commits (recorded_at, position);
 CREATE TRIGGER facts_stay BEFORE UPDATE ON facts
     BEGIN SELECT RAISE(ABORT, 'facts are never changed'); END;
 CREATE TRIGGER facts_remain BEFORE DELETE ON facts
@@ -61,17 +71,15 @@ CREATE TRIGGER tags_stay BEFORE UPDATE ON fact_tags
     BEGIN SELECT RAISE(ABORT, 'facts are never changed'); END;
 CREATE TRIGGER tags_remain BEFORE DELETE ON fact_tags
     BEGIN SELECT RAISE(ABORT, 'facts are never removed'); END;
+CREATE TRIGGER commits_stay BEFORE UPDATE ON commits
+    BEGIN SELECT RAISE(ABORT, 'commits are never changed'); END;
+CREATE TRIGGER commits_remain BEFORE DELETE ON commits
+    BEGIN SELECT RAISE(ABORT, 'commits are never removed'); END;
 """
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class SchemaMissing(Exception):
-    """The store has no ledger, or one of another version: run the service's `init` first."""
 
 
 def create_schema(path: Path) -> None:
-    """Make an empty ledger at `path`; does nothing where one of this version is already."""
+    """Make an empty ledger at `path`, its version in `user_version`, unless one is there."""
     with closing(_connect(path)) as connection:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("BEGIN IMMEDIATE")
@@ -99,9 +107,9 @@ class SQLiteRecorder(Recorder):
     ) -> Page:
         positions, parameters = matching_positions(query or DCBQuery(), after, "?")
         with self._reading:
-            head = _head(self._reader)[0]
+            head = _position(self._reader)
             rows = self._reader.execute(
-                "SELECT position, recorded_at, kind, tags, data FROM facts"
+                "SELECT position, recorded_at, kind, tags, data, leaf FROM facts"
                 f" WHERE position IN ({positions}) AND position <= ? ORDER BY position LIMIT ?",
                 [*parameters, head, -1 if limit is None else limit],
             ).fetchall()
@@ -110,21 +118,37 @@ class SQLiteRecorder(Recorder):
     @override
     def head(self) -> int:
         with self._reading:
-            return _head(self._reader)[0]
+            return _position(self._reader)
+
+    @override
+    def end(self) -> Head:
+        with self._reading:
+            return _end(self._reader)
+
+    @override
+    def root(self, position: int) -> bytes | None:
+        with self._reading:
+            row = self._reader.execute(
+                "SELECT root FROM commits WHERE position = ?", [position]
+            ).fetchone()
+        return row[0] if row else None
+
+    @override
+    def position_at(self, instant: datetime) -> int:
+        with self._reading:
+            (position,) = self._reader.execute(
+                "SELECT coalesce(max(position), 0) FROM commits WHERE recorded_at <= ?",
+                [_stamp(instant)],
+            ).fetchone()
+        return int(position)
 
     @override
     def append_batch(self, batch: Sequence[Append]) -> list[Appended | IntegrityError]:
         with self._writing, _transaction(self._writer):
-            head, last = _head(self._writer)
-            recorded_at = self._time_after(last)
-            outcomes = list[Appended | IntegrityError]()
-            for append in batch:
-                if append.condition and self._fails(append.condition):
-                    outcomes.append(IntegrityError(append.condition))
-                    continue
-                self._insert(append, head, recorded_at)
-                head += len(append.events)
-                outcomes.append(Appended(head, recorded_at))
+            before = _end(self._writer)
+            outcomes, end = self._place(batch, before, self._fails, self._insert)
+            if end.position > before.position:
+                self._commit(end)
         self._tell_waiting()
         return outcomes
 
@@ -141,18 +165,25 @@ class SQLiteRecorder(Recorder):
         found = self._writer.execute(f"{positions} LIMIT 1", parameters).fetchone()
         return found is not None
 
-    def _insert(self, append: Append, head: int, recorded_at: datetime) -> None:
-        stamp = (recorded_at - EPOCH) // timedelta(microseconds=1)
-        for position, event in enumerate(append.events, start=head + 1):
-            tags = json.dumps(event.tags, ensure_ascii=False)
+    def _insert(self, facts: Sequence[StoredFact]) -> None:
+        for fact in facts:
+            tags = json.dumps(fact.tags, ensure_ascii=False)
+            stamp = _stamp(fact.recorded_at)
             self._writer.execute(
-                "INSERT INTO facts VALUES (?, ?, ?, ?, ?)",
-                (position, stamp, event.type, tags, event.data),
+                "INSERT INTO facts VALUES (?, ?, ?, ?, ?, ?)",
+                (fact.position, stamp, fact.kind, tags, fact.data, fact.leaf),
             )
             self._writer.executemany(
                 "INSERT INTO fact_tags VALUES (?, ?, ?)",
-                [(tag, position, event.type) for tag in dict.fromkeys(event.tags)],
+                [(tag, fact.position, fact.kind) for tag in dict.fromkeys(fact.tags)],
             )
+
+    def _commit(self, end: Head) -> None:
+        assert end.recorded_at is not None
+        self._writer.execute(
+            "INSERT INTO commits VALUES (?, ?, ?, ?)",
+            (end.position, _stamp(end.recorded_at), end.tree.root(), end.tree.pack()),
+        )
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -185,17 +216,29 @@ def _transaction(connection: sqlite3.Connection) -> "Iterator[None]":
         raise
 
 
-def _head(connection: sqlite3.Connection) -> tuple[int, datetime | None]:
+def _position(connection: sqlite3.Connection) -> int:
+    (position,) = connection.execute("SELECT coalesce(max(position), 0) FROM commits").fetchone()
+    return int(position)
+
+
+def _end(connection: sqlite3.Connection) -> Head:
     row = connection.execute(
-        "SELECT position, recorded_at FROM facts ORDER BY position DESC LIMIT 1"
+        "SELECT position, recorded_at, frontier FROM commits ORDER BY position DESC LIMIT 1"
     ).fetchone()
-    return (row[0], EPOCH + timedelta(microseconds=row[1])) if row else (0, None)
+    return Head(Frontier.unpack(row[0], row[2]), _instant(row[1])) if row else Head()
 
 
 def _stored(row: tuple[Any, ...]) -> StoredFact:
-    position, stamp, kind, tags, data = row
-    recorded_at = EPOCH + timedelta(microseconds=stamp)
-    return StoredFact(position, recorded_at, kind, json.loads(tags), data)
+    position, stamp, kind, tags, data, leaf = row
+    return StoredFact(position, _instant(stamp), kind, json.loads(tags), data, leaf)
+
+
+def _stamp(instant: datetime) -> int:
+    return (instant - EPOCH) // timedelta(microseconds=1)
+
+
+def _instant(stamp: int) -> datetime:
+    return EPOCH + timedelta(microseconds=stamp)
 
 
 def _statements(script: str) -> list[str]:

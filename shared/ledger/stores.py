@@ -23,7 +23,7 @@ def create_schema(address: str) -> None:
 
 
 def open_recorder(address: str, now: Callable[[], datetime]) -> Recorder:
-    """Return the recorder for the address; raises `UnknownStore`, `sqlite.SchemaMissing`."""
+    """Return the recorder for the address; raises `UnknownStore`, `SchemaMissing`."""
     if path := _sqlite_path(address):
         return sqlite.SQLiteRecorder(path, now)
     return postgres.PostgresRecorder(*_postgres_parts(address), now)

@@ -18,7 +18,9 @@ from hypothesis import strategies as st
 
 from shared.clock import system_clock
 from shared.ledger import sqlite, stores
-from shared.ledger.recorder import Append, Appended, Recorder
+from shared.ledger.merkle import Frontier
+from shared.ledger.postgres import Connection, PostgresRecorder
+from shared.ledger.recorder import Append, Appended, Head, Recorder, SchemaMissing
 from tests.support.postgres import in_a_schema
 
 Now = Callable[[], datetime]
@@ -188,10 +190,12 @@ def test_facts_cannot_be_changed_or_removed_in_sqlite(tmp_path: Path) -> None:
         for statement in (
             "UPDATE facts SET data = x'00'",
             "DELETE FROM facts",
-            "INSERT INTO facts VALUES (3, 0, 'k', '[]', x'00')",
-            "INSERT OR REPLACE INTO facts VALUES (1, 0, 'k', '[]', x'00')",
+            "INSERT INTO facts VALUES (3, 0, 'k', '[]', x'00', x'00')",
+            "INSERT OR REPLACE INTO facts VALUES (1, 0, 'k', '[]', x'00', x'00')",
             "UPDATE fact_tags SET tag = 'x'",
             "DELETE FROM fact_tags",
+            "UPDATE commits SET root = x'00'",
+            "DELETE FROM commits",
         ):
             with pytest.raises(sqlite3.IntegrityError):
                 raw.execute(statement)
@@ -204,8 +208,8 @@ def test_facts_cannot_be_changed_or_removed_in_postgres(postgres_url: str) -> No
     schema = address.rpartition("schema=")[2]
     with closing(stores.open_recorder(address, system_clock)) as recorder:
         recorder.append([event()])
-    for table in ("facts", "fact_tags"):
-        for statement in ("UPDATE {} SET kind = 'x'", "DELETE FROM {}", "TRUNCATE {} CASCADE"):
+    for table in ("facts", "fact_tags", "commits"):
+        for statement in ("UPDATE {} SET position = 9", "DELETE FROM {}", "TRUNCATE {} CASCADE"):
             with psycopg.connect(postgres_url) as raw, pytest.raises(psycopg.errors.RaiseException):
                 raw.execute(statement.format(f"{schema}.{table}").encode())
 
@@ -220,12 +224,27 @@ def test_sqlite_is_durable(tmp_path: Path) -> None:
 
 def test_a_ledger_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     """Opening never makes a schema: a wrong path is an error, not an empty log."""
-    with pytest.raises(sqlite.SchemaMissing):
+    with pytest.raises(SchemaMissing):
         stores.open_recorder(f"sqlite:///{tmp_path / 'none.db'}", system_clock)
     with closing(sqlite3.connect(tmp_path / "other.db")) as raw:
         raw.execute("PRAGMA user_version = 99")
-    with pytest.raises(sqlite.SchemaMissing):
+    with pytest.raises(SchemaMissing):
         stores.open_recorder(f"sqlite:///{tmp_path / 'other.db'}", system_clock)
+
+
+def test_a_schema_of_another_version_is_not_used(postgres_url: str) -> None:
+    """On the server as in a file: what is missing, or older, is an error and stays as it is."""
+    address = in_a_schema(postgres_url)
+    schema = address.rpartition("schema=")[2]
+    with closing(stores.open_recorder(address, system_clock)) as recorder:
+        with pytest.raises(SchemaMissing, match="no ledger"):
+            recorder.append([event()])
+        with psycopg.connect(postgres_url) as raw:
+            raw.execute(f"CREATE SCHEMA {schema}".encode())
+            raw.execute(f"CREATE TABLE {schema}.head (one boolean, version integer)".encode())
+            raw.execute(f"INSERT INTO {schema}.head VALUES (true, 1)".encode())
+        with pytest.raises(SchemaMissing, match="holds version 1"):
+            recorder.head()
 
 
 def test_an_unknown_address_is_refused() -> None:
@@ -248,6 +267,61 @@ def test_a_lost_connection_fails_one_call_and_is_opened_anew(postgres_url: str) 
         with pytest.raises(psycopg.Error):
             recorder.append([event()])
         assert recorder.append([event()]) == 2
+
+
+@pytest.mark.parametrize("committed", [False, True])
+def test_a_lost_answer_to_a_commit_is_looked_up(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch, *, committed: bool
+) -> None:
+    """The server dies on us at the commit, before or after it: what is told is what is there."""
+    address = in_a_schema(postgres_url)
+    stores.create_schema(address)
+    write = PostgresRecorder._write
+
+    def write_and_lose(
+        self: PostgresRecorder, connection: Connection, batch: Sequence[Append]
+    ) -> tuple[list[Appended | IntegrityError], Head]:
+        written = write(self, connection, batch)
+        if committed:
+            connection.execute("COMMIT")
+        with psycopg.connect(postgres_url, autocommit=True) as other:
+            other.execute("SELECT pg_terminate_backend(%s)", [connection.info.backend_pid])
+        return written
+
+    with closing(stores.open_recorder(address, system_clock)) as recorder:
+        recorder.append([event()])
+        with monkeypatch.context() as patch:
+            patch.setattr(PostgresRecorder, "_write", write_and_lose)
+            if committed:
+                assert recorder.append([event(data=b"mine")]) == 2
+            else:
+                with pytest.raises(psycopg.OperationalError):
+                    recorder.append([event(data=b"mine")])
+        assert recorder.append([event()]) == 2 + committed
+        data = [fact.data for fact in recorder.page().facts]
+    assert data.count(b"mine") == committed
+
+
+def test_every_commit_keeps_its_root(recorder: Recorder) -> None:
+    """A root lies at the end of each commit, and nowhere else; the last one is the log's end."""
+    recorder.append_batch([Append([event()]), Append([event(), event()])])
+    recorder.append([event()])
+    leaves = [fact.leaf_now() for fact in recorder.page().facts]
+    for position in range(6):
+        root = Frontier().extended(leaves[:position]).root()
+        assert recorder.root(position) == (root if position in {3, 4} else None)
+    assert recorder.end().tree == Frontier().extended(leaves)
+
+
+def test_positions_as_of_a_time(address: str) -> None:
+    """An instant has the position that was last when it passed."""
+    times = [datetime(2023, 8, 9, hour, tzinfo=UTC) for hour in (5, 6, 6, 8)]
+    remaining = iter(times)
+    with closing(stores.open_recorder(address, lambda: next(remaining))) as recorder:
+        for _ in times:
+            recorder.append([event()])
+        asked = [datetime(2023, 8, 9, hour, tzinfo=UTC) for hour in (4, 5, 6, 7, 8, 9)]
+        assert [recorder.position_at(instant) for instant in asked] == [0, 1, 3, 3, 4, 4]
 
 
 events = st.builds(
@@ -302,6 +376,9 @@ def test_any_history_is_what_a_list_would_hold(
         ]
         assert [(fact.position, fact.kind, fact.tags) for fact in found.facts] == wanted
         assert found.head == before + len(model)
+        everything = recorder.page().facts
+        assert [fact.leaf for fact in everything] == [fact.leaf_now() for fact in everything]
+        assert recorder.end().tree == Frontier().extended(fact.leaf for fact in everything)
 
 
 def _behind(append: Append, before: int) -> Append:

@@ -1,0 +1,74 @@
+"""How a fact becomes a leaf of the tree: `docs/ledger-format.md`, in code.
+
+An entry names place, time and kind, and holds digests of the rest, over the bytes as stored. So it
+may be shown to anyone: whom a fact concerns is not in it, and only the fact's holder can tell.
+"""
+
+import hashlib
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+VERSION = 1
+
+HEADER = struct.Struct(">BQqH")
+"""Version, position, microseconds since 1970-01-01 UTC, bytes of the kind."""
+
+DIGEST_BYTES = 32
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class BadEntry(ValueError):
+    """Bytes that are no entry of this format."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What an entry says."""
+
+    position: int
+    recorded_at: datetime
+    kind: str
+    tags_digest: bytes
+    data_digest: bytes
+
+
+def encode(
+    position: int, recorded_at: datetime, kind: str, tags: Sequence[str], data: bytes
+) -> bytes:
+    """Return the entry of a fact; `data` is the fact's bytes as they are stored."""
+    name = kind.encode()
+    stamp = (recorded_at - EPOCH) // timedelta(microseconds=1)
+    return b"".join(
+        (
+            HEADER.pack(VERSION, position, stamp, len(name)),
+            name,
+            tags_digest(tags),
+            hashlib.sha256(data).digest(),
+        )
+    )
+
+
+def decode(entry: bytes) -> Entry:
+    """Return what the bytes say; raises `BadEntry` if they say nothing, or more."""
+    try:
+        version, position, stamp, length = HEADER.unpack_from(entry)
+        start = HEADER.size + length
+        kind = entry[HEADER.size : start].decode()
+        recorded_at = EPOCH + timedelta(microseconds=stamp)
+    except (struct.error, UnicodeDecodeError, OverflowError) as error:
+        raise BadEntry(str(error)) from error
+    if version != VERSION or len(entry) != start + 2 * DIGEST_BYTES:
+        raise BadEntry(f"no entry of version {VERSION} and {len(entry)} bytes")
+    digests = entry[start : start + DIGEST_BYTES], entry[start + DIGEST_BYTES :]
+    return Entry(position, recorded_at, kind, *digests)
+
+
+def tags_digest(tags: Sequence[str]) -> bytes:
+    """Return the digest of the tags in their order, each behind its length in bytes."""
+    hashed = hashlib.sha256()
+    for tag in tags:
+        text = tag.encode()
+        hashed.update(len(text).to_bytes(2) + text)
+    return hashed.digest()
