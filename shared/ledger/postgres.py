@@ -24,6 +24,7 @@ from shared.ledger.recorder import (
     SCHEMA_VERSION,
     Append,
     Appended,
+    Commit,
     Head,
     Page,
     Recorder,
@@ -127,9 +128,9 @@ class PostgresRecorder(Recorder):
             return _end(connection)
 
     @override
-    def root(self, position: int) -> bytes | None:
+    def commit(self, position: int) -> Commit | None:
         with self._reader as connection:
-            return _root(connection, position)
+            return _commit(connection, position)
 
     @override
     def position_at(self, instant: datetime) -> int:
@@ -179,7 +180,8 @@ class PostgresRecorder(Recorder):
                 connection.transaction(),
             ):
                 connection.execute("SELECT 1 FROM head FOR UPDATE")
-                return _root(connection, end.position) == end.tree.root()
+                kept = _commit(connection, end.position)
+                return kept == (Commit(end.position, end.tree.root()) if end.position else None)
         return False
 
     @override
@@ -243,10 +245,12 @@ def _position(connection: Connection) -> int:
     return int(_row(connection.execute("SELECT coalesce(max(position), 0) FROM commits"))[0])
 
 
-def _root(connection: Connection, position: int) -> bytes | None:
-    found = connection.execute("SELECT root FROM commits WHERE position = %s", [position])
-    row = found.fetchone()
-    return row[0] if row else None
+def _commit(connection: Connection, position: int) -> Commit | None:
+    row = connection.execute(
+        "SELECT position, root FROM commits WHERE position <= %s ORDER BY position DESC LIMIT 1",
+        [position],
+    ).fetchone()
+    return Commit(*row) if row else None
 
 
 def _end(connection: Connection) -> Head:

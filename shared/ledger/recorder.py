@@ -105,6 +105,14 @@ class Head:
         return self.tree.size
 
 
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What is kept of a commit: the last position in it, and the root of the tree up to there."""
+
+    position: int
+    root: bytes
+
+
 class Recorder(DCBRecorder):
     """The library's recorder interface, plus time, pages, and batches with an outcome each."""
 
@@ -134,8 +142,8 @@ class Recorder(DCBRecorder):
         """Return the end of the log with the tree over all of it."""
 
     @abstractmethod
-    def root(self, position: int) -> bytes | None:
-        """Return the root kept when a commit ended at `position`, None if none ended there."""
+    def commit(self, position: int) -> Commit | None:
+        """Return the last commit that ended at `position` or before, None if none did."""
 
     @abstractmethod
     def position_at(self, instant: datetime) -> int:

@@ -23,6 +23,7 @@ from shared.ledger.recorder import (
     SCHEMA_VERSION,
     Append,
     Appended,
+    Commit,
     Head,
     Page,
     Recorder,
@@ -126,12 +127,14 @@ class SQLiteRecorder(Recorder):
             return _end(self._reader)
 
     @override
-    def root(self, position: int) -> bytes | None:
+    def commit(self, position: int) -> Commit | None:
         with self._reading:
             row = self._reader.execute(
-                "SELECT root FROM commits WHERE position = ?", [position]
+                "SELECT position, root FROM commits WHERE position <= ?"
+                " ORDER BY position DESC LIMIT 1",
+                [position],
             ).fetchone()
-        return row[0] if row else None
+        return Commit(*row) if row else None
 
     @override
     def position_at(self, instant: datetime) -> int:

@@ -20,7 +20,7 @@ from shared.clock import system_clock
 from shared.ledger import sqlite, stores
 from shared.ledger.merkle import Frontier
 from shared.ledger.postgres import Connection, PostgresRecorder
-from shared.ledger.recorder import Append, Appended, Head, Recorder, SchemaMissing
+from shared.ledger.recorder import Append, Appended, Commit, Head, Recorder, SchemaMissing
 from tests.support.postgres import in_a_schema
 
 Now = Callable[[], datetime]
@@ -307,9 +307,9 @@ def test_every_commit_keeps_its_root(recorder: Recorder) -> None:
     recorder.append_batch([Append([event()]), Append([event(), event()])])
     recorder.append([event()])
     leaves = [fact.leaf_now() for fact in recorder.page().facts]
-    for position in range(6):
-        root = Frontier().extended(leaves[:position]).root()
-        assert recorder.root(position) == (root if position in {3, 4} else None)
+    three, four = (Commit(at, Frontier().extended(leaves[:at]).root()) for at in (3, 4))
+    found = [recorder.commit(position) for position in range(6)]
+    assert found == [None, None, None, three, four, four]
     assert recorder.end().tree == Frontier().extended(leaves)
 
 
