@@ -4,6 +4,7 @@ Rejections become problem documents here and nowhere else. Nothing of an unexpec
 leaves: the answer has an id, the service's own log has the rest.
 """
 
+import asyncio
 import hashlib
 import hmac
 import json
@@ -22,9 +23,11 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from shared import public_log
 from shared.contracts.reasons import sentence
 from shared.errors import Kind, Reason, Rejection, Unavailable
 from shared.ledger.log import Log
+from shared.ledger.seal import Seal
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -121,13 +124,20 @@ def caller_of(request: Request, *roles: Role) -> Caller:
 
 
 def create_web_app(
-    *, title: str, summary: str, tokens: Tokens, log: Log, close: Callable[[], Awaitable[None]]
+    *,
+    title: str,
+    summary: str,
+    tokens: Tokens,
+    log: Log,
+    seal: Seal,
+    close: Callable[[], Awaitable[None]],
 ) -> FastAPI:
-    """Return an app with problem documents, health, the regulator's log, and bounded bodies."""
+    """Return an app with problem documents, health, the log for whom it is for, bounded bodies."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> "AsyncIterator[None]":
         yield
+        await asyncio.to_thread(seal.close)
         await close()
 
     app = FastAPI(
@@ -138,13 +148,14 @@ def create_web_app(
         docs_url=None,  # the usual pages load scripts from elsewhere
         redoc_url=None,
     )
-    app.state.tokens, app.state.log = tokens, log
-    app.include_router(_own_routes(log))
+    app.state.tokens, app.state.log, app.state.seal = tokens, log, seal
+    app.include_router(_own_routes(log, seal))
+    app.include_router(public_log.routes(seal))
     _add_problems(app)
     return app
 
 
-def _own_routes(log: Log) -> APIRouter:
+def _own_routes(log: Log, seal: Seal) -> APIRouter:
     router = APIRouter()
 
     @router.get("/livez", tags=["health"])
@@ -154,8 +165,9 @@ def _own_routes(log: Log) -> APIRouter:
 
     @router.get("/readyz", tags=["health"])
     async def readyz() -> dict[str, Any]:
-        """Tell that the log can be read, and how far it goes."""
-        return {"status": "ready", "head": await log.head()}
+        """Tell that the log can be read, how far it goes, and how far it is sealed."""
+        head = await log.head()
+        return {"status": "ready", "head": head, "sealed": seal.sealed, "trouble": seal.trouble}
 
     @router.get("/log", tags=["regulator"])
     async def read_log(

@@ -13,6 +13,7 @@ from services.accounts.settings import Settings
 from shared.clock import choose_clock
 from shared.ledger import stores
 from shared.ledger.log import Log
+from shared.ledger.seal import Seal, create_seal
 from shared.signing import write_secret
 from shared.vault import Vault, create_vault
 from shared.web import Tokens, create_web_app
@@ -48,6 +49,7 @@ def create_app(settings: Settings, client: httpx.AsyncClient | None = None) -> F
         summary="Opens an account only with the citizen's own signed consent.",
         tokens=Tokens.from_file(settings.tokens),
         log=parts.log,
+        seal=Seal(parts.log.recorder, settings.folder, now),
         close=close,
     )
     app.include_router(opening_routes.routes(Openings(parts)))
@@ -58,6 +60,7 @@ def init(settings: Settings) -> None:
     """Make schema, keys and vault where they are missing; changes nothing that is there."""
     settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     stores.create_schema(settings.ledger_address)
+    create_seal(settings.folder, settings.log_origin)
     create_vault(settings.folder)
     key = settings.folder / "marks.key"
     if not key.exists():

@@ -16,6 +16,7 @@ from services.consent.sms import HttpGateway, Outbox, SmsGateway
 from shared.clock import choose_clock
 from shared.ledger import stores
 from shared.ledger.log import Log
+from shared.ledger.seal import Seal, create_seal
 from shared.signing import Signer, load_keys, renew_keys
 from shared.vault import Vault, create_vault
 from shared.web import Tokens, create_web_app
@@ -50,6 +51,7 @@ def init(settings: Settings) -> None:
     """Make schema, keys and vault where missing, and a key to follow one that ends soon."""
     settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     stores.create_schema(settings.ledger_address)
+    create_seal(settings.folder, settings.log_origin)
     create_vault(settings.folder)
     create_code_key(settings.folder / "codes.key")
     now = choose_clock(sandbox=settings.sandbox, file=settings.clock_file)
@@ -72,6 +74,7 @@ def _app(settings: Settings, parts: Parts) -> FastAPI:
         summary="What a citizen decided, signed, and its single use.",
         tokens=Tokens.from_file(settings.tokens),
         log=parts.log,
+        seal=Seal(parts.log.recorder, settings.folder, parts.now),
         close=close,
     )
     consents = Consents(parts)

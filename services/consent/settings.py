@@ -16,6 +16,9 @@ class Settings(BaseSettings):
     ledger: str = ""
     """The log's store, `sqlite:///file` or `postgresql://…?schema=name`; empty: in `folder`."""
 
+    log_origin: str = "localhost/consent"
+    """The name that checkpoints of the log bear for ever; taken by the first `init`."""
+
     tokens: Path | None = None
     """A JSON file of accepted bearer tokens, as SHA-256, with their roles."""
 

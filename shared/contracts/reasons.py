@@ -23,6 +23,9 @@ REASONS: dict[str, Sentences] = {
     ),
     "malformed": Sentences("The request is not of the documented form.", "Yêu cầu không đúng mẫu."),
     "not_found": Sentences("There is nothing here.", "Không tìm thấy."),
+    "not_sealed": Sentences(
+        "No signed checkpoint covers this position yet.", "Vị trí này chưa được niêm phong."
+    ),
     "contended": Sentences(
         "Others were faster. Please send it again.", "Đang có việc trùng. Hãy gửi lại."
     ),

@@ -78,7 +78,7 @@ class Log:
     """The log of one service."""
 
     def __init__(self, recorder: Recorder, vocabulary: Vocabulary) -> None:
-        self._recorder = recorder
+        self.recorder = recorder
         self._vocabulary = vocabulary
         self._writer = _Writer(recorder)
 
@@ -114,30 +114,30 @@ class Log:
     ) -> list[Recorded]:
         """Return the facts behind `after` that match any of the arms, in order."""
         query = DCBQuery(items=list(arms))
-        page = await self._ask(lambda: self._recorder.page(query, after=after, limit=limit))
+        page = await self._ask(lambda: self.recorder.page(query, after=after, limit=limit))
         return [self._recorded(stored) for stored in page.facts]
 
     async def stored(self, *, after: int, limit: int) -> list[StoredFact]:
         """Return up to `limit` facts behind `after` as they lie in the store, in order."""
-        page = await self._ask(lambda: self._recorder.page(after=after, limit=limit))
+        page = await self._ask(lambda: self.recorder.page(after=after, limit=limit))
         return page.facts
 
     async def head(self) -> int:
         """Return the last position, 0 for an empty log."""
-        return await self._ask(self._recorder.head)
+        return await self._ask(self.recorder.head)
 
     def close(self) -> None:
         """Commit what waits, then let go of the store."""
         self._writer.close()
-        self._recorder.close()
+        self.recorder.close()
 
     async def _history(self, query: DCBQuery) -> tuple[list[Recorded], int]:
-        page = await self._ask(lambda: self._recorder.page(query))
+        page = await self._ask(lambda: self.recorder.page(query))
         return [self._recorded(stored) for stored in page.facts], page.head
 
     async def _ask(self, question: Callable[[], AnswerT]) -> AnswerT:
         try:
-            if self._recorder.READS_LOCALLY:
+            if self.recorder.READS_LOCALLY:
                 return question()
             return await asyncio.to_thread(question)
         except Exception as error:

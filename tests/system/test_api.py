@@ -1,9 +1,12 @@
 """Both services through their routes: who may do and see what, and what a bad request gets."""
 
 import asyncio
+import base64
 import json
 import logging
+import time
 from collections.abc import Callable, Coroutine
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +19,11 @@ from services.accounts.consents import HttpConsents, Unreachable
 from services.consent import main as consent_main
 from services.consent.settings import Settings as ConsentSettings
 from services.consent.sms import HttpGateway, NotSent
+from shared.canonical import canonical
 from shared.clock import system_clock
+from shared.ledger.entries import encode
+from shared.ledger.merkle import check_inclusion, leaf_hash
+from shared.ledger.notes import VerifierKey, opened, signers
 from shared.web import Tokens, create_web_app
 from tests.support.samples import judged
 from tests.support.world import World, a_world, new_id
@@ -193,7 +200,7 @@ def test_the_log_is_given_byte_for_byte(tmp_path: Path) -> None:
         page = answer.json()
         assert [fact["position"] for fact in page["facts"]] == [1, 2, 3]
         assert page["next"] == 3
-        stored = world.consent_app.state.log._recorder.page(limit=3).facts
+        stored = world.consent_app.state.log.recorder.page(limit=3).facts
         for fact in stored:
             assert fact.data in answer.content
         end = await world.consent.get("/log", params={"after": 10_000}, headers=headers)
@@ -207,6 +214,81 @@ def test_the_log_is_given_byte_for_byte(tmp_path: Path) -> None:
     play(tmp_path, scenario)
 
 
+async def sealed(client: httpx.AsyncClient) -> int:
+    """Wait until everything stored is sealed; return how far that is."""
+    health: dict[str, Any] = {}
+    deadline = time.monotonic() + 5
+    while not health or health["sealed"] != health["head"]:
+        assert time.monotonic() < deadline, health
+        await asyncio.sleep(0.01)
+        health = (await client.get("/readyz")).json()
+    assert health["trouble"] is None
+    return int(health["sealed"])
+
+
+def test_anyone_can_check_the_log(tmp_path: Path) -> None:
+    """With the public files alone: the checkpoint opens, and a fact is proved to be under it."""
+
+    async def scenario(world: World) -> None:
+        _, _, event = await world.given(world.people[0])
+        await world.open(world.people[0], event)
+        for client, origin in ((world.consent, "consent"), (world.accounts, "accounts")):
+            size = await sealed(client)
+            lines = (await client.get("/tlog/vkeys")).text.splitlines()
+            keys = [VerifierKey.parse(line) for line in lines]
+            answer = await client.get("/tlog/checkpoint")
+            assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+            assert answer.headers["cache-control"] == "no-cache"
+            note, checkpoint = opened(answer.content, f"localhost/{origin}", keys)
+            assert set(signers(note, keys)) == set(keys)
+            assert checkpoint.size == size
+            proof = (await client.get("/log/1/proof")).text.split("\n")
+            assert proof[:2] == ["c2sp.org/tlog-proof@v1", "index 0"]
+            path = [base64.b64decode(line) for line in proof[2 : proof.index("")]]
+            assert "\n".join(proof[proof.index("") + 1 :]) == note.text()
+            headers = world.tokens.header("regulator")
+            (fact,) = (await client.get("/log?limit=1", headers=headers)).json()["facts"]
+            entry = encode(
+                fact["position"],
+                datetime.fromisoformat(fact["recorded_at"]),
+                fact["kind"],
+                fact["tags"],
+                canonical(fact["data"]),
+            )
+            check_inclusion(0, size, leaf_hash(entry), path, checkpoint.root)
+            tile = await client.get(f"/tlog/tile/entries/000.p/{size}")
+            assert tile.headers["content-type"] == "application/octet-stream"
+            assert "immutable" in tile.headers["cache-control"]
+            assert entry in tile.content
+            assert world.people[0].id.encode() not in tile.content
+
+    play(tmp_path, scenario)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/tlog/log.keys.json",
+        "/tlog/../log.keys.json",
+        "/tlog/tile/../../log.keys.json",
+        "/tlog/%2e%2e/log.keys.json",
+        "/tlog/tile/0/999",
+        "/tlog/tile/0/0",
+        "/tlog/",
+        "/log/0/proof",
+        "/log/999999/proof",
+    ],
+)
+def test_nothing_else_is_public(tmp_path: Path, path: str) -> None:
+    """Only the checkpoint, its keys and tiles: no path leaves the public folder."""
+
+    async def scenario(world: World) -> None:
+        await sealed(world.consent)
+        assert (await world.consent.get(path)).status_code == 404
+
+    play(tmp_path, scenario)
+
+
 def test_an_unexpected_error_says_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """500 with an id that the log has too; not a word of the exception leaves."""
 
@@ -214,8 +296,15 @@ def test_an_unexpected_error_says_nothing(tmp_path: Path, caplog: pytest.LogCapt
         async def nothing() -> None:
             return
 
-        log = world.consent_app.state.log
-        app = create_web_app(title="t", summary="s", tokens=Tokens(), log=log, close=nothing)
+        state = world.consent_app.state
+        app = create_web_app(
+            title="t",
+            summary="s",
+            tokens=Tokens(),
+            log=state.log,
+            seal=state.seal,
+            close=nothing,
+        )
 
         @app.get("/broken")
         async def broken() -> None:
@@ -257,10 +346,14 @@ def test_nothing_personal_is_written(tmp_path: Path) -> None:
         logs = json.dumps([await world.log(world.consent), await world.log(world.accounts)])
         for secret in (person.phone, person.name, "1020304050", f'"{code}"'):
             assert secret not in logs
-        files = list(tmp_path.rglob("*.db"))  # noqa: ASYNC240
-        assert len(files) == 4
+        for client in (world.consent, world.accounts):
+            await sealed(client)
+        services = [tmp_path / "consent", tmp_path / "accounts"]
+        files = [file for one in services for file in one.rglob("*") if file.is_file()]
+        names = {file.name for file in files}
+        assert {"ledger.db", "ledger.db-wal", "vault.db", "checkpoints.db", "checkpoint"} <= names
         for file in files:
-            content = file.read_bytes() + file.with_name(f"{file.name}-wal").read_bytes()
+            content = file.read_bytes()
             for secret in (person.phone, person.name, "1020304050"):
                 assert secret.encode() not in content
 

@@ -861,7 +861,7 @@ class Histories(RuleBasedStateMachine):
 
     def _recorder(self, name: str) -> Any:
         app = self.world.consent_app if name == "consent" else self.world.accounts_app
-        return app.state.log._recorder
+        return app.state.log.recorder
 
     @rule()
     def part(self) -> None:
