@@ -91,6 +91,10 @@ class Tiles:
             kept = self._kept[level, index] = self._read(level, index)
         return kept
 
+    def forget(self) -> None:
+        """Let go of what was kept: whoever reads on in order does not come back."""
+        self._kept.clear()
+
     def entries(self, index: int) -> list[bytes]:
         """Return the entries of a tile; raises `BadTile`."""
         width = self._width(0, index)

@@ -8,12 +8,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from contextlib import closing
 from pathlib import Path
 
 import pytest
-from eventsourcing.dcb.api import DCBEvent
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from typing_extensions import override
@@ -21,8 +19,8 @@ from typing_extensions import override
 from shared.clock import system_clock
 from shared.ledger import integrator as integrating
 from shared.ledger import stores
-from shared.ledger.checkpoints import Checkpoints, Overtaken, Signed, create_checkpoints
-from shared.ledger.integrator import Integrator, Sealing, Tampered
+from shared.ledger.checkpoints import Checkpoints, Overtaken, Signed
+from shared.ledger.integrator import Sealing, Tampered
 from shared.ledger.merkle import (
     Frontier,
     check_consistency,
@@ -31,14 +29,12 @@ from shared.ledger.merkle import (
     inclusion_proof,
     leaf_hash,
 )
-from shared.ledger.notes import Algorithm, Checkpoint, SigningKey, opened
-from shared.ledger.recorder import Append, Recorder
+from shared.ledger.notes import Checkpoint
 from shared.ledger.tiles import BadTile, PublicFolder, Tiles, tile_path, tiles_of
 from tests.support.postgres import in_a_schema
+from tests.support.sealed import Sealed, a_log, unguarded
 
 LOG = Path(__file__).parents[3] / "shared" / "vectors" / "tlog" / "log"
-KEY = SigningKey("localhost/log", Algorithm.ED25519, bytes(32))
-LATER_KEY = SigningKey("localhost/log", Algorithm.ML_DSA_44, bytes(32))
 
 
 # -- tiles --------------------------------------------------------------------------------------
@@ -138,52 +134,6 @@ def test_a_cut_or_missing_tile_is_named(tmp_path: Path, content: bytes) -> None:
 # -- a log and its integrator -------------------------------------------------------------------
 
 
-@dataclass
-class Sealed:
-    """A log with everything that seals it."""
-
-    address: str
-    root: Path
-    recorder: Recorder
-
-    @property
-    def folder(self) -> PublicFolder:
-        """Return the public folder."""
-        return PublicFolder(self.root / "public")
-
-    def integrator(self, folder: PublicFolder | None = None) -> Integrator:
-        """Return a new integrator."""
-        return Integrator(
-            self.recorder,
-            folder or self.folder,
-            Checkpoints(self.root / "checkpoints.db"),
-            [KEY, LATER_KEY],
-            system_clock,
-        )
-
-    def append(self, *sizes: int) -> None:
-        """Append batches of so many facts."""
-        for size in sizes:
-            events = [DCBEvent(type="k.1", data=b'{"n":1}', tags=["a:1"]) for _ in range(size)]
-            self.recorder.append_batch([Append(events)])
-
-    def checkpoint(self) -> Checkpoint:
-        """Return what is published, opened with each of the keys."""
-        content = self.folder.fetch("checkpoint")
-        found = {opened(content, KEY.name, [key.verifier])[1] for key in (KEY, LATER_KEY)}
-        (checkpoint,) = found
-        return checkpoint
-
-
-@contextmanager
-def a_log(address: str, root: Path) -> Iterator[Sealed]:
-    """Give an empty log."""
-    stores.create_schema(address)
-    create_checkpoints(root / "checkpoints.db")
-    with closing(stores.open_recorder(address, system_clock)) as recorder:
-        yield Sealed(address, root, recorder)
-
-
 @pytest.fixture
 def log(tmp_path: Path) -> Iterator[Sealed]:
     """Give an empty log in a file."""
@@ -258,18 +208,6 @@ def test_trouble_is_told_and_ends(log: Sealed, caplog: pytest.LogCaptureFixture)
 
 
 # -- tampering ----------------------------------------------------------------------------------
-
-
-def unguarded(log: Sealed, *statements: str) -> None:
-    """Change the file as someone with the disk in hand can: without its triggers."""
-    with closing(sqlite3.connect(log.root / "ledger.db")) as raw:
-        triggers = raw.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall()
-        for (name,) in triggers:
-            raw.execute(f"DROP TRIGGER {name}")
-        raw.execute("PRAGMA foreign_keys=OFF")
-        for statement in statements:
-            raw.execute(statement)
-        raw.commit()
 
 
 SWAP = (

@@ -12,6 +12,8 @@ import os
 import re
 import shutil
 import subprocess
+import sys
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,6 +84,23 @@ def test_the_story_of_one_account(tmp_path: Path) -> None:
         assert run(open_account, variables)["standing"] == "opened"
         assert run(confirm, variables)["standing"] == "confirmed"
         assert run(open_account, variables)["standing"] == "confirmed"
+        for service in (services.consent, services.accounts):
+            check_over_the_wire(service.url, tmp_path / "token", tokens.by_holder["regulator"])
+
+
+def check_over_the_wire(url: str, token_file: Path, token: str) -> None:
+    """Hold that a stranger, and then the regulator, finds a served log right."""
+    token_file.write_text(token, encoding="ascii")
+    deadline = time.monotonic() + 5
+    while not json.loads(httpx.get(f"{url}/readyz").text)["sealed"]:
+        assert time.monotonic() < deadline
+    command = [sys.executable, "-m", "shared.ledger", url, "--json"]
+    for options, facts in (([], False), (["--token-file", str(token_file)], True)):
+        done = subprocess.run([*command, *options], capture_output=True, check=True, timeout=30)
+        found = json.loads(done.stdout)
+        assert found["right"]
+        assert found["entries"] > 0
+        assert found["facts"] == (found["entries"] if facts else 0)
 
 
 # -- as two logs keep it ------------------------------------------------------------------------

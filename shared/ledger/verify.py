@@ -1,0 +1,191 @@
+"""Checks a log from its public files, and its facts too for whoever holds them.
+
+Needs no service and trusts none: signatures, every tile, every entry in its place and time, the
+root, and, given the facts, that each is the one in its entry. It stops at the first position that
+is wrong and says how. Nothing is held in memory but one tile a level.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from shared.ledger.entries import BadEntry, Entry, decode, tags_digest
+from shared.ledger.integrator import CHECKPOINT_PATH
+from shared.ledger.merkle import Frontier, leaf_hash
+from shared.ledger.notes import BadNote, Note, VerifierKey, opened, signers
+from shared.ledger.recorder import StoredFact
+from shared.ledger.tiles import LEVEL_BITS, WIDTH, BadTile, Fetch, Tiles, tile_path, tiles_of
+
+Progress = Callable[[int, int], None]
+"""Told how many positions are checked, and of how many."""
+
+
+class Wrong(Exception):
+    """What is wrong first: a position, or None where it is the log as a whole."""
+
+    def __init__(self, how: str, position: int | None = None) -> None:
+        super().__init__(how)
+        self.how, self.position = how, position
+
+
+@dataclass
+class Verified:
+    """What was checked and found right."""
+
+    origin: str
+    size: int
+    root: bytes
+    signed_by: list[VerifierKey]
+    entries: int = 0
+    facts: int = 0
+
+
+def verify(
+    fetch: Fetch,
+    origin: str,
+    keys: Sequence[VerifierKey],
+    facts: Iterable[StoredFact] | None = None,
+    progress: Progress = lambda done, size: None,
+) -> Verified:
+    """Return what holds of the log; raises `Wrong`.
+
+    `facts` are all of the log's facts in order; those behind the checkpoint are not looked at.
+    """
+    verified = _checkpoint(fetch, origin, keys)
+    tiles = Tiles(fetch, verified.size)
+    rebuilt, held = _Rebuilt(tiles), None if facts is None else iter(facts)
+    before = datetime.min.replace(tzinfo=UTC)
+    for index, _ in tiles_of(verified.size):
+        first = index * WIDTH + 1
+        bundle = _bundle(tiles, index)
+        rebuilt.add(index, [leaf_hash(entry) for entry in bundle])
+        for position, entry in enumerate(bundle, start=first):
+            said = _entry(entry, position)
+            if said.recorded_at < before:
+                raise Wrong("recorded before the one in front of it", position)
+            if held is not None:
+                _compare(said, next(held, None), position)
+                verified.facts += 1
+            before, verified.entries = said.recorded_at, position
+        progress(verified.entries, verified.size)
+    if rebuilt.root() != verified.root:
+        raise Wrong("the entries do not lead to the signed root")
+    return verified
+
+
+def _checkpoint(fetch: Fetch, origin: str, keys: Sequence[VerifierKey]) -> Verified:
+    try:
+        note, checkpoint = opened(fetch(CHECKPOINT_PATH), origin, keys)
+        signed_by = list(signers(note, keys))
+    except FileNotFoundError:
+        raise Wrong("there is no checkpoint") from None
+    except BadNote as error:
+        raise Wrong(f"checkpoint: {error}") from error
+    return Verified(origin, checkpoint.size, checkpoint.root, signed_by)
+
+
+def _bundle(tiles: Tiles, index: int) -> list[bytes]:
+    try:
+        return tiles.entries(index)
+    except BadTile as error:
+        raise Wrong(str(error), index * WIDTH + 1) from error
+
+
+def _entry(entry: bytes, position: int) -> Entry:
+    try:
+        said = decode(entry)
+    except BadEntry as error:
+        raise Wrong(f"no entry: {error}", position) from error
+    if said.position != position:
+        raise Wrong(f"the entry says position {said.position}", position)
+    return said
+
+
+def _compare(said: Entry, fact: StoredFact | None, position: int) -> None:
+    if fact is None or fact.position != position:
+        raise Wrong("the fact is missing", position)
+    differing = [
+        name
+        for name, same in (
+            ("recorded_at", fact.recorded_at == said.recorded_at),
+            ("kind", fact.kind == said.kind),
+            ("tags", tags_digest(fact.tags) == said.tags_digest),
+            ("data", hashlib.sha256(fact.data).digest() == said.data_digest),
+        )
+        if not same
+    ]
+    if differing:
+        raise Wrong(f"the fact's {', '.join(differing)} differ from what was sealed", position)
+
+
+class _Rebuilt:
+    """The tree as the entries make it; each published tile is compared once it is complete."""
+
+    def __init__(self, tiles: Tiles) -> None:
+        self._tiles = tiles
+        self._above = list[list[bytes]]()  # by level from 1: the hashes of the tile under way
+        self._done = list[int]()  # by level from 1: the tiles before it
+        self._frontier = Frontier()
+
+    def add(self, index: int, leaves: Sequence[bytes]) -> None:
+        """Take a tile of leaves; raises `Wrong` where the published hash is another."""
+        first = index * WIDTH + 1
+        published = self._published(0, index, first)
+        for position, pair in enumerate(zip(leaves, published, strict=True), start=first):
+            if pair[0] != pair[1]:
+                raise Wrong("the entry is not what its published hash says", position)
+        self._frontier = self._frontier.extended(leaves)
+        self._tiles.forget()
+        if len(leaves) == WIDTH:
+            self._climb(1, Frontier().extended(leaves).root())
+
+    def root(self) -> bytes:
+        """Return the root, once the partial tiles above the entries are compared too."""
+        for level, hashes in enumerate(self._above, start=1):
+            if hashes:
+                self._compare(level, hashes)
+        return self._frontier.root()
+
+    def _climb(self, level: int, joined: bytes) -> None:
+        if level > len(self._above):
+            self._above.append([])
+            self._done.append(0)
+        hashes = self._above[level - 1]
+        hashes.append(joined)
+        if len(hashes) == WIDTH:
+            self._compare(level, hashes)
+            self._above[level - 1] = []
+            self._done[level - 1] += 1
+            self._climb(level + 1, Frontier().extended(hashes).root())
+
+    def _compare(self, level: int, hashes: Sequence[bytes]) -> None:
+        index = self._done[level - 1]
+        first = (index * WIDTH << LEVEL_BITS * level) + 1
+        if self._published(level, index, first) != hashes:
+            path = tile_path(level, index, len(hashes))
+            raise Wrong(f"{path} is not what the tiles below it make", first)
+
+    def _published(self, level: int, index: int, position: int) -> list[bytes]:
+        try:
+            return self._tiles.tile(level, index)
+        except BadTile as error:
+            raise Wrong(str(error), position) from error
+
+
+def trusted_keys(lines: Iterable[str]) -> list[VerifierKey]:
+    """Return the verifier keys that some text has, one a line; raises `BadNote`."""
+    return [VerifierKey.parse(line) for line in lines if line.strip()]
+
+
+def facts_of(page: Callable[[int], Sequence[StoredFact]]) -> Iterator[StoredFact]:
+    """Return all facts, page by page; `page` gives those behind a position, none at the end."""
+    after = 0
+    while facts := page(after):
+        yield from facts
+        after = facts[-1].position
+
+
+def origin_of(content: bytes) -> str:
+    """Return the origin that a checkpoint claims; raises `BadNote`."""
+    return Note.parse(content).body.partition("\n")[0]
