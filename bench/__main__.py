@@ -3,10 +3,10 @@
 import argparse
 from collections.abc import Callable
 
-from bench import openings
+from bench import ledger, openings
 from bench.rows import Row, show
 
-BENCHES: dict[str, Callable[[], list[Row]]] = {"openings": openings.run}
+BENCHES: dict[str, Callable[[], list[Row]]] = {"ledger": ledger.run, "openings": openings.run}
 """Every bench by name."""
 
 

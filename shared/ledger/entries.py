@@ -67,8 +67,5 @@ def decode(entry: bytes) -> Entry:
 
 def tags_digest(tags: Sequence[str]) -> bytes:
     """Return the digest of the tags in their order, each behind its length in bytes."""
-    hashed = hashlib.sha256()
-    for tag in tags:
-        text = tag.encode()
-        hashed.update(len(text).to_bytes(2) + text)
-    return hashed.digest()
+    texts = [tag.encode() for tag in tags]
+    return hashlib.sha256(b"".join([len(one).to_bytes(2) + one for one in texts])).digest()

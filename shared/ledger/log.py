@@ -80,7 +80,7 @@ class Log:
     def __init__(self, recorder: Recorder, vocabulary: Vocabulary) -> None:
         self.recorder = recorder
         self._vocabulary = vocabulary
-        self._writer = _Writer(recorder)
+        self._writer = GroupCommit(recorder)
 
     async def perform(self, verb: Verb[StateT, AskedT], asked: AskedT) -> Outcome[StateT]:
         """Decide and record, so that the decision was right at the position where it lies.
@@ -176,7 +176,7 @@ def _within(query: DCBQuery, recorded: Recorded) -> bool:
 Waiting = tuple[Append, "Future[Appended | IntegrityError]"]
 
 
-class _Writer:
+class GroupCommit:
     """The one thread that commits: takes whatever waits, commits it together, tells each."""
 
     def __init__(self, recorder: Recorder) -> None:
@@ -198,6 +198,7 @@ class _Writer:
             raise Unavailable("store_unavailable") from error
 
     def close(self) -> None:
+        """Commit what waits, then end the thread."""
         self._waiting.put(None)
         self._thread.join()
 

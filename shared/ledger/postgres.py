@@ -5,12 +5,12 @@ order in which they become visible. The row is never updated: the end is the las
 READ COMMITTED lets the statement after the lock see the commit before it.
 """
 
+import json
 import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
-from functools import partial
 
 import psycopg
 from eventsourcing.dcb.api import DCBAppendCondition, DCBQuery
@@ -30,6 +30,7 @@ from shared.ledger.recorder import (
     Recorder,
     SchemaMissing,
     StoredFact,
+    matching,
     matching_positions,
 )
 
@@ -80,6 +81,21 @@ CREATE OR REPLACE TRIGGER commits_stay BEFORE UPDATE OR DELETE OR TRUNCATE ON co
 """
 
 
+SELECT_END = "SELECT position, recorded_at, frontier FROM commits ORDER BY position DESC LIMIT 1"
+
+INSERT_FACTS = """
+INSERT INTO facts
+SELECT position, %s, kind, ARRAY(SELECT json_array_elements_text(tags::json)), data, leaf
+FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::bytea[], %s::bytea[])
+    AS given (position, kind, tags, data, leaf)
+"""
+"""Tags come as JSON, because rows have different numbers of them."""
+
+INSERT_TAGS = """
+INSERT INTO fact_tags SELECT * FROM unnest(%s::text[], %s::bigint[], %s::text[])
+"""
+
+
 def create_schema(url: str, schema: str) -> None:
     """Make an empty ledger in `schema`; does nothing where there is one already."""
     with psycopg.connect(url, connect_timeout=CONNECT_TIMEOUT_S) as connection:
@@ -105,12 +121,12 @@ class PostgresRecorder(Recorder):
     def page(
         self, query: DCBQuery | None = None, *, after: int = 0, limit: int | None = None
     ) -> Page:
-        positions, parameters = matching_positions(query or DCBQuery(), after, "%s")
+        matches, parameters = matching(query, after, "%s")
         with self._reader as connection:
             head = _position(connection)
             rows = connection.execute(
                 "SELECT position, recorded_at, kind, tags, data, leaf FROM facts"
-                f" WHERE position IN ({positions}) AND position <= %s"
+                f" WHERE {matches} AND position <= %s"
                 " ORDER BY position LIMIT %s",
                 [*parameters, head, limit],
                 binary=True,
@@ -144,7 +160,11 @@ class PostgresRecorder(Recorder):
     def append_batch(self, batch: Sequence[Append]) -> list[Appended | IntegrityError]:
         written: tuple[list[Appended | IntegrityError], Head] | None = None
         try:
-            with self._writer as connection, connection.transaction():
+            with (
+                self._writer as connection,
+                connection.pipeline(),
+                connection.transaction(),
+            ):
                 written = self._write(connection, batch)
         except psycopg.OperationalError:
             if written is None or not self._was_committed(written[1]):
@@ -155,16 +175,14 @@ class PostgresRecorder(Recorder):
     def _write(
         self, connection: Connection, batch: Sequence[Append]
     ) -> tuple[list[Appended | IntegrityError], Head]:
+        """Write the batch: what is asked goes out at once, and so does what is inserted."""
         connection.execute("SELECT 1 FROM head FOR UPDATE")
-        before = _end(connection)
-        outcomes, end = self._place(
-            batch, before, partial(_fails, connection), partial(_insert, connection)
-        )
-        if end.position > before.position:
-            connection.execute(
-                "INSERT INTO commits VALUES (%s, %s, %s, %s)",
-                [end.position, end.recorded_at, end.tree.root(), end.tree.pack()],
-            )
+        last = connection.execute(SELECT_END)
+        asked = [_asked(connection, append.condition) for append in batch]
+        failing = [one is not None and one.fetchone() is not None for one in asked]
+        outcomes, facts, end = self._place(batch, _head(last.fetchone()), failing)
+        if facts:
+            _insert(connection, facts, end)
         return outcomes, end
 
     def _was_committed(self, end: Head) -> bool:
@@ -254,29 +272,41 @@ def _commit(connection: Connection, position: int) -> Commit | None:
 
 
 def _end(connection: Connection) -> Head:
-    row = connection.execute(
-        "SELECT position, recorded_at, frontier FROM commits ORDER BY position DESC LIMIT 1"
-    ).fetchone()
+    return _head(connection.execute(SELECT_END).fetchone())
+
+
+def _head(row: TupleRow | None) -> Head:
     return Head(Frontier.unpack(row[0], row[2]), row[1]) if row else Head()
 
 
-def _fails(connection: Connection, condition: DCBAppendCondition) -> bool:
+def _asked(
+    connection: Connection, condition: DCBAppendCondition | None
+) -> psycopg.Cursor[TupleRow] | None:
+    """Ask whether anything matches a condition; the cursor then has a row, or none."""
+    if condition is None:
+        return None
     positions, parameters = matching_positions(
         condition.fail_if_events_match, condition.after or 0, "%s"
     )
-    found = connection.execute(f"{positions} LIMIT 1", parameters)
-    return found.fetchone() is not None
+    return connection.execute(f"{positions} LIMIT 1", parameters)
 
 
-def _insert(connection: Connection, facts: Sequence[StoredFact]) -> None:
+def _insert(connection: Connection, facts: Sequence[StoredFact], end: Head) -> None:
+    """Insert everything with one statement a table, whatever the number of rows."""
+    connection.execute(
+        INSERT_FACTS,
+        [
+            end.recorded_at,
+            [one.position for one in facts],
+            [one.kind for one in facts],
+            [json.dumps(one.tags) for one in facts],
+            [one.data for one in facts],
+            [one.leaf for one in facts],
+        ],
+    )
     tags = [(tag, one.position, one.kind) for one in facts for tag in dict.fromkeys(one.tags)]
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            "INSERT INTO facts VALUES (%s, %s, %s, %s, %s, %s)",
-            [
-                (one.position, one.recorded_at, one.kind, one.tags, one.data, one.leaf)
-                for one in facts
-            ],
-        )
-        if tags:
-            cursor.executemany("INSERT INTO fact_tags VALUES (%s, %s, %s)", tags)
+    connection.execute(INSERT_TAGS, [[row[column] for row in tags] for column in range(3)])
+    connection.execute(
+        "INSERT INTO commits VALUES (%s, %s, %s, %s)",
+        [end.position, end.recorded_at, end.tree.root(), end.tree.pack()],
+    )

@@ -7,6 +7,7 @@ many appends in one transaction; each keeps its own condition and its own outcom
 
 import threading
 from abc import abstractmethod
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -195,28 +196,25 @@ class Recorder(DCBRecorder):
         return Subscription(self, query, after)
 
     def _place(
-        self,
-        batch: Sequence[Append],
-        head: Head,
-        fails: Callable[[DCBAppendCondition], bool],
-        insert: Callable[[Sequence[StoredFact]], None],
-    ) -> tuple[list[Appended | IntegrityError], Head]:
-        """Insert what may enter, and return the outcomes with the end that they lead to.
+        self, batch: Sequence[Append], head: Head, failing: Sequence[bool]
+    ) -> tuple[list[Appended | IntegrityError], list[StoredFact], Head]:
+        """Return the outcomes, the facts to be inserted, and the end that they lead to.
 
-        A later append's condition is checked after the earlier ones were inserted.
+        `failing` says of each append whether its condition fails against what is committed; against
+        the appends before it in the batch it is checked here.
         """
         recorded_at, tree = self._time_after(head.recorded_at), head.tree
-        outcomes = list[Appended | IntegrityError]()
-        for append in batch:
-            if append.condition and fails(append.condition):
+        outcomes, entering = list[Appended | IntegrityError](), Entering()
+        for append, fails in zip(batch, failing, strict=True):
+            if append.condition and (fails or entering.fail(append.condition)):
                 outcomes.append(IntegrityError(append.condition))
                 continue
             placed = enumerate(append.events, start=tree.size + 1)
             facts = [StoredFact.new(position, recorded_at, event) for position, event in placed]
-            insert(facts)
-            tree = tree.extended(fact.leaf for fact in facts)
+            entering.add(facts)
+            tree = tree.extended([fact.leaf for fact in facts])
             outcomes.append(Appended(tree.size, recorded_at))
-        return outcomes, Head(tree, recorded_at)
+        return outcomes, entering.facts, Head(tree, recorded_at)
 
     def wait(self, timeout_s: float) -> None:
         """Sleep until this process appends, or for `timeout_s` seconds."""
@@ -231,6 +229,34 @@ class Recorder(DCBRecorder):
         """Return the clock's time, or the last recorded one where the clock went backwards."""
         now = self._now()
         return now if last is None or now > last else last
+
+
+class Entering:
+    """The facts of a batch so far, found by tag as those in the store are."""
+
+    def __init__(self) -> None:
+        self.facts = list[StoredFact]()
+        self._by_tag = defaultdict[str, list[StoredFact]](list)
+
+    def add(self, facts: Sequence[StoredFact]) -> None:
+        """Take in the facts of one append."""
+        self.facts += facts
+        for fact in facts:
+            for tag in fact.tags:
+                self._by_tag[tag].append(fact)
+
+    def fail(self, condition: DCBAppendCondition) -> bool:
+        """Tell whether any of the facts matches, as the library defines it."""
+        items, after = condition.fail_if_events_match.items, condition.after or 0
+        if not items:
+            return any(fact.position > after for fact in self.facts)
+        return any(
+            fact.position > after
+            and (not item.types or fact.kind in item.types)
+            and set(item.tags).issubset(fact.tags)
+            for item in items
+            for fact in (self._by_tag.get(item.tags[0], ()) if item.tags else self.facts)
+        )
 
 
 class Subscription(DCBSubscription[Recorder]):
@@ -271,6 +297,17 @@ class _ReadResponse(DCBReadResponse):
 def _sequenced(stored: StoredFact) -> DCBSequencedEvent:
     event = DCBEvent(type=stored.kind, data=stored.data, tags=list(stored.tags))
     return DCBSequencedEvent(event=event, position=stored.position)
+
+
+def matching(query: DCBQuery | None, after: int, mark: str) -> tuple[str, list[Any]]:
+    """Return an SQL condition on `position`, and its parameters, for what a page holds.
+
+    Without a query it is a range, so that a page of a long log costs what the page costs.
+    """
+    if query is None or not query.items:
+        return f"position > {mark}", [after]
+    positions, parameters = matching_positions(query, after, mark)
+    return f"position IN ({positions})", parameters
 
 
 def matching_positions(query: DCBQuery, after: int, mark: str) -> tuple[str, list[Any]]:

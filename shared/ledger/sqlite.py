@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from eventsourcing.dcb.api import DCBAppendCondition, DCBQuery
 from eventsourcing.persistence import IntegrityError
 from typing_extensions import override
@@ -29,6 +30,7 @@ from shared.ledger.recorder import (
     Recorder,
     SchemaMissing,
     StoredFact,
+    matching,
     matching_positions,
 )
 
@@ -106,12 +108,12 @@ class SQLiteRecorder(Recorder):
     def page(
         self, query: DCBQuery | None = None, *, after: int = 0, limit: int | None = None
     ) -> Page:
-        positions, parameters = matching_positions(query or DCBQuery(), after, "?")
+        matches, parameters = matching(query, after, "?")
         with self._reading:
             head = _position(self._reader)
             rows = self._reader.execute(
                 "SELECT position, recorded_at, kind, tags, data, leaf FROM facts"
-                f" WHERE position IN ({positions}) AND position <= ? ORDER BY position LIMIT ?",
+                f" WHERE {matches} AND position <= ? ORDER BY position LIMIT ?",
                 [*parameters, head, -1 if limit is None else limit],
             ).fetchall()
         return Page([_stored(row) for row in rows], head)
@@ -149,9 +151,10 @@ class SQLiteRecorder(Recorder):
     def append_batch(self, batch: Sequence[Append]) -> list[Appended | IntegrityError]:
         with self._writing, _transaction(self._writer):
             before = _end(self._writer)
-            outcomes, end = self._place(batch, before, self._fails, self._insert)
-            if end.position > before.position:
-                self._commit(end)
+            failing = [self._fails(append.condition) for append in batch]
+            outcomes, facts, end = self._place(batch, before, failing)
+            if facts:
+                self._insert(facts, end)
         self._tell_waiting()
         return outcomes
 
@@ -161,31 +164,29 @@ class SQLiteRecorder(Recorder):
             self._writer.close()
             self._reader.close()
 
-    def _fails(self, condition: DCBAppendCondition) -> bool:
+    def _fails(self, condition: DCBAppendCondition | None) -> bool:
+        if condition is None:
+            return False
         positions, parameters = matching_positions(
             condition.fail_if_events_match, condition.after or 0, "?"
         )
         found = self._writer.execute(f"{positions} LIMIT 1", parameters).fetchone()
         return found is not None
 
-    def _insert(self, facts: Sequence[StoredFact]) -> None:
-        for fact in facts:
-            tags = json.dumps(fact.tags, ensure_ascii=False)
-            stamp = _stamp(fact.recorded_at)
-            self._writer.execute(
-                "INSERT INTO facts VALUES (?, ?, ?, ?, ?, ?)",
-                (fact.position, stamp, fact.kind, tags, fact.data, fact.leaf),
-            )
-            self._writer.executemany(
-                "INSERT INTO fact_tags VALUES (?, ?, ?)",
-                [(tag, fact.position, fact.kind) for tag in dict.fromkeys(fact.tags)],
-            )
-
-    def _commit(self, end: Head) -> None:
+    def _insert(self, facts: Sequence[StoredFact], end: Head) -> None:
         assert end.recorded_at is not None
+        stamp = _stamp(end.recorded_at)
+        self._writer.executemany(
+            "INSERT INTO facts VALUES (?, ?, ?, ?, ?, ?)",
+            [(one.position, stamp, one.kind, _tags(one.tags), one.data, one.leaf) for one in facts],
+        )
+        self._writer.executemany(
+            "INSERT INTO fact_tags VALUES (?, ?, ?)",
+            [(tag, one.position, one.kind) for one in facts for tag in dict.fromkeys(one.tags)],
+        )
         self._writer.execute(
             "INSERT INTO commits VALUES (?, ?, ?, ?)",
-            (end.position, _stamp(end.recorded_at), end.tree.root(), end.tree.pack()),
+            (end.position, stamp, end.tree.root(), end.tree.pack()),
         )
 
 
@@ -233,7 +234,11 @@ def _end(connection: sqlite3.Connection) -> Head:
 
 def _stored(row: tuple[Any, ...]) -> StoredFact:
     position, stamp, kind, tags, data, leaf = row
-    return StoredFact(position, _instant(stamp), kind, json.loads(tags), data, leaf)
+    return StoredFact(position, _instant(stamp), kind, msgspec.json.decode(tags), data, leaf)
+
+
+def _tags(tags: Sequence[str]) -> str:
+    return json.dumps(tags, ensure_ascii=False)
 
 
 def _stamp(instant: datetime) -> int:

@@ -57,17 +57,15 @@ def verify(
     rebuilt, held = _Rebuilt(tiles), None if facts is None else iter(facts)
     before = datetime.min.replace(tzinfo=UTC)
     for index, _ in tiles_of(verified.size):
-        first = index * WIDTH + 1
         bundle = _bundle(tiles, index)
         rebuilt.add(index, [leaf_hash(entry) for entry in bundle])
-        for position, entry in enumerate(bundle, start=first):
-            said = _entry(entry, position)
-            if said.recorded_at < before:
+        for position, entry in enumerate(bundle, start=index * WIDTH + 1):
+            fact = None if held is None else next(held, None)
+            recorded_at = _recorded_at(entry, fact, position, held=held is not None)
+            if recorded_at < before:
                 raise Wrong("recorded before the one in front of it", position)
-            if held is not None:
-                _compare(said, next(held, None), position)
-                verified.facts += 1
-            before, verified.entries = said.recorded_at, position
+            before, verified.entries = recorded_at, position
+        verified.facts = 0 if held is None else verified.entries
         progress(verified.entries, verified.size)
     if rebuilt.root() != verified.root:
         raise Wrong("the entries do not lead to the signed root")
@@ -92,6 +90,19 @@ def _bundle(tiles: Tiles, index: int) -> list[bytes]:
         raise Wrong(str(error), index * WIDTH + 1) from error
 
 
+def _recorded_at(entry: bytes, fact: StoredFact | None, position: int, *, held: bool) -> datetime:
+    """Return when an entry says that it was recorded; raises `Wrong` unless the fact says so too.
+
+    Where there are facts the entry is made anew from each, which is faster than reading it.
+    """
+    if fact is not None and fact.position == position and fact.entry() == entry:
+        return fact.recorded_at
+    said = _entry(entry, position)
+    if held:
+        raise _difference(said, fact, position)
+    return said.recorded_at
+
+
 def _entry(entry: bytes, position: int) -> Entry:
     try:
         said = decode(entry)
@@ -102,21 +113,18 @@ def _entry(entry: bytes, position: int) -> Entry:
     return said
 
 
-def _compare(said: Entry, fact: StoredFact | None, position: int) -> None:
+def _difference(said: Entry, fact: StoredFact | None, position: int) -> Wrong:
+    """Return how a fact is not the one in its entry."""
     if fact is None or fact.position != position:
-        raise Wrong("the fact is missing", position)
-    differing = [
-        name
-        for name, same in (
-            ("recorded_at", fact.recorded_at == said.recorded_at),
-            ("kind", fact.kind == said.kind),
-            ("tags", tags_digest(fact.tags) == said.tags_digest),
-            ("data", hashlib.sha256(fact.data).digest() == said.data_digest),
-        )
-        if not same
-    ]
-    if differing:
-        raise Wrong(f"the fact's {', '.join(differing)} differ from what was sealed", position)
+        return Wrong("the fact is missing", position)
+    same = {
+        "recorded_at": fact.recorded_at == said.recorded_at,
+        "kind": fact.kind == said.kind,
+        "tags": tags_digest(fact.tags) == said.tags_digest,
+        "data": hashlib.sha256(fact.data).digest() == said.data_digest,
+    }
+    differing = ", ".join(name for name, equal in same.items() if not equal)
+    return Wrong(f"the fact's {differing} differ from what was sealed", position)
 
 
 class _Rebuilt:

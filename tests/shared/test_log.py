@@ -215,6 +215,6 @@ def test_closing_commits_what_waits(tmp_path: Path) -> None:
         await asyncio.to_thread(log._writer.close)
         await asyncio.gather(*asks)
         assert recorder.head() == 5
-        log._writer = log_module._Writer(recorder)
+        log._writer = log_module.GroupCommit(recorder)
 
     play(tmp_path, scenario)

@@ -5,7 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bench import openings
+import pytest
+
+from bench import ledger, openings
 from bench.rows import Row
 
 ROOT = Path(__file__).parents[2]
@@ -13,8 +15,20 @@ ROOT = Path(__file__).parents[2]
 
 def test_openings_are_measured_beside_the_echo() -> None:
     """Every figure has its counterpart from the same run, its durability and its machine."""
-    rows = openings.run({1: 3, 2: 6}, warm=2)
-    assert len(rows) == 6
+    check(openings.run({1: 3, 2: 6}, warm=2), count=6)
+
+
+def test_the_ledger_is_measured_beside_what_else_one_would_use(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both stores: many clients, one alone, the cost of proof, a verified read."""
+    monkeypatch.setenv("DATABASE_URL", postgres_url)
+    check(ledger.run(256, 20, 2_000), count=6)
+
+
+def check(rows: list[Row], *, count: int) -> None:
+    """Hold that every row has what a row must have."""
+    assert len(rows) == count
     for row in rows:
         document = row.document()
         assert row.ours > 0
