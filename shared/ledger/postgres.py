@@ -96,14 +96,29 @@ INSERT INTO fact_tags SELECT * FROM unnest(%s::text[], %s::bigint[], %s::text[])
 """
 
 
-def create_schema(url: str, schema: str) -> None:
-    """Make an empty ledger in `schema`; does nothing where there is one already."""
+GRANTS = """
+GRANT USAGE ON SCHEMA {schema} TO {role};
+GRANT SELECT, INSERT ON facts, fact_tags, commits TO {role};
+GRANT SELECT, UPDATE (one) ON head TO {role};
+"""
+"""All that serving needs. Locking the head's row takes the right to update a column of it, and that
+column can only be true."""
+
+
+def create_schema(url: str, schema: str, grant: str | None = None) -> None:
+    """Make an empty ledger in `schema`, unless there is one, owned by whoever connects.
+
+    `grant` names the role that the service will serve as: it may read and add, and nothing else.
+    """
     with psycopg.connect(url, connect_timeout=CONNECT_TIMEOUT_S) as connection:
         name = sql.Identifier(schema)
         connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [schema])
         connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(name))
         connection.execute(sql.SQL("SET LOCAL search_path TO {}").format(name))
         connection.execute(sql.SQL(SCHEMA).format(version=SCHEMA_VERSION))
+        if grant:
+            role = sql.Identifier(grant)
+            connection.execute(sql.SQL(GRANTS).format(schema=name, role=role))
 
 
 class PostgresRecorder(Recorder):

@@ -1,9 +1,12 @@
-"""Opens the store that an address names: `sqlite:///folder/file.db` or `postgresql://…?schema=name`."""
+"""Opens the store that an address names: `sqlite:///folder/file.db` or `postgresql://…?schema=name`.
+
+An address for `init` may add `&grant=role`: the role that the service will then serve as.
+"""
 
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qs, urlencode
 
 from shared.ledger import postgres, sqlite
 from shared.ledger.recorder import Recorder
@@ -19,14 +22,16 @@ def create_schema(address: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         sqlite.create_schema(path)
     else:
-        postgres.create_schema(*_postgres_parts(address))
+        url, schema, grant = _postgres_parts(address)
+        postgres.create_schema(url, schema, grant)
 
 
 def open_recorder(address: str, now: Callable[[], datetime]) -> Recorder:
     """Return the recorder for the address; raises `UnknownStore`, `SchemaMissing`."""
     if path := _sqlite_path(address):
         return sqlite.SQLiteRecorder(path, now)
-    return postgres.PostgresRecorder(*_postgres_parts(address), now)
+    url, schema, _ = _postgres_parts(address)
+    return postgres.PostgresRecorder(url, schema, now)
 
 
 def _sqlite_path(address: str) -> Path | None:
@@ -34,11 +39,13 @@ def _sqlite_path(address: str) -> Path | None:
     return Path(address.removeprefix(prefix)) if address.startswith(prefix) else None
 
 
-def _postgres_parts(address: str) -> tuple[str, str]:
-    parts = urlsplit(address)
-    if parts.scheme not in {"postgresql", "postgres"}:
-        raise UnknownStore(f"{parts.scheme}: is not sqlite:/// or postgresql://")
-    options = parse_qs(parts.query)
+def _postgres_parts(address: str) -> tuple[str, str, str | None]:
+    place, _, given = address.partition("?")
+    scheme = place.partition(":")[0]
+    if scheme not in {"postgresql", "postgres"}:
+        raise UnknownStore(f"{scheme}: is not sqlite:/// or postgresql://")
+    options = parse_qs(given)
     schema = options.pop("schema", ["public"])[0]
+    grant = options.pop("grant", [None])[0]
     query = urlencode(options, doseq=True)
-    return urlunsplit(parts._replace(query=query)), schema
+    return f"{place}?{query}" if query else place, schema, grant

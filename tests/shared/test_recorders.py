@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlencode
 
 import psycopg
 import pytest
@@ -15,6 +16,7 @@ from eventsourcing.dcb.tests import DCBRecorderTestCase
 from eventsourcing.persistence import IntegrityError, ProgrammingError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from psycopg.conninfo import conninfo_to_dict
 
 from shared.clock import system_clock
 from shared.ledger import sqlite, stores
@@ -212,6 +214,38 @@ def test_facts_cannot_be_changed_or_removed_in_postgres(postgres_url: str) -> No
         for statement in ("UPDATE {} SET position = 9", "DELETE FROM {}", "TRUNCATE {} CASCADE"):
             with psycopg.connect(postgres_url) as raw, pytest.raises(psycopg.errors.RaiseException):
                 raw.execute(statement.format(f"{schema}.{table}").encode())
+
+
+def test_the_serving_role_may_read_and_add_and_nothing_else(postgres_url: str) -> None:
+    """Who serves is not who owns: no UPDATE, DELETE, TRUNCATE, and no way around the triggers."""
+    address = in_a_schema(postgres_url)
+    schema = address.rpartition("schema=")[2]
+    role = f"{schema}_serving"
+    with psycopg.connect(postgres_url) as owner:
+        owner.execute(f"CREATE ROLE {role} LOGIN".encode())
+    stores.create_schema(f"{address}&grant={role}")
+    given = conninfo_to_dict(postgres_url)
+    parts = {"user": role, "host": given.get("host", ""), "port": given.get("port", "")}
+    serving = f"postgresql:///{given['dbname']}?{urlencode(parts)}"
+    with closing(stores.open_recorder(f"{serving}&schema={schema}", system_clock)) as recorder:
+        recorder.append([event()])
+        assert [fact.position for fact in recorder.page().facts] == [1]
+    for statement in (
+        "UPDATE {0}.facts SET position = 2",
+        "DELETE FROM {0}.commits",
+        "TRUNCATE {0}.facts CASCADE",
+        "ALTER TABLE {0}.facts DISABLE TRIGGER ALL",
+        "DROP TABLE {0}.fact_tags",
+        "UPDATE {0}.head SET version = 1",
+        "DELETE FROM {0}.head",
+        "SET session_replication_role = replica",
+        "CREATE TABLE {0}.more ()",
+    ):
+        with (
+            psycopg.connect(serving) as raw,
+            pytest.raises(psycopg.errors.InsufficientPrivilege),
+        ):
+            raw.execute(statement.format(schema).encode())
 
 
 def test_sqlite_is_durable(tmp_path: Path) -> None:
