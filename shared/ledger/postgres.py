@@ -11,9 +11,10 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
+from typing import Any
 
 import psycopg
-from eventsourcing.dcb.api import DCBAppendCondition, DCBQuery
+from eventsourcing.dcb.api import DCBAppendCondition, DCBQuery, DCBQueryItem
 from eventsourcing.persistence import IntegrityError
 from psycopg import sql
 from psycopg.rows import TupleRow
@@ -86,13 +87,13 @@ SELECT_END = "SELECT position, recorded_at, frontier FROM commits ORDER BY posit
 INSERT_FACTS = """
 INSERT INTO facts
 SELECT position, %s, kind, ARRAY(SELECT json_array_elements_text(tags::json)), data, leaf
-FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::bytea[], %s::bytea[])
+FROM unnest(%b::bigint[], %b::text[], %b::text[], %b::bytea[], %b::bytea[])
     AS given (position, kind, tags, data, leaf)
 """
 """Tags come as JSON, because rows have different numbers of them."""
 
 INSERT_TAGS = """
-INSERT INTO fact_tags SELECT * FROM unnest(%s::text[], %s::bigint[], %s::text[])
+INSERT INTO fact_tags SELECT * FROM unnest(%b::text[], %b::bigint[], %b::text[])
 """
 
 
@@ -103,6 +104,26 @@ GRANT SELECT, UPDATE (one) ON head TO {role};
 """
 """All that serving needs. Locking the head's row takes the right to update a column of it, and that
 column can only be true."""
+
+
+SELECT_FAILING = """
+SELECT DISTINCT asked.number
+FROM json_to_recordset(%s) AS asked (number int, after bigint, tag text, others json, kinds json),
+LATERAL (
+    SELECT FROM fact_tags found
+    WHERE found.tag = asked.tag AND found.position > asked.after
+        AND (asked.kinds IS NULL
+            OR found.kind IN (SELECT json_array_elements_text(asked.kinds)))
+        AND NOT EXISTS (
+            SELECT FROM json_array_elements_text(asked.others) AS other (tag)
+            WHERE NOT EXISTS (
+                SELECT FROM fact_tags too
+                WHERE too.tag = other.tag AND too.position = found.position))
+    LIMIT 1
+) AS hit
+"""
+"""The numbers of the appends whose conditions fail. LATERAL with LIMIT looks each tag up in its
+index and stops at the first hit, however many facts a tag has."""
 
 
 def create_schema(url: str, schema: str, grant: str | None = None) -> None:
@@ -193,8 +214,7 @@ class PostgresRecorder(Recorder):
         """Write the batch: what is asked goes out at once, and so does what is inserted."""
         connection.execute("SELECT 1 FROM head FOR UPDATE")
         last = connection.execute(SELECT_END)
-        asked = [_asked(connection, append.condition) for append in batch]
-        failing = [one is not None and one.fetchone() is not None for one in asked]
+        failing = _failing(connection, [append.condition for append in batch])
         outcomes, facts, end = self._place(batch, _head(last.fetchone()), failing)
         if facts:
             _insert(connection, facts, end)
@@ -294,16 +314,29 @@ def _head(row: TupleRow | None) -> Head:
     return Head(Frontier.unpack(row[0], row[2]), row[1]) if row else Head()
 
 
-def _asked(
-    connection: Connection, condition: DCBAppendCondition | None
-) -> psycopg.Cursor[TupleRow] | None:
-    """Ask whether anything matches a condition; the cursor then has a row, or none."""
-    if condition is None:
-        return None
-    positions, parameters = matching_positions(
-        condition.fail_if_events_match, condition.after or 0, "%s"
-    )
-    return connection.execute(f"{positions} LIMIT 1", parameters)
+def _failing(connection: Connection, conditions: Sequence[DCBAppendCondition | None]) -> list[bool]:
+    """Tell of each condition whether it fails: one question for all that name tags, as rules do."""
+    rows, asked = list[dict[str, Any]](), dict[int, psycopg.Cursor[TupleRow]]()
+    for number, condition in enumerate(conditions):
+        if condition is None:
+            continue
+        after, items = condition.after or 0, condition.fail_if_events_match.items
+        if items and all(item.tags for item in items):
+            rows += [_wanted(number, after, item) for item in items]
+        else:
+            query = condition.fail_if_events_match
+            positions, parameters = matching_positions(query, after, "%s")
+            asked[number] = connection.execute(f"{positions} LIMIT 1", parameters)
+    found = connection.execute(SELECT_FAILING, [json.dumps(rows)])
+    failing = {number for (number,) in found.fetchall()}
+    failing |= {number for number, cursor in asked.items() if cursor.fetchone()}
+    return [number in failing for number in range(len(conditions))]
+
+
+def _wanted(number: int, after: int, item: DCBQueryItem) -> dict[str, Any]:
+    tag, *others = item.tags
+    kinds = item.types or None
+    return {"number": number, "after": after, "tag": tag, "others": others, "kinds": kinds}
 
 
 def _insert(connection: Connection, facts: Sequence[StoredFact], end: Head) -> None:
