@@ -259,8 +259,15 @@ class Entering:
         )
 
 
+class MissingPosition(Exception):
+    """The log has a hole: whoever follows it stops rather than pass by what may be a fact."""
+
+
 class Subscription(DCBSubscription[Recorder]):
-    """Reads what is there, then waits for more; every fact once, in order."""
+    """Reads what is there, then waits for more; every fact once, in order.
+
+    One that follows the whole log raises `MissingPosition` at a hole.
+    """
 
     def __init__(self, recorder: Recorder, query: DCBQuery | None, after: int | None) -> None:
         super().__init__(recorder=recorder, query=query, after=after)
@@ -270,6 +277,7 @@ class Subscription(DCBSubscription[Recorder]):
     def __next__(self) -> DCBSequencedEvent:
         while not self._has_been_stopped:
             for stored in self._ready:
+                self._check_next(stored.position)
                 self._last_position = stored.position
                 return _sequenced(stored)
             page = self._recorder.page(self._query, after=self._last_position, limit=PAGE_FACTS_MAX)
@@ -277,6 +285,11 @@ class Subscription(DCBSubscription[Recorder]):
             if not page.facts:
                 self._recorder.wait(POLL_INTERVAL_S)
         raise StopIteration
+
+    def _check_next(self, position: int) -> None:
+        expected = (self._last_position or 0) + 1
+        if not (self._query and self._query.items) and position != expected:
+            raise MissingPosition(f"position {expected} is missing before {position}")
 
 
 class _ReadResponse(DCBReadResponse):

@@ -30,6 +30,7 @@ from shared.ledger.merkle import (
     leaf_hash,
 )
 from shared.ledger.notes import Checkpoint
+from shared.ledger.recorder import MissingPosition
 from shared.ledger.tiles import BadTile, PublicFolder, Tiles, tile_path, tiles_of
 from tests.support.postgres import in_a_schema
 from tests.support.sealed import Sealed, a_log, unguarded
@@ -243,6 +244,18 @@ def test_a_changed_store_is_not_signed_for(
         log.integrator().step()
     assert found.value.position == position
     assert log.checkpoint().size == 3
+
+
+def test_a_follower_stops_at_a_hole(log: Sealed) -> None:
+    """Whoever follows the log is never led past a position that is not there."""
+    log.append(5)
+    unguarded(log, "DELETE FROM facts WHERE position = 3")
+    with log.recorder.subscribe() as following:
+        assert [next(following).position for _ in range(2)] == [1, 2]
+        with pytest.raises(MissingPosition, match="3 is missing before 4"):
+            next(following)
+    with log.recorder.subscribe(after=3) as following:
+        assert next(following).position == 4
 
 
 def test_an_old_backup_is_not_signed_for(log: Sealed) -> None:
