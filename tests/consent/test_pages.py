@@ -462,8 +462,8 @@ def test_a_code_too_old_signs_nothing(tmp_path: Path) -> None:
 def test_a_code_signs_only_what_it_was_sent_for(tmp_path: Path) -> None:
     """Neither another person's code nor that of another press signs, nor does another's page."""
 
-    async def scenario() -> None:
-        async with a_world(tmp_path) as world:
+    async def scenario(folder: Path) -> bool:
+        async with a_world(folder) as world:
             one, one_id, link = await asked(world)
             two, two_id, other_link = await asked(world, 1)
             agree = await world.phone(one).press(link, "given")
@@ -472,7 +472,7 @@ def test_a_code_signs_only_what_it_was_sent_for(tmp_path: Path) -> None:
             other = await world.phone(two).press(other_link, "given")
             other_code = await world.phone(two).last_code()
             if agree_code in {other_code, await world.phone(one).last_code()}:
-                pytest.skip("two codes are the same, once in a million")
+                return False
             for page, code in [(agree, other_code), (refuse, agree_code), (other, agree_code)]:
                 assert (await world.phone(one).type_code(page, code)).status_code == 403
             challenge = other.url.path.rpartition("/")[2]
@@ -482,8 +482,13 @@ def test_a_code_signs_only_what_it_was_sent_for(tmp_path: Path) -> None:
             assert foreign.status_code == 404
             standings = [await standing(world, one_id), await standing(world, two_id)]
             assert standings == [Standing.REQUESTED, Standing.REQUESTED]
+            return True
 
-    asyncio.run(scenario())
+    # Two codes are the same once in half a million plays; then it is played again.
+    folders = [tmp_path / "first", tmp_path / "second"]
+    for folder in folders:
+        folder.mkdir()
+    assert any(asyncio.run(scenario(folder)) for folder in folders)
 
 
 @pytest.mark.parametrize("typed", ["", "12345", "1234567", "sáu số", "9" * 300])
