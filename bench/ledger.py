@@ -1,8 +1,7 @@
 """The ledger beside what one would build otherwise: appends, one client alone, proof, reading.
 
 Every append is one fact under a condition of its own. 128 clients wait for their answers at the
-same time. PostgreSQL is `DATABASE_URL`, or a server from the development wheel; with neither, its
-rows are left out, and it is said.
+same time. PostgreSQL is `DATABASE_URL`, or a server from the development wheel.
 """
 
 import asyncio
@@ -10,11 +9,10 @@ import json
 import os
 import sqlite3
 import statistics
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, closing, nullcontext
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -46,6 +44,7 @@ from shared.ledger.recorder import Append, Appended, Entering, Head, Recorder, S
 from shared.ledger.sqlite import SQLiteRecorder
 from shared.ledger.tiles import PublicFolder
 from shared.ledger.verify import facts_of, verify
+from tests.support.postgres import a_postgres
 
 CLIENTS = 128
 APPENDS = 6_000
@@ -72,10 +71,7 @@ def run(appends: int = APPENDS, alone: int = ALONE, read: int = READ_FACTS) -> l
         rows += _sqlite_rows(folder, address, appends, alone)
         rows += _read_rows(folder, read)
         with _postgres(folder) as url:
-            if url:
-                rows += _postgres_rows(url, appends, alone)
-            else:
-                print("no PostgreSQL: set DATABASE_URL for its rows", file=sys.stderr)
+            rows += _postgres_rows(url, appends, alone)
     return rows
 
 
@@ -310,22 +306,9 @@ def _library_recorder(url: str) -> DCBRecorder:
     return recorder
 
 
-@contextmanager
-def _postgres(folder: Path) -> Iterator[str | None]:
-    """Give the address of a PostgreSQL, None if there is none."""
+def _postgres(folder: Path) -> AbstractContextManager[str]:
+    """Give the address of a PostgreSQL."""
     if url := os.environ.get("DATABASE_URL"):
-        yield url
-        return
-    try:
-        from tests.support.postgres import a_postgres  # noqa: PLC0415 - needs the wheel
-
-        server = a_postgres(folder / "postgres")
-        (folder / "postgres").mkdir()
-        url = server.__enter__()
-    except ImportError:
-        yield None
-        return
-    try:
-        yield url
-    finally:
-        server.__exit__(None, None, None)
+        return nullcontext(url)
+    (folder / "postgres").mkdir()
+    return a_postgres(folder / "postgres")

@@ -70,7 +70,7 @@ def main(argv: Sequence[str]) -> int:
     except Wrong as wrong:
         return _tell_wrong(arguments, wrong)
     except (Unreadable, BadNote, httpx.HTTPError, OSError, stores.UnknownStore) as error:
-        print(f"cannot be checked: {error}", file=sys.stderr)  # noqa: T201 - a command line
+        print(f"cannot be checked: {error}", file=sys.stderr)
         return UNREADABLE
     return RIGHT
 
@@ -192,12 +192,12 @@ def _tell(arguments: argparse.Namespace, verified: Verified, seconds: float) -> 
         "seconds": round(seconds, 3),
     }
     if arguments.json:
-        print(json.dumps(document))  # noqa: T201
+        print(json.dumps(document))
         return
     rate = verified.entries / seconds if seconds else 0.0
     facts = "every fact is the one sealed" if verified.facts else "facts were not looked at"
     trust = "" if arguments.key else " (keys on the log's own word; --key names yours)"
-    print(  # noqa: T201
+    print(
         f"right: {verified.origin}, {verified.size:,} entries, {facts}, {rate:,.0f} a second\n"
         f"root {verified.root.hex()}, signed with {' and '.join(signed_by)}{trust}"
     )
@@ -205,10 +205,10 @@ def _tell(arguments: argparse.Namespace, verified: Verified, seconds: float) -> 
 
 def _tell_wrong(arguments: argparse.Namespace, wrong: Wrong) -> int:
     if arguments.json:
-        print(json.dumps({"right": False, "position": wrong.position, "how": wrong.how}))  # noqa: T201
+        print(json.dumps({"right": False, "position": wrong.position, "how": wrong.how}))
     else:
         where = "the log" if wrong.position is None else f"position {wrong.position:,}"
-        print(f"WRONG: {where}: {wrong.how}")  # noqa: T201
+        print(f"WRONG: {where}: {wrong.how}")
     return WRONG
 
 
