@@ -31,9 +31,8 @@ from shared.ledger.recorder import (
     Recorder,
     SchemaMissing,
     StoredFact,
-    matching,
-    matching_positions,
 )
+from shared.ledger.selection import matching, matching_positions
 
 Connection = psycopg.Connection[TupleRow]
 

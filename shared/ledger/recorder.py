@@ -11,7 +11,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from eventsourcing.dcb.api import (
     DCBAppendCondition,
@@ -310,46 +309,3 @@ class _ReadResponse(DCBReadResponse):
 def _sequenced(stored: StoredFact) -> DCBSequencedEvent:
     event = DCBEvent(type=stored.kind, data=stored.data, tags=list(stored.tags))
     return DCBSequencedEvent(event=event, position=stored.position)
-
-
-def matching(query: DCBQuery | None, after: int, mark: str) -> tuple[str, list[Any]]:
-    """Return an SQL condition on `position`, and its parameters, for what a page holds.
-
-    Without a query it is a range, so that a page of a long log costs what the page costs.
-    """
-    if query is None or not query.items:
-        return f"position > {mark}", [after]
-    positions, parameters = matching_positions(query, after, mark)
-    return f"position IN ({positions})", parameters
-
-
-def matching_positions(query: DCBQuery, after: int, mark: str) -> tuple[str, list[Any]]:
-    """Return SQL and parameters for the positions behind `after` that match any query item.
-
-    Both stores keep `facts(position, kind, …)` and `fact_tags(tag, position, kind)`; `mark` is
-    the driver's parameter mark. One arm per item, so each uses an index and none scans the log.
-    """
-    arms, parameters = [], list[Any]()
-    for item in query.items or ():
-        tags = list(dict.fromkeys(item.tags))
-        source = "fact_tags t0" if tags else "facts t0"
-        wanted = [f"t0.position > {mark}"]
-        joins = ""
-        joined = list[Any]()
-        for number, tag in enumerate(tags[1:], start=1):
-            joins += (
-                f" JOIN fact_tags t{number} ON t{number}.position = t0.position"
-                f" AND t{number}.tag = {mark}"
-            )
-            joined.append(tag)
-        parameters += [*joined, after]
-        if tags:
-            wanted.append(f"t0.tag = {mark}")
-            parameters.append(tags[0])
-        if item.types:
-            wanted.append(f"t0.kind IN ({', '.join([mark] * len(item.types))})")
-            parameters += item.types
-        arms.append(f"SELECT t0.position FROM {source}{joins} WHERE {' AND '.join(wanted)}")
-    if not arms:
-        return f"SELECT position FROM facts WHERE position > {mark}", [after]
-    return " UNION ".join(arms), parameters

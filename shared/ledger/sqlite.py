@@ -30,9 +30,8 @@ from shared.ledger.recorder import (
     Recorder,
     SchemaMissing,
     StoredFact,
-    matching,
-    matching_positions,
 )
+from shared.ledger.selection import matching, matching_positions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
