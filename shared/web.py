@@ -175,7 +175,10 @@ def _own_routes(log: Log, seal: Seal) -> APIRouter:
         after: Annotated[int, Query(ge=0, le=2**53)] = 0,
         limit: Annotated[int, Query(ge=1, le=LOG_PAGE_FACTS_MAX)] = 100,
     ) -> Response:
-        """Give the facts behind a position, in order, byte for byte as they are stored."""
+        """Give the facts behind a position, in order, byte for byte as they are stored.
+
+        `parts` are the SHA-256 of what a fact says of persons, which lies beside it, encrypted.
+        """
         caller_of(request, Role.REGULATOR)
         facts = await log.stored(after=after, limit=limit)
         page = [
@@ -185,6 +188,7 @@ def _own_routes(log: Log, seal: Seal) -> APIRouter:
                 "kind": stored.kind,
                 "tags": stored.tags,
                 "data": msgspec.Raw(stored.data),
+                "parts": [digest.hex() for digest in stored.part_digests],
             }
             for stored in facts
         ]

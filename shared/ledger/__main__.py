@@ -19,7 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from shared.clock import system_clock
 from shared.ledger import stores
 from shared.ledger.notes import BadNote, VerifierKey
-from shared.ledger.recorder import StoredFact
+from shared.ledger.recorder import Recorder, StoredFact
 from shared.ledger.seal import VERIFIER_KEYS_PATH
 from shared.ledger.tiles import Fetch, PublicFolder
 from shared.ledger.verify import Verified, Wrong, facts_of, trusted_keys, verify
@@ -49,6 +49,7 @@ class _WireFact(msgspec.Struct):
     kind: str
     tags: list[str]
     data: msgspec.Raw
+    parts: list[str]
 
 
 class _WirePage(msgspec.Struct):
@@ -113,9 +114,16 @@ def _source(arguments: argparse.Namespace) -> Iterator[Source]:
         return
     recorder = stores.open_recorder(address, system_clock)
     try:
-        yield Source(fetch, lambda after: recorder.page(after=after, limit=PAGE_FACTS).facts)
+        yield Source(fetch, _page_of(recorder))
     finally:
         recorder.close()
+
+
+def _page_of(recorder: Recorder) -> Page:
+    def page(after: int) -> list[StoredFact]:
+        return recorder.with_parts(recorder.page(after=after, limit=PAGE_FACTS).facts)
+
+    return page
 
 
 def _fetch_from(client: httpx.Client) -> Fetch:
@@ -136,12 +144,16 @@ def _page_from(client: httpx.Client, token: str) -> Page:
             headers={"Authorization": f"Bearer {token}"},
         )
         facts = msgspec.json.decode(answer.raise_for_status().content, type=_WirePage).facts
-        return [
-            StoredFact(one.position, one.recorded_at, one.kind, one.tags, bytes(one.data), b"")
-            for one in facts
-        ]
+        return [_stored(one) for one in facts]
 
     return page
+
+
+def _stored(fact: _WireFact) -> StoredFact:
+    digests = tuple(bytes.fromhex(digest) for digest in fact.parts)
+    return StoredFact(
+        fact.position, fact.recorded_at, fact.kind, fact.tags, bytes(fact.data), b"", digests
+    )
 
 
 def _keys(arguments: argparse.Namespace, source: Source) -> list[VerifierKey]:
@@ -189,6 +201,7 @@ def _tell(arguments: argparse.Namespace, verified: Verified, seconds: float) -> 
         "keys_from": "the caller" if arguments.key else "the log itself",
         "entries": verified.entries,
         "facts": verified.facts,
+        "parts": {"kept": verified.parts_kept, "erased": verified.parts_erased},
         "seconds": round(seconds, 3),
     }
     if arguments.json:
@@ -196,6 +209,8 @@ def _tell(arguments: argparse.Namespace, verified: Verified, seconds: float) -> 
         return
     rate = verified.entries / seconds if seconds else 0.0
     facts = "every fact is the one sealed" if verified.facts else "facts were not looked at"
+    if verified.parts_kept or verified.parts_erased:
+        facts += f", personal parts: {verified.parts_kept:,} kept, {verified.parts_erased:,} erased"
     trust = "" if arguments.key else " (keys on the log's own word; --key names yours)"
     print(
         f"right: {verified.origin}, {verified.size:,} entries, {facts}, {rate:,.0f} a second\n"

@@ -1,7 +1,8 @@
 """How a fact becomes a leaf of the tree: `docs/ledger-format.md`, in code.
 
 An entry names place, time and kind, and holds digests of the rest, over the bytes as stored. So it
-may be shown to anyone: whom a fact concerns is not in it, and only the fact's holder can tell.
+may be shown to anyone: whom a fact concerns is not in it, and only the fact's holder can tell. A
+personal part that is erased leaves its digest, and every proof as it was.
 """
 
 import hashlib
@@ -10,10 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-VERSION = 1
+VERSION = 2
 
 HEADER = struct.Struct(">BQqH")
 """Version, position, microseconds since 1970-01-01 UTC, bytes of the kind."""
+
+DIGESTS = struct.Struct(">32s32sB")
+"""Of the tags, of the data, and how many digests of personal parts follow."""
 
 DIGEST_BYTES = 32
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -32,12 +36,22 @@ class Entry:
     kind: str
     tags_digest: bytes
     data_digest: bytes
+    part_digests: tuple[bytes, ...]
 
 
 def encode(
-    position: int, recorded_at: datetime, kind: str, tags: Sequence[str], data: bytes
+    position: int,
+    recorded_at: datetime,
+    kind: str,
+    tags: Sequence[str],
+    data: bytes,
+    *,
+    part_digests: Sequence[bytes] = (),
 ) -> bytes:
-    """Return the entry of a fact; `data` is the fact's bytes as they are stored."""
+    """Return the entry of a fact; `data` is the fact's bytes as they are stored.
+
+    `part_digests` are the SHA-256 of its personal parts as they are stored, 255 at most.
+    """
     name = kind.encode()
     stamp = (recorded_at - EPOCH) // timedelta(microseconds=1)
     return b"".join(
@@ -46,6 +60,8 @@ def encode(
             name,
             tags_digest(tags),
             hashlib.sha256(data).digest(),
+            len(part_digests).to_bytes(),
+            *part_digests,
         )
     )
 
@@ -57,12 +73,19 @@ def decode(entry: bytes) -> Entry:
         start = HEADER.size + length
         kind = entry[HEADER.size : start].decode()
         recorded_at = EPOCH + timedelta(microseconds=stamp)
+        tags, data, count = DIGESTS.unpack_from(entry, start)
     except (struct.error, UnicodeDecodeError, OverflowError) as error:
         raise BadEntry(str(error)) from error
-    if version != VERSION or len(entry) != start + 2 * DIGEST_BYTES:
+    parts = entry[start + DIGESTS.size :]
+    if version != VERSION or len(parts) != count * DIGEST_BYTES:
         raise BadEntry(f"no entry of version {VERSION} and {len(entry)} bytes")
-    digests = entry[start : start + DIGEST_BYTES], entry[start + DIGEST_BYTES :]
-    return Entry(position, recorded_at, kind, *digests)
+    return Entry(position, recorded_at, kind, tags, data, digests_in(parts))
+
+
+def digests_in(row: bytes) -> tuple[bytes, ...]:
+    """Return the digests that lie in a row, one behind the other."""
+    starts = range(0, len(row), DIGEST_BYTES)
+    return tuple(row[start : start + DIGEST_BYTES] for start in starts)
 
 
 def tags_digest(tags: Sequence[str]) -> bytes:

@@ -2,6 +2,9 @@
 
 A fact is a frozen dataclass under a stored name that is never reused. Its bytes are canonical
 JSON (RFC 8785). Fields are added last, with a default; any other change is a new name.
+
+What a fact says of a person can be erased later: such fields are named when the class is made, and
+read as `ERASED` from then on.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -20,22 +23,40 @@ class Fact(Protocol):
 
     NAME: ClassVar[str]
     TAGS: ClassVar[tuple[str, ...]]
+    PERSONAL: ClassVar[Mapping[str, tuple[str, ...]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What a personal field says once it is erased."""
+
+
+ERASED = Erased()
+"""The default of every personal field: an erased part is simply not there any more."""
 
 
 FactT = TypeVar("FactT")
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
-def fact(name: str, *, tags: Iterable[str]) -> Callable[[type[FactT]], type[FactT]]:
+def fact(
+    name: str, *, tags: Iterable[str], personal: Mapping[str, tuple[str, ...]] | None = None
+) -> Callable[[type[FactT]], type[FactT]]:
     """Make a class a fact, stored as `name`, found again by `tags`.
 
     The tag `citizen` takes its value from the field `citizen_id`; a field that is None gives none.
+    `personal={"citizen": ("phone",)}` names fields that are kept under the key of that person, and
+    whose default is `ERASED`.
     """
+    by_subject = dict(personal or {})
 
     def make(cls: type[FactT]) -> type[FactT]:
+        fields = [field for named in by_subject.values() for field in named]
+        assert all(getattr(cls, field) is ERASED for field in fields), f"{name}: no ERASED"
         made = dataclass(frozen=True, kw_only=True, slots=True)(cls)
         made.NAME = name  # type: ignore[attr-defined]  # the decorator is what adds them
         made.TAGS = tuple(tags)  # type: ignore[attr-defined]
+        made.PERSONAL = by_subject  # type: ignore[attr-defined]
         return made
 
     return make
@@ -67,16 +88,24 @@ class Vocabulary:
         self.facts: Mapping[str, type[Any]] = {cls.NAME: cls for cls in facts}
 
     def encode(self, happened: Fact) -> DCBEvent:
-        """Return the fact's name, tags and canonical bytes."""
+        """Return the fact's name, tags and canonical bytes.
+
+        Raises `ValueError` for one with personal fields, which never are in these bytes.
+        """
+        if happened.PERSONAL:
+            raise ValueError(f"{happened.NAME} says something of a person")
         return DCBEvent(type=happened.NAME, data=canonical(happened), tags=tags_of(happened))
 
-    def decode(self, name: str, data: bytes) -> Any:
+    def decode(self, name: str, data: bytes, personal: Mapping[str, Any] | None = None) -> Any:
         """Return the fact stored under `name`; fields unknown to its class are passed over.
 
-        Raises `UnknownFact` for a name that is not in the vocabulary.
+        `personal` are its personal fields, without those that are erased. Raises `UnknownFact` for
+        a name that is not in the vocabulary.
         """
         try:
             kind = self.facts[name]
         except KeyError:
             raise UnknownFact(name) from None
-        return msgspec.json.decode(data, type=kind)
+        if not personal:
+            return msgspec.json.decode(data, type=kind)
+        return msgspec.convert({**msgspec.json.decode(data), **personal}, kind)

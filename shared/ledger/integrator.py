@@ -80,12 +80,15 @@ class Integrator:
             raise Tampered(last.size, "the store does not hold the tree that was signed")
 
     def _read_back(self, last: Signed, commit: Commit) -> list[StoredFact]:
-        facts = self._recorder.page(after=last.size, limit=commit.position - last.size).facts
+        page = self._recorder.page(after=last.size, limit=commit.position - last.size)
+        facts = self._recorder.with_parts(page.facts)
         for position, fact in enumerate(facts, start=last.size + 1):
             if fact.position != position:
                 raise Tampered(position, "the fact is missing")
             if fact.leaf != fact.leaf_now():
                 raise Tampered(position, "the fact is not what its leaf says")
+            if fact.changed_parts():
+                raise Tampered(position, "a personal part is not what its digest says")
         if len(facts) != commit.position - last.size:
             raise Tampered(last.size + len(facts) + 1, "the fact is missing")
         return facts

@@ -17,11 +17,12 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from eventsourcing.dcb.api import DCBAppendCondition, DCBQuery, DCBQueryItem
+from eventsourcing.dcb.api import DCBAppendCondition, DCBEvent, DCBQuery, DCBQueryItem
 from eventsourcing.persistence import IntegrityError
 
 from shared.errors import Rejection, Unavailable
 from shared.ledger.facts import Recorded, Vocabulary, tags_of
+from shared.ledger.personal import Personal
 from shared.ledger.recorder import Append, Appended, Recorder, StoredFact
 
 ATTEMPTS_MAX = 8
@@ -77,9 +78,13 @@ class Outcome(Generic[StateT]):
 class Log:
     """The log of one service."""
 
-    def __init__(self, recorder: Recorder, vocabulary: Vocabulary) -> None:
+    def __init__(
+        self, recorder: Recorder, vocabulary: Vocabulary, personal: Personal | None = None
+    ) -> None:
+        """`personal` keeps what facts say of persons; without it, that is withheld from reading."""
         self.recorder = recorder
         self._vocabulary = vocabulary
+        self._personal = personal
         self._writer = GroupCommit(recorder)
 
     async def perform(self, verb: Verb[StateT, AskedT], asked: AskedT) -> Outcome[StateT]:
@@ -90,7 +95,7 @@ class Log:
         """
         boundary = DCBQuery(items=list(verb.boundary(asked)))
         for _ in range(ATTEMPTS_MAX):
-            history, head = await self._history(boundary)
+            history, head = await self._read(boundary)
             state = verb.fold(history)
             rejection = None
             try:
@@ -113,9 +118,8 @@ class Log:
         self, *arms: DCBQueryItem, after: int = 0, limit: int | None = None
     ) -> list[Recorded]:
         """Return the facts behind `after` that match any of the arms, in order."""
-        query = DCBQuery(items=list(arms))
-        page = await self._ask(lambda: self.recorder.page(query, after=after, limit=limit))
-        return [self._recorded(stored) for stored in page.facts]
+        facts, _ = await self._read(DCBQuery(items=list(arms)), after=after, limit=limit)
+        return facts
 
     async def stored(self, *, after: int, limit: int) -> list[StoredFact]:
         """Return up to `limit` facts behind `after` as they lie in the store, in order."""
@@ -131,9 +135,18 @@ class Log:
         self._writer.close()
         self.recorder.close()
 
-    async def _history(self, query: DCBQuery) -> tuple[list[Recorded], int]:
-        page = await self._ask(lambda: self.recorder.page(query))
-        return [self._recorded(stored) for stored in page.facts], page.head
+    async def _read(
+        self, query: DCBQuery, *, after: int = 0, limit: int | None = None
+    ) -> tuple[list[Recorded], int]:
+        """Return the matching facts, and the head read before them."""
+
+        def question() -> tuple[list[tuple[StoredFact, dict[str, Any] | None]], int]:
+            page = self.recorder.page(query, after=after, limit=limit)
+            whole = self.recorder.with_parts(page.facts)
+            return [(one, self._opened(one)) for one in whole], page.head
+
+        stored, head = await self._ask(question)
+        return [self._recorded(fact, personal) for fact, personal in stored], head
 
     async def _ask(self, question: Callable[[], AnswerT]) -> AnswerT:
         try:
@@ -150,7 +163,7 @@ class Log:
         """Return the facts in their places, or None if the condition no longer held."""
         if not facts:
             return []
-        events = [self._vocabulary.encode(fact) for fact in facts]
+        events = await self._events(facts)
         outcome = await self._writer.append(Append(events, condition))
         if isinstance(outcome, IntegrityError):
             return None
@@ -160,8 +173,21 @@ class Log:
             for position, fact in enumerate(facts, start=first)
         ]
 
-    def _recorded(self, stored: StoredFact) -> Recorded:
-        fact = self._vocabulary.decode(stored.kind, stored.data)
+    async def _events(self, facts: Sequence[Any]) -> list[DCBEvent]:
+        if self._personal and any(fact.PERSONAL for fact in facts):
+            return await self._ask(lambda: [self._event(fact) for fact in facts])
+        return [self._vocabulary.encode(fact) for fact in facts]
+
+    def _event(self, happened: Any) -> DCBEvent:
+        if self._personal and happened.PERSONAL:
+            return self._personal.event(happened)
+        return self._vocabulary.encode(happened)
+
+    def _opened(self, stored: StoredFact) -> dict[str, Any] | None:
+        return self._personal.opened(stored) if self._personal and stored.part_digests else None
+
+    def _recorded(self, stored: StoredFact, personal: dict[str, Any] | None) -> Recorded:
+        fact = self._vocabulary.decode(stored.kind, stored.data, personal)
         return Recorded(stored.position, stored.recorded_at, fact)
 
 

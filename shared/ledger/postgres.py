@@ -20,6 +20,7 @@ from psycopg import sql
 from psycopg.rows import TupleRow
 from typing_extensions import override
 
+from shared.ledger.entries import digests_in
 from shared.ledger.merkle import Frontier
 from shared.ledger.recorder import (
     SCHEMA_VERSION,
@@ -28,6 +29,7 @@ from shared.ledger.recorder import (
     Commit,
     Head,
     Page,
+    Part,
     Recorder,
     SchemaMissing,
     StoredFact,
@@ -54,7 +56,8 @@ CREATE TABLE IF NOT EXISTS facts (
     kind        text NOT NULL,
     tags        text[] NOT NULL,
     data        bytea NOT NULL,
-    leaf        bytea NOT NULL
+    leaf        bytea NOT NULL,
+    parts       bytea NOT NULL
 );
 CREATE INDEX IF NOT EXISTS facts_by_kind ON facts (kind, position);
 CREATE TABLE IF NOT EXISTS fact_tags (
@@ -70,6 +73,14 @@ CREATE TABLE IF NOT EXISTS commits (
     frontier    bytea NOT NULL
 );
 CREATE INDEX IF NOT EXISTS commits_by_time ON commits (recorded_at, position);
+CREATE TABLE IF NOT EXISTS parts (
+    position bigint NOT NULL REFERENCES facts,
+    number   integer NOT NULL,
+    key_id   text NOT NULL,
+    data     bytea NOT NULL,
+    PRIMARY KEY (position, number)
+);
+CREATE INDEX IF NOT EXISTS parts_by_key ON parts (key_id);
 CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS
     $$ BEGIN RAISE EXCEPTION 'facts are never changed or removed'; END $$;
 CREATE OR REPLACE TRIGGER facts_stay BEFORE UPDATE OR DELETE OR TRUNCATE ON facts
@@ -78,6 +89,17 @@ CREATE OR REPLACE TRIGGER tags_stay BEFORE UPDATE OR DELETE OR TRUNCATE ON fact_
     EXECUTE FUNCTION refuse_change();
 CREATE OR REPLACE TRIGGER commits_stay BEFORE UPDATE OR DELETE OR TRUNCATE ON commits
     EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE TRIGGER parts_stay BEFORE UPDATE OR TRUNCATE ON parts
+    EXECUTE FUNCTION refuse_change();
+CREATE OR REPLACE FUNCTION refuse_loss() RETURNS trigger LANGUAGE plpgsql
+    SET search_path FROM CURRENT AS $$ BEGIN  -- nobody puts other tags in their place
+    IF NOT EXISTS (SELECT FROM fact_tags WHERE tag = 'key:' || old.key_id) THEN
+        RAISE EXCEPTION 'a part goes only after the fact that erases its key';
+    END IF;
+    RETURN old;
+END $$;
+CREATE OR REPLACE TRIGGER parts_remain BEFORE DELETE ON parts
+    FOR EACH ROW EXECUTE FUNCTION refuse_loss();
 """
 
 
@@ -85,9 +107,9 @@ SELECT_END = "SELECT position, recorded_at, frontier FROM commits ORDER BY posit
 
 INSERT_FACTS = """
 INSERT INTO facts
-SELECT position, %s, kind, ARRAY(SELECT json_array_elements_text(tags::json)), data, leaf
-FROM unnest(%b::bigint[], %b::text[], %b::text[], %b::bytea[], %b::bytea[])
-    AS given (position, kind, tags, data, leaf)
+SELECT position, %s, kind, ARRAY(SELECT json_array_elements_text(tags::json)), data, leaf, parts
+FROM unnest(%b::bigint[], %b::text[], %b::text[], %b::bytea[], %b::bytea[], %b::bytea[])
+    AS given (position, kind, tags, data, leaf, parts)
 """
 """Tags come as JSON, because rows have different numbers of them."""
 
@@ -95,14 +117,25 @@ INSERT_TAGS = """
 INSERT INTO fact_tags SELECT * FROM unnest(%b::text[], %b::bigint[], %b::text[])
 """
 
+INSERT_PARTS = """
+INSERT INTO parts SELECT * FROM unnest(%b::bigint[], %b::int[], %b::text[], %b::bytea[])
+"""
 
-GRANTS = """
+
+SERVING = """
 GRANT USAGE ON SCHEMA {schema} TO {role};
-GRANT SELECT, INSERT ON facts, fact_tags, commits TO {role};
+GRANT SELECT, INSERT ON facts, fact_tags, commits, parts TO {role};
 GRANT SELECT, UPDATE (one) ON head TO {role};
 """
 """All that serving needs. Locking the head's row takes the right to update a column of it, and that
 column can only be true."""
+
+ERASING = """
+GRANT USAGE ON SCHEMA {schema} TO {role};
+GRANT SELECT ON facts, fact_tags, commits, head TO {role};
+GRANT SELECT, DELETE ON parts TO {role};
+"""
+"""All that erasing needs: to remove personal parts, never a fact."""
 
 
 SELECT_FAILING = """
@@ -125,10 +158,13 @@ LATERAL (
 index and stops at the first hit, however many facts a tag has."""
 
 
-def create_schema(url: str, schema: str, grant: str | None = None) -> None:
+def create_schema(
+    url: str, schema: str, grant: str | None = None, erasing: str | None = None
+) -> None:
     """Make an empty ledger in `schema`, unless there is one, owned by whoever connects.
 
     `grant` names the role that the service will serve as: it may read and add, and nothing else.
+    `erasing` names the one that may remove the personal parts whose keys are erased.
     """
     with psycopg.connect(url, connect_timeout=CONNECT_TIMEOUT_S) as connection:
         name = sql.Identifier(schema)
@@ -136,9 +172,10 @@ def create_schema(url: str, schema: str, grant: str | None = None) -> None:
         connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(name))
         connection.execute(sql.SQL("SET LOCAL search_path TO {}").format(name))
         connection.execute(sql.SQL(SCHEMA).format(version=SCHEMA_VERSION))
-        if grant:
-            role = sql.Identifier(grant)
-            connection.execute(sql.SQL(GRANTS).format(schema=name, role=role))
+        for rights, role in ((SERVING, grant), (ERASING, erasing)):
+            if role:
+                granted = sql.SQL(rights).format(schema=name, role=sql.Identifier(role))
+                connection.execute(granted)
 
 
 class PostgresRecorder(Recorder):
@@ -160,13 +197,13 @@ class PostgresRecorder(Recorder):
         with self._reader as connection:
             head = _position(connection)
             rows = connection.execute(
-                "SELECT position, recorded_at, kind, tags, data, leaf FROM facts"
+                "SELECT position, recorded_at, kind, tags, data, leaf, parts FROM facts"
                 f" WHERE {matches} AND position <= %s"
                 " ORDER BY position LIMIT %s",
                 [*parameters, head, limit],
                 binary=True,
             ).fetchall()
-        return Page([StoredFact(*row) for row in rows], head)
+        return Page([_stored(row) for row in rows], head)
 
     @override
     def head(self) -> int:
@@ -190,6 +227,21 @@ class PostgresRecorder(Recorder):
                 "SELECT coalesce(max(position), 0) FROM commits WHERE recorded_at <= %s", [instant]
             )
             return int(_row(found)[0])
+
+    @override
+    def parts(self, positions: Sequence[int]) -> dict[tuple[int, int], Part]:
+        with self._reader as connection:
+            rows = connection.execute(
+                "SELECT position, number, key_id, data FROM parts WHERE position = ANY(%s)",
+                [list(positions)],
+                binary=True,
+            ).fetchall()
+        return {(position, number): Part(*part) for position, number, *part in rows}
+
+    @override
+    def forget(self, key_ids: Sequence[str]) -> None:
+        with self._writer as connection:
+            connection.execute("DELETE FROM parts WHERE key_id = ANY(%s)", [list(key_ids)])
 
     @override
     def append_batch(self, batch: Sequence[Append]) -> list[Appended | IntegrityError]:
@@ -309,6 +361,11 @@ def _end(connection: Connection) -> Head:
     return _head(connection.execute(SELECT_END).fetchone())
 
 
+def _stored(row: TupleRow) -> StoredFact:
+    position, recorded_at, kind, tags, data, leaf, parts = row
+    return StoredFact(position, recorded_at, kind, tags, data, leaf, digests_in(parts))
+
+
 def _head(row: TupleRow | None) -> Head:
     return Head(Frontier.unpack(row[0], row[2]), row[1]) if row else Head()
 
@@ -349,10 +406,13 @@ def _insert(connection: Connection, facts: Sequence[StoredFact], end: Head) -> N
             [json.dumps(one.tags) for one in facts],
             [one.data for one in facts],
             [one.leaf for one in facts],
+            [b"".join(one.part_digests) for one in facts],
         ],
     )
     tags = [(tag, one.position, one.kind) for one in facts for tag in dict.fromkeys(one.tags)]
     connection.execute(INSERT_TAGS, [[row[column] for row in tags] for column in range(3)])
+    if parts := [row for one in facts for row in one.part_rows()]:
+        connection.execute(INSERT_PARTS, [[row[column] for row in parts] for column in range(4)])
     connection.execute(
         "INSERT INTO commits VALUES (%s, %s, %s, %s)",
         [end.position, end.recorded_at, end.tree.root(), end.tree.pack()],

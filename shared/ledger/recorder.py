@@ -5,11 +5,12 @@ position is ever missing and none becomes visible before a smaller one. `append_
 many appends in one transaction; each keeps its own condition and its own outcome.
 """
 
+import hashlib
 import threading
 from abc import abstractmethod
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from eventsourcing.dcb.api import (
@@ -34,7 +35,7 @@ PAGE_FACTS_MAX = 500
 """Facts that a subscription fetches at once; bounds its memory."""
 
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Kept in every store; one of another version is not used."""
 
 
@@ -42,9 +43,36 @@ class SchemaMissing(Exception):
     """The store has no ledger, or one of another version: run the service's `init` first."""
 
 
+ERASURE_TAG = "key"
+"""A fact with the tag `key:<id>` says that this key, and all that lies under it, must be gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What a fact says of one person, encrypted under that person's key, so that it can go."""
+
+    key_id: str
+    data: bytes
+
+    def digest(self) -> bytes:
+        """Return the SHA-256 that the fact's entry holds, and keeps when the part is gone."""
+        return hashlib.sha256(self.data).digest()
+
+
+@dataclass
+class PersonalEvent(DCBEvent):
+    """An event with personal parts, which the library's own events do not have."""
+
+    parts: tuple[Part, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class StoredFact:
-    """A fact as it lies in the store: bytes and place, and the leaf hash made when it came."""
+    """A fact as it lies in the store: bytes and place, and the leaf hash made when it came.
+
+    `part_digests` stay for ever; `parts` are there where they were asked for (`with_parts`), with
+    None for one that is gone.
+    """
 
     position: int
     recorded_at: datetime
@@ -52,16 +80,42 @@ class StoredFact:
     tags: list[str]
     data: bytes
     leaf: bytes
+    part_digests: tuple[bytes, ...] = ()
+    parts: tuple[Part | None, ...] = ()
 
     @classmethod
     def new(cls, position: int, recorded_at: datetime, event: DCBEvent) -> "StoredFact":
         """Return an event in the place that it is given."""
-        entry = entries.encode(position, recorded_at, event.type, event.tags, event.data)
-        return cls(position, recorded_at, event.type, event.tags, event.data, leaf_hash(entry))
+        parts = event.parts if isinstance(event, PersonalEvent) else ()
+        digests = tuple(part.digest() for part in parts)
+        entry = entries.encode(
+            position, recorded_at, event.type, event.tags, event.data, part_digests=digests
+        )
+        leaf = leaf_hash(entry)
+        return cls(position, recorded_at, event.type, event.tags, event.data, leaf, digests, parts)
 
     def entry(self) -> bytes:
         """Return the entry that these bytes make."""
-        return entries.encode(self.position, self.recorded_at, self.kind, self.tags, self.data)
+        return entries.encode(
+            self.position,
+            self.recorded_at,
+            self.kind,
+            self.tags,
+            self.data,
+            part_digests=self.part_digests,
+        )
+
+    def part_rows(self) -> list[tuple[int, int, str, bytes]]:
+        """Return position, number, key and bytes of each part that is there."""
+        numbered = enumerate(self.parts)
+        return [
+            (self.position, number, part.key_id, part.data) for number, part in numbered if part
+        ]
+
+    def changed_parts(self) -> list[int]:
+        """Return the numbers of the parts that are there and not what their digests say."""
+        pairs = enumerate(zip(self.parts, self.part_digests, strict=False))
+        return [number for number, (part, said) in pairs if part and part.digest() != said]
 
     def leaf_now(self) -> bytes:
         """Return the leaf hash that these bytes make; it differs if they were changed."""
@@ -150,6 +204,14 @@ class Recorder(DCBRecorder):
         """Return the last position that was recorded at the instant or before, 0 if none was."""
 
     @abstractmethod
+    def parts(self, positions: Sequence[int]) -> dict[tuple[int, int], Part]:
+        """Return the personal parts that are there, by position and number from 0."""
+
+    @abstractmethod
+    def forget(self, key_ids: Sequence[str]) -> None:
+        """Remove the parts under these keys; the store refuses for a key that no fact erases."""
+
+    @abstractmethod
     def append_batch(self, batch: Sequence[Append]) -> list[Appended | IntegrityError]:
         """Commit every append whose condition holds, in order, in one durable transaction.
 
@@ -160,6 +222,22 @@ class Recorder(DCBRecorder):
     @abstractmethod
     def close(self) -> None:
         """Let go of the store; a closed recorder is not used again."""
+
+    def with_parts(self, facts: Sequence[StoredFact]) -> list[StoredFact]:
+        """Return the facts with the personal parts that are still there."""
+        asked = [fact.position for fact in facts if fact.part_digests]
+        there = self.parts(asked) if asked else {}
+        return [
+            replace(
+                fact,
+                parts=tuple(
+                    there.get((fact.position, number)) for number in range(len(fact.part_digests))
+                ),
+            )
+            if fact.part_digests
+            else fact
+            for fact in facts
+        ]
 
     @override
     def append(

@@ -52,6 +52,12 @@ def load_log_keys(folder: Path) -> list[SigningKey]:
     ]
 
 
+def log_origin(folder: Path) -> str:
+    """Return the name of the folder's log, as the first `init` took it for ever."""
+    document: dict[str, str] = json.loads((folder / "log.keys.json").read_bytes())
+    return document["origin"]
+
+
 class Seal:
     """Keeps one log sealed while it is open, and gives proofs."""
 

@@ -18,7 +18,7 @@ from eventsourcing.dcb.api import DCBAppendCondition, DCBQuery
 from eventsourcing.persistence import IntegrityError
 from typing_extensions import override
 
-from shared.ledger.entries import EPOCH
+from shared.ledger.entries import EPOCH, digests_in
 from shared.ledger.merkle import Frontier
 from shared.ledger.recorder import (
     SCHEMA_VERSION,
@@ -27,6 +27,7 @@ from shared.ledger.recorder import (
     Commit,
     Head,
     Page,
+    Part,
     Recorder,
     SchemaMissing,
     StoredFact,
@@ -46,7 +47,8 @@ CREATE TABLE facts (
     kind        TEXT NOT NULL,
     tags        TEXT NOT NULL,     -- JSON array, in the order given
     data        BLOB NOT NULL,     -- canonical JSON, RFC 8785
-    leaf        BLOB NOT NULL      -- docs/ledger-format.md
+    leaf        BLOB NOT NULL,     -- docs/ledger-format.md
+    parts       BLOB NOT NULL      -- SHA-256 of each personal part, in a row
 ) STRICT;
 CREATE INDEX facts_by_kind ON facts (kind, position);
 CREATE TABLE fact_tags (
@@ -62,6 +64,14 @@ CREATE TABLE commits (
     frontier    BLOB NOT NULL
 ) STRICT;
 CREATE INDEX commits_by_time ON commits (recorded_at, position);
+CREATE TABLE parts (
+    position INTEGER NOT NULL REFERENCES facts (position),
+    number   INTEGER NOT NULL,
+    key_id   TEXT NOT NULL,
+    data     BLOB NOT NULL,
+    PRIMARY KEY (position, number)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX parts_by_key ON parts (key_id);
 CREATE TRIGGER facts_stay BEFORE UPDATE ON facts
     BEGIN SELECT RAISE(ABORT, 'facts are never changed'); END;
 CREATE TRIGGER facts_remain BEFORE DELETE ON facts
@@ -77,6 +87,11 @@ CREATE TRIGGER commits_stay BEFORE UPDATE ON commits
     BEGIN SELECT RAISE(ABORT, 'commits are never changed'); END;
 CREATE TRIGGER commits_remain BEFORE DELETE ON commits
     BEGIN SELECT RAISE(ABORT, 'commits are never removed'); END;
+CREATE TRIGGER parts_stay BEFORE UPDATE ON parts
+    BEGIN SELECT RAISE(ABORT, 'parts are never changed'); END;
+CREATE TRIGGER parts_remain BEFORE DELETE ON parts
+    WHEN NOT EXISTS (SELECT 1 FROM fact_tags WHERE tag = 'key:' || old.key_id)
+    BEGIN SELECT RAISE(ABORT, 'a part goes only after the fact that erases its key'); END;
 """
 
 
@@ -111,7 +126,7 @@ class SQLiteRecorder(Recorder):
         with self._reading:
             head = _position(self._reader)
             rows = self._reader.execute(
-                "SELECT position, recorded_at, kind, tags, data, leaf FROM facts"
+                "SELECT position, recorded_at, kind, tags, data, leaf, parts FROM facts"
                 f" WHERE {matches} AND position <= ? ORDER BY position LIMIT ?",
                 [*parameters, head, -1 if limit is None else limit],
             ).fetchall()
@@ -147,6 +162,27 @@ class SQLiteRecorder(Recorder):
         return int(position)
 
     @override
+    def parts(self, positions: Sequence[int]) -> dict[tuple[int, int], Part]:
+        with self._reading:
+            rows = self._reader.execute(
+                "SELECT position, number, key_id, data FROM parts"
+                " WHERE position IN (SELECT value FROM json_each(?))",
+                [json.dumps(list(positions))],
+            ).fetchall()
+        return {(position, number): Part(*part) for position, number, *part in rows}
+
+    @override
+    def forget(self, key_ids: Sequence[str]) -> None:
+        """Remove the parts, and overwrite what they leave in the file and its journal."""
+        with self._writing:
+            with _transaction(self._writer):
+                self._writer.execute(
+                    "DELETE FROM parts WHERE key_id IN (SELECT value FROM json_each(?))",
+                    [json.dumps(list(key_ids))],
+                )
+            self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    @override
     def append_batch(self, batch: Sequence[Append]) -> list[Appended | IntegrityError]:
         with self._writing, _transaction(self._writer):
             before = _end(self._writer)
@@ -176,13 +212,15 @@ class SQLiteRecorder(Recorder):
         assert end.recorded_at is not None
         stamp = _stamp(end.recorded_at)
         self._writer.executemany(
-            "INSERT INTO facts VALUES (?, ?, ?, ?, ?, ?)",
-            [(one.position, stamp, one.kind, _tags(one.tags), one.data, one.leaf) for one in facts],
+            "INSERT INTO facts VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [(one.position, stamp, *_columns(one)) for one in facts],
         )
         self._writer.executemany(
             "INSERT INTO fact_tags VALUES (?, ?, ?)",
             [(tag, one.position, one.kind) for one in facts for tag in dict.fromkeys(one.tags)],
         )
+        if parts := [row for one in facts for row in one.part_rows()]:
+            self._writer.executemany("INSERT INTO parts VALUES (?, ?, ?, ?)", parts)
         self._writer.execute(
             "INSERT INTO commits VALUES (?, ?, ?, ?)",
             (end.position, stamp, end.tree.root(), end.tree.pack()),
@@ -204,6 +242,7 @@ def _open(path: Path) -> sqlite3.Connection:
         connection.close()
         raise SchemaMissing(f"{path} holds version {version}, not {SCHEMA_VERSION}")
     connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA secure_delete=ON")  # what is erased is overwritten
     return connection
 
 
@@ -232,8 +271,14 @@ def _end(connection: sqlite3.Connection) -> Head:
 
 
 def _stored(row: tuple[Any, ...]) -> StoredFact:
-    position, stamp, kind, tags, data, leaf = row
-    return StoredFact(position, _instant(stamp), kind, msgspec.json.decode(tags), data, leaf)
+    position, stamp, kind, tags, data, leaf, parts = row
+    digests = digests_in(parts)
+    tags = msgspec.json.decode(tags)
+    return StoredFact(position, _instant(stamp), kind, tags, data, leaf, digests)
+
+
+def _columns(fact: StoredFact) -> tuple[Any, ...]:
+    return fact.kind, _tags(fact.tags), fact.data, fact.leaf, b"".join(fact.part_digests)
 
 
 def _tags(tags: Sequence[str]) -> str:

@@ -1,6 +1,7 @@
 """Opens the store that an address names: `sqlite:///folder/file.db` or `postgresql://…?schema=name`.
 
-An address for `init` may add `&grant=role`: the role that the service will then serve as.
+An address for `init` may add `&grant=role`, the role that the service will then serve as, and
+`&erasing=role`, the one that may remove personal parts.
 """
 
 from collections.abc import Callable
@@ -22,15 +23,15 @@ def create_schema(address: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         sqlite.create_schema(path)
     else:
-        url, schema, grant = _postgres_parts(address)
-        postgres.create_schema(url, schema, grant)
+        url, schema, grant, erasing = _postgres_parts(address)
+        postgres.create_schema(url, schema, grant, erasing)
 
 
 def open_recorder(address: str, now: Callable[[], datetime]) -> Recorder:
     """Return the recorder for the address; raises `UnknownStore`, `SchemaMissing`."""
     if path := _sqlite_path(address):
         return sqlite.SQLiteRecorder(path, now)
-    url, schema, _ = _postgres_parts(address)
+    url, schema, *_ = _postgres_parts(address)
     return postgres.PostgresRecorder(url, schema, now)
 
 
@@ -39,13 +40,13 @@ def _sqlite_path(address: str) -> Path | None:
     return Path(address.removeprefix(prefix)) if address.startswith(prefix) else None
 
 
-def _postgres_parts(address: str) -> tuple[str, str, str | None]:
+def _postgres_parts(address: str) -> tuple[str, str, str | None, str | None]:
     place, _, given = address.partition("?")
     scheme = place.partition(":")[0]
     if scheme not in {"postgresql", "postgres"}:
         raise UnknownStore(f"{scheme}: is not sqlite:/// or postgresql://")
     options = parse_qs(given)
     schema = options.pop("schema", ["public"])[0]
-    grant = options.pop("grant", [None])[0]
+    grant, erasing = (options.pop(name, [None])[0] for name in ("grant", "erasing"))
     query = urlencode(options, doseq=True)
-    return f"{place}?{query}" if query else place, schema, grant
+    return f"{place}?{query}" if query else place, schema, grant, erasing

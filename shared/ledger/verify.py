@@ -1,8 +1,9 @@
 """Checks a log from its public files, and its facts too for whoever holds them.
 
 Needs no service and trusts none: signatures, every tile, every entry in its place and time, the
-root, and, given the facts, that each is the one in its entry. It stops at the first position that
-is wrong and says how. Nothing is held in memory but one tile a level.
+root, and, given the facts, that each is the one in its entry, and that a personal part is missing
+only where a fact erased it. It stops at the first position that is wrong and says how. Nothing is
+held in memory but one tile a level, and the keys of what is erased.
 """
 
 import hashlib
@@ -11,9 +12,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from shared.ledger.entries import BadEntry, Entry, decode, tags_digest
+from shared.ledger.erasure import erased_keys
 from shared.ledger.integrator import CHECKPOINT_PATH
 from shared.ledger.merkle import Frontier, leaf_hash
 from shared.ledger.notes import BadNote, Note, VerifierKey, opened, signers
+from shared.ledger.personal import keys_of
 from shared.ledger.recorder import StoredFact
 from shared.ledger.tiles import LEVEL_BITS, WIDTH, BadTile, Fetch, Tiles, tile_path, tiles_of
 
@@ -39,6 +42,8 @@ class Verified:
     signed_by: list[VerifierKey]
     entries: int = 0
     facts: int = 0
+    parts_kept: int = 0
+    parts_erased: int = 0
 
 
 def verify(
@@ -50,11 +55,12 @@ def verify(
 ) -> Verified:
     """Return what holds of the log; raises `Wrong`.
 
-    `facts` are all of the log's facts in order; those behind the checkpoint are not looked at.
+    `facts` are all of the log's facts in order; of those behind the checkpoint only erasures count.
     """
     verified = _checkpoint(fetch, origin, keys)
     tiles = Tiles(fetch, verified.size)
     rebuilt, held = _Rebuilt(tiles), None if facts is None else iter(facts)
+    parts = _Parts()
     before = datetime.min.replace(tzinfo=UTC)
     for index, _ in tiles_of(verified.size):
         bundle = _bundle(tiles, index)
@@ -65,10 +71,13 @@ def verify(
             if recorded_at < before:
                 raise Wrong("recorded before the one in front of it", position)
             before, verified.entries = recorded_at, position
+            if fact:
+                parts.look(fact)
         verified.facts = 0 if held is None else verified.entries
         progress(verified.entries, verified.size)
     if rebuilt.root() != verified.root:
         raise Wrong("the entries do not lead to the signed root")
+    verified.parts_kept, verified.parts_erased = parts.counted(held or iter(()))
     return verified
 
 
@@ -122,9 +131,45 @@ def _difference(said: Entry, fact: StoredFact | None, position: int) -> Wrong:
         "kind": fact.kind == said.kind,
         "tags": tags_digest(fact.tags) == said.tags_digest,
         "data": hashlib.sha256(fact.data).digest() == said.data_digest,
+        "parts": fact.part_digests == said.part_digests,
     }
     differing = ", ".join(name for name, equal in same.items() if not equal)
     return Wrong(f"the fact's {differing} differ from what was sealed", position)
+
+
+class _Parts:
+    """The personal parts that are there, and those that are not and had better be erased."""
+
+    def __init__(self) -> None:
+        self._kept = self._gone = 0
+        self._gone_first = dict[str, int]()  # by key: the first position where a part is gone
+        self._erased = set[str]()
+
+    def look(self, fact: StoredFact) -> None:
+        """Take in a fact; raises `Wrong` where a part is not the one that was sealed."""
+        self._erased.update(erased_keys(fact))
+        if fact.changed_parts():
+            raise Wrong("a personal part differs from what was sealed", fact.position)
+        if not fact.parts:
+            return
+        key_ids = keys_of(fact.data)
+        if len(key_ids) != len(fact.parts):
+            raise Wrong("the fact does not name the keys of its personal parts", fact.position)
+        for part, key_id in zip(fact.parts, key_ids, strict=True):
+            if part:
+                self._kept += 1
+            else:
+                self._gone += 1
+                self._gone_first.setdefault(key_id, fact.position)
+
+    def counted(self, later: Iterator[StoredFact]) -> tuple[int, int]:
+        """Return how many are kept and erased; raises `Wrong` for one that nothing erased."""
+        for fact in later:
+            self._erased.update(erased_keys(fact))
+        for key_id, position in self._gone_first.items():
+            if key_id not in self._erased:
+                raise Wrong("a personal part is missing, and no fact erases it", position)
+        return self._kept, self._gone
 
 
 class _Rebuilt:

@@ -16,6 +16,7 @@ from shared.ledger.merkle import leaf_hash
 FORMAT = (Path(__file__).parents[2] / "docs" / "ledger-format.md").read_text(encoding="utf-8")
 
 Parts = tuple[int, datetime, str, list[str], bytes]
+DIGESTS = st.lists(st.binary(min_size=32, max_size=32), max_size=3)
 
 instants = st.datetimes(datetime(1900, 1, 1), datetime(2900, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - bounds are naive
 facts = st.tuples(
@@ -42,20 +43,25 @@ def test_the_documents_example() -> None:
     assert bytes.fromhex(leaf) == leaf_hash(entry)
 
 
-@given(facts)
-def test_an_entry_says_what_it_was_made_of(fact: Parts) -> None:
-    """Place, time and kind come back; tags and data can be checked against it."""
+@given(facts, DIGESTS)
+def test_an_entry_says_what_it_was_made_of(fact: Parts, parts: list[bytes]) -> None:
+    """Place, time and kind come back; tags, data and parts can be checked against it."""
     position, recorded_at, kind, tags, data = fact
-    said = entries.decode(entries.encode(*fact))
+    said = entries.decode(entries.encode(*fact, part_digests=parts))
+    assert said.part_digests == tuple(parts)
     assert (said.position, said.recorded_at, said.kind) == (position, recorded_at, kind)
     assert said.tags_digest == entries.tags_digest(tags)
     assert said.data_digest == hashlib.sha256(data).digest()
 
 
-@given(facts, facts)
-def test_two_facts_have_two_entries(one: Parts, other: Parts) -> None:
+@given(facts, DIGESTS, facts, DIGESTS)
+def test_two_facts_have_two_entries(
+    one: Parts, parts: list[bytes], other: Parts, others: list[bytes]
+) -> None:
     """No two different facts share an entry, wherever their texts begin and end."""
-    assert (entries.encode(*one) == entries.encode(*other)) == (one == other)
+    entry = entries.encode(*one, part_digests=parts)
+    another = entries.encode(*other, part_digests=others)
+    assert (entry == another) == ((one, parts) == (other, others))
 
 
 @pytest.mark.parametrize(
@@ -78,7 +84,8 @@ def test_each_part_counts() -> None:
         (*fact[:3], ["a:2"], b"{}"),
         (*fact[:4], b"{ }"),
     ]
-    assert len({entries.encode(*one) for one in [fact, *changed]}) == 6
+    with_parts = [entries.encode(*fact, part_digests=[bytes(32)] * number) for number in (1, 2)]
+    assert len({*with_parts, *[entries.encode(*one) for one in [fact, *changed]]}) == 8
 
 
 @given(facts, st.data())
@@ -86,6 +93,6 @@ def test_other_bytes_are_no_entry(fact: Parts, data: st.DataObject) -> None:
     """Cut, continued, or of another version: it is said, never guessed."""
     entry = entries.encode(*fact)
     cut = data.draw(st.integers(0, len(entry) - 1))
-    for wrong in (entry[:cut], entry + b"\0", b"\2" + entry[1:]):
+    for wrong in (entry[:cut], entry + b"\0", b"\3" + entry[1:]):
         with pytest.raises(BadEntry):
             entries.decode(wrong)

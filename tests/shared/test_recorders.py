@@ -192,8 +192,8 @@ def test_facts_cannot_be_changed_or_removed_in_sqlite(tmp_path: Path) -> None:
         for statement in (
             "UPDATE facts SET data = x'00'",
             "DELETE FROM facts",
-            "INSERT INTO facts VALUES (3, 0, 'k', '[]', x'00', x'00')",
-            "INSERT OR REPLACE INTO facts VALUES (1, 0, 'k', '[]', x'00', x'00')",
+            "INSERT INTO facts VALUES (3, 0, 'k', '[]', x'00', x'00', x'')",
+            "INSERT OR REPLACE INTO facts VALUES (1, 0, 'k', '[]', x'00', x'00', x'')",
             "UPDATE fact_tags SET tag = 'x'",
             "DELETE FROM fact_tags",
             "UPDATE commits SET root = x'00'",

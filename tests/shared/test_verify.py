@@ -155,7 +155,7 @@ def test_an_entry_of_another_version_is_named(log: Sealed, told: Told) -> None:
     """Entries and hashes changed together are found where an entry no longer makes sense."""
     path = "tile/entries/000"
     entries = unpack_entries(log.folder.fetch(path), path)
-    entries[9] = b"\2" + entries[9][1:]
+    entries[9] = b"\3" + entries[9][1:]
     log.folder.publish(path, pack_entries(entries))
     assert told(log.root)[1]["position"] == 10
 

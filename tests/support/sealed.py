@@ -76,3 +76,9 @@ def unguarded(log: Sealed, *statements: str) -> None:
         for statement in statements:
             raw.execute(statement)
         raw.commit()
+
+
+def found(folder: Path, content: bytes) -> set[str]:
+    """Return the names of the files that have these bytes."""
+    files = [file for file in folder.rglob("*") if file.is_file()]
+    return {file.name for file in files if content in file.read_bytes()}
