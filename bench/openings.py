@@ -152,7 +152,7 @@ async def _prepare(settings: ConsentSettings, count: int) -> list[dict[str, obje
 
     commands = await asyncio.gather(*(one() for _ in range(count)))
     parts.log.close()
-    parts.vault.close()
+    parts.erasure.close()
     return list(commands)
 
 

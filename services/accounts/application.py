@@ -30,7 +30,6 @@ from shared.contracts.consent import (
 from shared.errors import Reason
 from shared.ledger.log import Log
 from shared.signing import BadToken, token_header
-from shared.vault import Vault
 
 ACCOUNT_END_DIGITS = 4
 """How much of an account number a fact may show."""
@@ -44,7 +43,6 @@ class Parts:
 
     log: Log
     consents: Consents
-    vault: Vault
     mark_key: bytes
     issuer: str
     now: Callable[[], datetime]
@@ -81,19 +79,14 @@ class Openings:
         await self._parts.log.perform(UNREAD, asked)
 
     async def confirm(self, opening_id: str, bank_id: str, number: str) -> dict[str, Any]:
-        """Take the bank's account number; returns the opening.
-
-        The fact comes first, then the number is sealed; lost in between, the bank sends it again.
-        """
+        """Take the bank's account number, of which only the mark is kept; returns the opening."""
         answer = Confirm(
             opening_id=opening_id,
             bank_id=bank_id,
             account_id=self._mark(bank_id, number),
             account_end=number[-ACCOUNT_END_DIGITS:],
         )
-        outcome = await self._parts.log.perform(ANSWER, answer)
-        if opened := outcome.state.opened:
-            self._parts.vault.put(opened.citizen_id, f"account:{opening_id}", number)
+        await self._parts.log.perform(ANSWER, answer)
         return await self.opening(opening_id)
 
     async def decline(self, opening_id: str, bank_id: str, reason: str) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Everything that can happen in the accounts log, on one page.
 
 An account that is *opened* here was allowed and handed to the bank, which then confirms it with
-its number, or declines. Account numbers lie sealed in the vault; a fact has a keyed mark of one.
+its number, or declines. The number itself is kept nowhere: the bank has it, and a fact has a keyed
+mark, by which the same number is known again.
 """
 
 from shared.ledger.facts import Vocabulary, fact

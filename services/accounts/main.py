@@ -15,7 +15,6 @@ from shared.ledger import stores
 from shared.ledger.log import Log
 from shared.ledger.seal import Seal, create_seal
 from shared.signing import write_secret
-from shared.vault import Vault, create_vault
 from shared.web import Tokens, create_web_app
 
 MARK_KEY_BYTES = 32
@@ -33,7 +32,6 @@ def create_app(settings: Settings, client: httpx.AsyncClient | None = None) -> F
     parts = Parts(
         log=Log(stores.open_recorder(settings.ledger_address, now), VOCABULARY),
         consents=HttpConsents(client, settings.own_token(), now),
-        vault=Vault(settings.folder),
         mark_key=(settings.folder / "marks.key").read_bytes(),
         issuer=settings.consent_issuer,
         now=now,
@@ -41,7 +39,6 @@ def create_app(settings: Settings, client: httpx.AsyncClient | None = None) -> F
 
     async def close() -> None:
         parts.log.close()
-        parts.vault.close()
         await parts.consents.close()
 
     app = create_web_app(
@@ -57,11 +54,10 @@ def create_app(settings: Settings, client: httpx.AsyncClient | None = None) -> F
 
 
 def init(settings: Settings) -> None:
-    """Make schema, keys and vault where they are missing; changes nothing that is there."""
+    """Make schema and keys where they are missing; changes nothing that is there."""
     settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     stores.create_schema(settings.ledger_address)
     create_seal(settings.folder, settings.log_origin)
-    create_vault(settings.folder)
     key = settings.folder / "marks.key"
     if not key.exists():
         write_secret(key, secrets.token_bytes(MARK_KEY_BYTES))

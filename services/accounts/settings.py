@@ -12,7 +12,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="ACCOUNTS_", extra="ignore", frozen=True)
 
     folder: Path = Path(".data/accounts")
-    """Where the vault lies, and the log unless `ledger` says otherwise."""
+    """Where keys lie, and the log unless `ledger` says otherwise."""
 
     ledger: str = ""
     """The log's store, `sqlite:///file` or `postgresql://…?schema=name`; empty: in `folder`."""

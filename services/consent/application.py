@@ -4,6 +4,7 @@ Order of effects in `ask_signature`: first the fact, then the message. Lost in b
 has no code and asks for another; the other way round, a code would be valid that no fact knows.
 """
 
+import asyncio
 import logging
 import secrets
 import uuid
@@ -15,13 +16,14 @@ from services.consent.codes import Codes
 from services.consent.consents import Consent
 from services.consent.decisions import ASK_SIGNATURE, SERVE, SIGN, AskSignature, Sign
 from services.consent.directory import REGISTER, Entry
-from services.consent.facts import CitizenRegistered, ConsentRequested, NoticeServed
+from services.consent.erasures import ERASE, Erase
+from services.consent.facts import CitizenRegistered, ConsentRequested, Ground, NoticeServed
 from services.consent.notices import Names, Notice, Notices
 from services.consent.policy import Policy
 from services.consent.redemptions import REDEEM, Redeem
 from services.consent.requests import ASK, Ask
 from services.consent.sms import NotSent, SmsGateway
-from services.consent.views import ConsentView, read_consent, read_names
+from services.consent.views import ConsentView, read_consent, read_names, read_phone
 from shared.canonical import canonical
 from shared.clock import VIETNAM
 from shared.contracts.consent import (
@@ -36,9 +38,10 @@ from shared.contracts.consent import (
 )
 from shared.contracts.reasons import Lang
 from shared.errors import Kind, Rejection, Unavailable
+from shared.ledger.erasure import Erasure
 from shared.ledger.log import Log
+from shared.ledger.personal import SubjectKeys
 from shared.signing import NoKey, Signer
-from shared.vault import Vault
 
 NONCE_BYTES = 16
 """128 bits of chance in every statement, so that no two have the same digest or code."""
@@ -60,7 +63,8 @@ class Parts:
     log: Log
     signer: Signer
     codes: Codes
-    vault: Vault
+    keys: SubjectKeys
+    erasure: Erasure
     sms: SmsGateway
     notices: Notices
     policy: Policy
@@ -70,12 +74,20 @@ class Parts:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What a citizen's page shows: the consent, its notice, and where the code would go."""
+    """What a citizen's page shows: the consent, its notice, where the code would go.
+
+    `phone_end` is None once the citizen's data are erased: nothing can be signed any more.
+    """
 
     view: ConsentView
     names: Names
     notice: Notice
-    phone_end: str
+    phone_end: str | None
+
+    @property
+    def erased(self) -> bool:
+        """Tell whether the citizen's data are erased."""
+        return self.phone_end is None
 
 
 class Consents:
@@ -90,12 +102,25 @@ class Consents:
 
     async def register_citizen(self, citizen_id: str, phone: str) -> None:
         """Register a citizen with their own phone (E.164); raises `Rejection` for another phone."""
-        known = self._parts.vault.get(citizen_id, "phone")
-        if known not in {None, phone}:
-            raise Rejection(Kind.CONFLICT, "registered_otherwise")
-        if known is None:
-            self._parts.vault.put(citizen_id, "phone", phone)
-        await self.register(CitizenRegistered(citizen_id=citizen_id))
+        await self.register(CitizenRegistered(citizen_id=citizen_id, phone=phone))
+
+    async def erase_citizen(self, citizen_id: str, ground: Ground, asked_by: str) -> list[int]:
+        """Erase what is kept of a citizen; returns the positions of the facts that say so.
+
+        The keys take nothing new from the start, so what is registered meanwhile is not lost. The
+        fact comes before the keys go, the keys before the bytes; a start finishes what is left.
+        """
+        key_ids = await asyncio.to_thread(self._parts.keys.retire, f"citizen:{citizen_id}")
+        asked = Erase(
+            citizen_id=citizen_id,
+            key_ids=key_ids,
+            ground=ground,
+            asked_by=asked_by,
+            at=self._parts.now(),
+        )
+        outcome = await self._parts.log.perform(ERASE, asked)
+        await asyncio.to_thread(self._parts.erasure.carry_out, key_ids)
+        return sorted(outcome.state.erased.values())
 
     async def ask(self, question: ConsentRequested) -> str:
         """Put a question to a citizen; returns the link, which goes to the citizen's phone too."""
@@ -133,7 +158,8 @@ class Consents:
             notice_hash=notice.hash,
         )
         await self._parts.log.perform(SERVE, served)
-        return Shown(view, names, notice, self._phone(view.consent)[-3:])
+        phone = await read_phone(self._parts.log, _requested(view.consent).citizen_id)
+        return Shown(view, names, notice, phone[-3:] if phone else None)
 
     async def ask_signature(self, consent_id: str, decision: Decision, lang: Lang) -> str:
         """Fix the statement and send its code to the citizen; returns the challenge's id."""
@@ -148,8 +174,9 @@ class Consents:
             at=statement.issued_at,
             policy=self._parts.policy,
         )
+        phone = await self._phone(view.consent)
         await self._parts.log.perform(ASK_SIGNATURE, asked)
-        await self._send_code(view.consent, statement, names)
+        await self._send_code(phone, statement, names)
         return challenge_id
 
     async def sign(self, consent_id: str, challenge_id: str, code: str) -> ConsentView:
@@ -180,10 +207,10 @@ class Consents:
         asked = _requested(consent)
         return self._parts.notices.notice(asked.purpose, lang, names)
 
-    def _phone(self, consent: Consent) -> str:
-        phone = self._parts.vault.get(_requested(consent).citizen_id, "phone")
+    async def _phone(self, consent: Consent) -> str:
+        phone = await read_phone(self._parts.log, _requested(consent).citizen_id)
         if phone is None:
-            raise Rejection(Kind.CONFLICT, "citizen_unknown")
+            raise Rejection(Kind.CONFLICT, "citizen_erased")
         return phone
 
     def _statement(self, consent: Consent, decision: Decision, notice: Notice) -> Statement:
@@ -254,7 +281,7 @@ class Consents:
 
     async def _tell(self, question: ConsentRequested, link: str) -> None:
         """Send the link; the clerk's screen shows it too, so a lost message loses nothing."""
-        phone = self._parts.vault.get(question.citizen_id, "phone")
+        phone = await read_phone(self._parts.log, question.citizen_id)
         until = question.decide_by.astimezone(VIETNAM).strftime("%H:%M %d/%m/%Y")
         text = (
             f"Bạn được hỏi một việc. Đọc và trả lời trước {until}: {link}"
@@ -265,7 +292,7 @@ class Consents:
         except NotSent:
             logger.warning("the link of a consent was not sent")
 
-    async def _send_code(self, consent: Consent, statement: Statement, names: Names) -> None:
+    async def _send_code(self, phone: str, statement: Statement, names: Names) -> None:
         code = self._parts.codes.code(statement.hash())
         words = DECISION_WORDS[statement.decision]
         text = (
@@ -273,7 +300,7 @@ class Consents:
             " KHÔNG đọc mã này cho ai, kể cả nhân viên."
         )
         try:
-            await self._parts.sms.send(self._phone(consent), text)
+            await self._parts.sms.send(phone, text)
         except NotSent:
             raise Unavailable("code_not_sent") from None
 

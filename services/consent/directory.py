@@ -10,6 +10,7 @@ from eventsourcing.dcb.api import DCBQueryItem
 
 from services.consent.facts import (
     BankRegistered,
+    CitizenErased,
     CitizenRegistered,
     ClerkRegistered,
     OfficeRegistered,
@@ -39,6 +40,8 @@ def boundary(entry: Entry) -> Sequence[DCBQueryItem]:
             return [own, about(f"bank:{bank_id}", kinds=[BankRegistered])]
         case ClerkRegistered(office_id=office_id):
             return [own, about(f"office:{office_id}", kinds=[OfficeRegistered])]
+        case CitizenRegistered():
+            return [about(tag(entry), kinds=[CitizenRegistered, CitizenErased])]
         case _:
             return [own]
 
@@ -50,8 +53,8 @@ def tag(entry: Entry) -> str:
 
 
 def evolve(entries: tuple[Any, ...], recorded: Recorded) -> tuple[Any, ...]:
-    """Collect the entries."""
-    return (*entries, recorded.fact)
+    """Collect the entries; a citizen whose data were erased may be registered anew."""
+    return () if isinstance(recorded.fact, CitizenErased) else (*entries, recorded.fact)
 
 
 def decide(entries: tuple[Any, ...], entry: Entry) -> Sequence[Entry]:

@@ -1,13 +1,14 @@
 """Everything that can happen in the consent log, on one page.
 
 A citizen *refuses*; the rules *reject*. Ids are random or given by the caller and hold nothing
-personal; names and phones lie sealed in the vault. Times are UTC.
+personal; a phone lies under the citizen's own key, and can be erased. Times are UTC.
 """
 
 from datetime import datetime
+from enum import StrEnum
 
 from shared.contracts.consent import Channel, Decision, Statement
-from shared.ledger.facts import Vocabulary, fact
+from shared.ledger.facts import ERASED, Erased, Vocabulary, fact
 
 # -- the directory: who may ask, for what, where ------------------------------------------------
 
@@ -56,11 +57,40 @@ class SiteRegistered:
     host: str
 
 
-@fact("citizen.registered.1", tags=("citizen",))
+@fact("citizen.registered.1", tags=("citizen",), personal={"citizen": ("phone",)})
 class CitizenRegistered:
-    """A citizen can be asked; the phone that was confirmed as theirs is in the vault."""
+    """A citizen can be asked, on the phone (E.164) that was confirmed as theirs."""
 
     citizen_id: str
+    phone: str | Erased = ERASED
+
+
+class Ground(StrEnum):
+    """Why personal data must go (Law 91/2025, article 14)."""
+
+    REQUEST = "request"
+    PURPOSE_ENDED = "purpose_ended"
+    RETENTION_ENDED = "retention_ended"
+    ORDER = "order"
+
+
+@fact("citizen.erased.1", tags=("citizen", "key"))
+class CitizenErased:
+    """What lay under a key of the citizen is gone, and the key; both must never come back."""
+
+    citizen_id: str
+    key_id: str
+    ground: Ground
+    asked_by: str
+
+
+@fact("erasure.rejected.1", tags=("citizen",))
+class ErasureRejected:
+    """The rules did not let a citizen's data be erased yet."""
+
+    citizen_id: str
+    asked_by: str
+    reasons: list[str]
 
 
 # -- asking -------------------------------------------------------------------------------------
@@ -226,6 +256,8 @@ VOCABULARY = Vocabulary(
         ClerkRegistered,
         SiteRegistered,
         CitizenRegistered,
+        CitizenErased,
+        ErasureRejected,
         ConsentRequested,
         RequestRejected,
         NoticeServed,

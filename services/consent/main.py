@@ -13,12 +13,15 @@ from services.consent.pages import sandbox
 from services.consent.policy import Policy
 from services.consent.settings import Settings
 from services.consent.sms import HttpGateway, Outbox, SmsGateway
-from shared.clock import choose_clock
+from shared.clock import Clock, choose_clock
 from shared.ledger import stores
+from shared.ledger.erasure import Erasure
 from shared.ledger.log import Log
-from shared.ledger.seal import Seal, create_seal
+from shared.ledger.personal import Personal
+from shared.ledger.recorder import Recorder
+from shared.ledger.seal import Seal, create_seal, log_origin
+from shared.ledger.subject_keys import create_subject_keys, open_subject_keys
 from shared.signing import Signer, load_keys, renew_keys
-from shared.vault import Vault, create_vault
 from shared.web import Tokens, create_web_app
 
 
@@ -34,11 +37,16 @@ def create_app(settings: Settings) -> FastAPI:
 def create_parts(settings: Settings) -> Parts:
     """Return everything that the service is made of, open and ready."""
     now = choose_clock(sandbox=settings.sandbox, file=settings.clock_file)
+    recorder = stores.open_recorder(settings.ledger_address, now)
+    keys = open_subject_keys(settings.folder)
+    erasure = Erasure(keys, _eraser(settings, recorder, now))
+    erasure.again(VOCABULARY)
     return Parts(
-        log=Log(stores.open_recorder(settings.ledger_address, now), VOCABULARY),
+        log=Log(recorder, VOCABULARY, Personal(log_origin(settings.folder), keys)),
         signer=Signer(settings.issuer, load_keys(settings.folder / "keys")),
         codes=Codes((settings.folder / "codes.key").read_bytes()),
-        vault=Vault(settings.folder),
+        keys=keys,
+        erasure=erasure,
         sms=_gateway(settings),
         notices=Notices(),
         policy=Policy(),
@@ -48,11 +56,11 @@ def create_parts(settings: Settings) -> Parts:
 
 
 def init(settings: Settings) -> None:
-    """Make schema, keys and vault where missing, and a key to follow one that ends soon."""
+    """Make schema and keys where missing, and a key to follow one that ends soon."""
     settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     stores.create_schema(settings.ledger_address)
     create_seal(settings.folder, settings.log_origin)
-    create_vault(settings.folder)
+    create_subject_keys(settings.folder)
     create_code_key(settings.folder / "codes.key")
     now = choose_clock(sandbox=settings.sandbox, file=settings.clock_file)
     renew_keys(settings.folder / "keys", now())
@@ -66,7 +74,7 @@ def from_env() -> FastAPI:
 def _app(settings: Settings, parts: Parts) -> FastAPI:
     async def close() -> None:
         parts.log.close()
-        parts.vault.close()
+        parts.erasure.close()
         await parts.sms.close()
 
     app = create_web_app(
@@ -85,6 +93,11 @@ def _app(settings: Settings, parts: Parts) -> FastAPI:
     if isinstance(parts.sms, Outbox):
         app.include_router(sandbox.routes(parts.sms))
     return app
+
+
+def _eraser(settings: Settings, recorder: Recorder, now: Clock) -> Recorder:
+    """Return the store as the role that may remove personal parts."""
+    return stores.open_recorder(settings.eraser, now) if settings.eraser else recorder
 
 
 def _gateway(settings: Settings) -> SmsGateway:

@@ -16,6 +16,7 @@ from eventsourcing.dcb.api import DCBQueryItem
 
 from services.consent.facts import (
     BankRegistered,
+    CitizenErased,
     CitizenRegistered,
     ClerkRegistered,
     ConsentGiven,
@@ -63,7 +64,13 @@ def boundary(asked: Ask) -> Sequence[DCBQueryItem]:
         about(f"consent:{question.consent_id}", kinds=[ConsentRequested]),
         about(
             f"citizen:{question.citizen_id}",
-            kinds=[CitizenRegistered, ConsentRequested, ConsentGiven, ConsentRefused],
+            kinds=[
+                CitizenRegistered,
+                CitizenErased,
+                ConsentRequested,
+                ConsentGiven,
+                ConsentRefused,
+            ],
         ),
         about(f"bank:{question.bank_id}", kinds=[BankRegistered]),
         about(f"product:{question.product_id}", kinds=[ProductOffered]),
@@ -80,8 +87,8 @@ def boundary(asked: Ask) -> Sequence[DCBQueryItem]:
 def evolve(before: Before, recorded: Recorded) -> Before:
     """Collect what the rules look at."""
     match recorded.fact:
-        case CitizenRegistered():
-            return replace(before, citizen=True)
+        case CitizenRegistered() | CitizenErased() as fact:
+            return replace(before, citizen=isinstance(fact, CitizenRegistered))
         case BankRegistered():
             return replace(before, bank=True)
         case ProductOffered() as fact:

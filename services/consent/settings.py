@@ -11,10 +11,13 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="CONSENT_", extra="ignore", frozen=True)
 
     folder: Path = Path(".data/consent")
-    """Where keys and the vault lie, and the log unless `ledger` says otherwise."""
+    """Where keys lie, and the log unless `ledger` says otherwise."""
 
     ledger: str = ""
     """The log's store, `sqlite:///file` or `postgresql://…?schema=name`; empty: in `folder`."""
+
+    eraser: str = ""
+    """The log's store as the role that may remove what is erased; empty: as `ledger` says."""
 
     log_origin: str = "localhost/consent"
     """The name that checkpoints of the log bear for ever; taken by the first `init`."""

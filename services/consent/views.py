@@ -7,6 +7,8 @@ from typing import Any
 from services.consent.consents import KINDS, Consent, Placed, Standing, evolve
 from services.consent.facts import (
     BankRegistered,
+    CitizenErased,
+    CitizenRegistered,
     OfficeRegistered,
     ProductOffered,
     SiteRegistered,
@@ -62,6 +64,17 @@ async def read_consent(log: Log, consent_id: str, at: datetime) -> ConsentView:
     if consent.requested is None:
         raise Rejection(Kind.UNKNOWN, "consent_unknown")
     return ConsentView(consent, consent.standing(at))
+
+
+async def read_phone(log: Log, citizen_id: str) -> str | None:
+    """Return the phone a citizen can be reached on, None for one unknown or erased."""
+    kinds = [CitizenRegistered, CitizenErased]
+    facts = await log.read(about(f"citizen:{citizen_id}", kinds=kinds))
+    match facts[-1].fact if facts else None:
+        case CitizenRegistered(phone=str() as phone):
+            return phone
+        case _:
+            return None
 
 
 async def read_names(log: Log, consent: Consent) -> Names:

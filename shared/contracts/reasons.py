@@ -47,6 +47,17 @@ REASONS: dict[str, Sentences] = {
         "This person may not be asked now.", "Không được hỏi người này lúc này."
     ),
     "citizen_unknown": Sentences("The citizen is not registered.", "Chưa có người dân này."),
+    "citizen_erased": Sentences(
+        "The citizen's phone was erased, so nothing can be signed.",
+        "Số điện thoại của người dân đã được xóa nên không thể ký.",
+    ),
+    "erasure_rejected": Sentences(
+        "This person's data cannot be erased yet.", "Chưa thể xóa dữ liệu của người này."
+    ),
+    "consent_open": Sentences(
+        "A question or a consent is still open: it is answered or withdrawn first.",
+        "Còn câu hỏi hoặc sự đồng ý đang mở: phải trả lời hoặc rút lại trước.",
+    ),
     "bank_unknown": Sentences("The bank is not registered.", "Chưa có ngân hàng này."),
     "product_unknown": Sentences(
         "The bank does not offer this product.", "Ngân hàng không có sản phẩm này."

@@ -2,9 +2,7 @@
 
 import ast
 import json
-import sqlite3
 import unicodedata
-from contextlib import closing
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,7 +21,10 @@ from shared.canonical import canonical, digest, text_digest
 from shared.clock import SandboxClock, system_clock
 from shared.contracts.reasons import REASONS
 from shared.ledger.facts import UnknownFact, tags_of
-from shared.vault import Spoiled, Vault, create_vault
+from shared.ledger.personal import Personal
+from shared.ledger.recorder import StoredFact
+from shared.ledger.subject_keys import create_subject_keys, open_subject_keys
+from tests.support.given import AT
 
 ROOT = Path(__file__).parents[2]
 VECTORS = ROOT.parent / "shared" / "vectors" / "jcs"
@@ -70,16 +71,22 @@ def test_what_json_cannot_hold_is_refused(value: float) -> None:
 @pytest.mark.parametrize(
     ("vocabulary", "kind"), ALL_FACTS, ids=lambda one: getattr(one, "NAME", "")
 )
-def test_every_fact_comes_back_as_it_went(vocabulary: Any, kind: Any) -> None:
+def test_every_fact_comes_back_as_it_went(vocabulary: Any, kind: Any, tmp_path: Path) -> None:
     """Stored bytes are canonical JSON, read back equal, and tags are made of named fields."""
+    create_subject_keys(tmp_path)
+    keys = open_subject_keys(tmp_path)
+    personal = Personal("localhost/log", keys)
 
-    @given(st.builds(kind))
+    said = {name: st.text(max_size=5) for fields in kind.PERSONAL.values() for name in fields}
+
+    @given(st.builds(kind, **said))
     def check(fact: Any) -> None:
-        event = vocabulary.encode(fact)
+        event = personal.event(fact) if kind.PERSONAL else vocabulary.encode(fact)
         assert event.type == kind.NAME
         assert rfc8785.dumps(json.loads(event.data)) == event.data
-        again = vocabulary.decode(event.type, event.data)
-        assert vocabulary.encode(again).data == event.data
+        opened = personal.opened(StoredFact.new(1, AT, event))
+        again = vocabulary.decode(event.type, event.data, opened)
+        assert msgspec.to_builtins(again) == json.loads(canonical(fact))
         assert all(tag.split(":")[0] in kind.TAGS for tag in tags_of(fact))
 
     strategy = st.text(alphabet="abcđ", max_size=5)
@@ -90,6 +97,7 @@ def test_every_fact_comes_back_as_it_went(vocabulary: Any, kind: Any) -> None:
         st.datetimes(datetime(2000, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001
     )
     check()
+    keys.close()
 
 
 def test_names_of_facts_are_never_reused() -> None:
@@ -108,40 +116,6 @@ def test_an_unknown_field_is_passed_over_and_an_unknown_name_is_not() -> None:
     assert CONSENT.decode("office.registered.1", data) == OfficeRegistered(office_id="o", name="O")
     with pytest.raises(UnknownFact):
         CONSENT.decode("office.registered.9", data)
-
-
-# -- the vault ----------------------------------------------------------------------------------
-
-
-def test_a_sealed_text_is_nowhere_in_the_files(tmp_path: Path) -> None:
-    """What is sealed is read back, also after reopening, and stands in no file."""
-    create_vault(tmp_path)
-    with closing(Vault(tmp_path)) as vault:
-        vault.put("c1", "phone", "+84912345678")
-        vault.put("c1", "phone", "+84912345679")
-    create_vault(tmp_path)
-    with closing(Vault(tmp_path)) as vault:
-        assert vault.get("c1", "phone") == "+84912345679"
-        assert vault.get("c1", "name") is None
-        assert vault.get("c2", "phone") is None
-    for file in tmp_path.iterdir():
-        assert b"8491234567" not in file.read_bytes()
-    assert (tmp_path / "vault.key").stat().st_mode & 0o777 == 0o600
-    assert (tmp_path / "vault.db").stat().st_mode & 0o777 == 0o600
-
-
-def test_sealed_texts_cannot_be_swapped(tmp_path: Path) -> None:
-    """A value moved to another owner or field is spoiled, not read."""
-    create_vault(tmp_path)
-    with closing(Vault(tmp_path)) as vault:
-        vault.put("c1", "phone", "+84912345678")
-        vault.put("c1", "other", "x")
-        with closing(sqlite3.connect(tmp_path / "vault.db")) as raw:
-            raw.execute("DELETE FROM sealed WHERE field = 'other'")
-            raw.execute("UPDATE sealed SET field = 'other'")
-            raw.commit()
-        with pytest.raises(Spoiled):
-            vault.get("c1", "other")
 
 
 # -- clock and reasons --------------------------------------------------------------------------

@@ -351,7 +351,13 @@ def test_nothing_personal_is_written(tmp_path: Path) -> None:
         services = [tmp_path / "consent", tmp_path / "accounts"]
         files = [file for one in services for file in one.rglob("*") if file.is_file()]
         names = {file.name for file in files}
-        assert {"ledger.db", "ledger.db-wal", "vault.db", "checkpoints.db", "checkpoint"} <= names
+        assert {
+            "ledger.db",
+            "ledger.db-wal",
+            "subject-keys.db",
+            "checkpoints.db",
+            "checkpoint",
+        } <= names
         for file in files:
             content = file.read_bytes()
             for secret in (person.phone, person.name, "1020304050"):

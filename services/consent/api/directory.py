@@ -1,6 +1,6 @@
 """The operator registers who may ask, for what, where, and whom."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel
@@ -9,6 +9,7 @@ from services.consent.application import Consents
 from services.consent.facts import (
     BankRegistered,
     ClerkRegistered,
+    Ground,
     OfficeRegistered,
     ProductOffered,
     SiteRegistered,
@@ -45,6 +46,12 @@ class Site(BaseModel):
 
     name: Name
     host: Name
+
+
+class Erasure(BaseModel):
+    """Why a citizen's data are to go."""
+
+    ground: Ground
 
 
 class Citizen(BaseModel):
@@ -84,7 +91,13 @@ def routes(consents: Consents) -> APIRouter:
 
     @router.put("/citizens/{citizen_id}", status_code=204)
     async def put_citizen(citizen_id: PathId, body: Citizen, _: Operator) -> None:
-        """Register a citizen; the phone goes to the vault, never into a fact."""
+        """Register a citizen; the phone lies under their own key and can be erased."""
         await consents.register_citizen(citizen_id, body.phone)
+
+    @router.post("/citizens/{citizen_id}/erasure")
+    async def erase_citizen(citizen_id: PathId, body: Erasure, by: Operator) -> dict[str, Any]:
+        """Erase what is kept of a citizen; the answer names the facts that prove it."""
+        positions = await consents.erase_citizen(citizen_id, body.ground, by.name)
+        return {"citizen_id": citizen_id, "positions": positions}
 
     return router

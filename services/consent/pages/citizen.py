@@ -124,8 +124,9 @@ class _Pages:
             standing=standing,
             meaning=_meaning(shown, lang),
             happened=_happened(shown.view, lang),
-            open=standing in ANSWERABLE[Decision.GIVEN],
-            withdrawable=standing in ANSWERABLE[Decision.WITHDRAWN],
+            open=standing in ANSWERABLE[Decision.GIVEN] and not shown.erased,
+            withdrawable=standing in ANSWERABLE[Decision.WITHDRAWN] and not shown.erased,
+            erased=shown.erased,
         )
 
     async def ask_code(self, link: str, decision: str, lang: Lang) -> Response:
@@ -148,7 +149,7 @@ class _Pages:
         except Rejection as no:
             return self._sorry(no, lang, link)
         decision = challenge.asked.statement.decision
-        if shown.view.standing not in ANSWERABLE[decision]:
+        if shown.erased or shown.view.standing not in ANSWERABLE[decision]:
             return _see(link, lang)
         return self._page(
             "sign.html",

@@ -1,0 +1,118 @@
+"""Erasing what is kept of a citizen: their phone, and whatever else lies under their key.
+
+The rules:
+ 1. the citizen is, or was, registered;
+ 2. nothing is open: no question that could be answered, no consent that could be used. Without a
+    phone nobody could answer or withdraw it, so that comes first;
+ 3. the facts stay: they name the citizen by a random id, and say nothing else.
+
+Erasing is not withdrawing, and closes no account.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from eventsourcing.dcb.api import DCBQueryItem
+
+from services.consent.facts import (
+    CitizenErased,
+    CitizenRegistered,
+    ConsentGiven,
+    ConsentRedeemed,
+    ConsentRefused,
+    ConsentRequested,
+    ConsentWithdrawn,
+    ErasureRejected,
+    Ground,
+)
+from shared.errors import Kind, Reason, Rejection
+from shared.ledger.facts import Recorded
+from shared.ledger.log import Verb, about
+
+KINDS = (
+    CitizenRegistered,
+    CitizenErased,
+    ConsentRequested,
+    ConsentGiven,
+    ConsentRefused,
+    ConsentWithdrawn,
+    ConsentRedeemed,
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Erase:
+    """Who asks that these keys of a citizen be destroyed, and on what ground; `at` in UTC."""
+
+    citizen_id: str
+    key_ids: Sequence[str]
+    ground: Ground
+    asked_by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What the rules look at: whether there is a citizen, what is erased, and what is open."""
+
+    known: bool = False
+    erased: dict[str, int] = field(default_factory=dict)
+    open_until: dict[str, tuple[datetime, int]] = field(default_factory=dict)
+
+
+def boundary(asked: Erase) -> Sequence[DCBQueryItem]:
+    """Return the arm: all that decides about this citizen."""
+    return [about(f"citizen:{asked.citizen_id}", kinds=KINDS)]
+
+
+def evolve(before: Before, recorded: Recorded) -> Before:
+    """Collect what the rules look at."""
+    match recorded.fact:
+        case CitizenRegistered():
+            return replace(before, known=True)
+        case CitizenErased(key_id=key_id):
+            return replace(before, erased={**before.erased, key_id: recorded.position})
+        case ConsentRequested(consent_id=consent_id, decide_by=until):
+            return _open(before, consent_id, until, recorded)
+        case ConsentGiven(consent_id=consent_id, statement=statement):
+            return _open(before, consent_id, statement.expires_at, recorded)
+        case ConsentRefused() | ConsentWithdrawn() | ConsentRedeemed() as fact:
+            rest = {key: one for key, one in before.open_until.items() if key != fact.consent_id}
+            return replace(before, open_until=rest)
+        case _:
+            return before
+
+
+def decide(before: Before, asked: Erase) -> Sequence[CitizenErased]:
+    """Erase, or do nothing if all these keys are erased already; rejects while anything is open."""
+    if not before.known:
+        raise _rejection(asked, Kind.UNKNOWN, Reason("citizen_unknown"))
+    left = [key_id for key_id in asked.key_ids if key_id not in before.erased]
+    still = tuple(at for until, at in before.open_until.values() if asked.at < until)
+    if left and still:
+        raise _rejection(asked, Kind.CONFLICT, Reason("consent_open", still))
+    return [
+        CitizenErased(
+            citizen_id=asked.citizen_id,
+            key_id=key_id,
+            ground=asked.ground,
+            asked_by=asked.asked_by,
+        )
+        for key_id in left
+    ]
+
+
+def _open(before: Before, consent_id: str, until: datetime, recorded: Recorded) -> Before:
+    placed = (until, recorded.position)
+    return replace(before, open_until={**before.open_until, consent_id: placed})
+
+
+def _rejection(asked: Erase, kind: Kind, reason: Reason) -> Rejection:
+    fact = ErasureRejected(
+        citizen_id=asked.citizen_id, asked_by=asked.asked_by, reasons=[reason.code]
+    )
+    return Rejection(kind, "erasure_rejected", reasons=[reason], facts=[fact])
+
+
+ERASE = Verb(boundary=boundary, initial=Before(), evolve=evolve, decide=decide)
