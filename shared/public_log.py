@@ -2,15 +2,24 @@
 
 import asyncio
 import re
+import time
+from contextlib import suppress
+from typing import Literal
 
 from fastapi import APIRouter, Response
 
 from shared.errors import Kind, Rejection
-from shared.ledger.integrator import CHECKPOINT_PATH
+from shared.ledger.integrator import CHECKPOINT_PATH, WITNESSED_PATH
 from shared.ledger.seal import VERIFIER_KEYS_PATH, NotSealed, Seal
 
 TILE = re.compile(r"tile/(?:\d{1,2}|entries)/(?:x\d{3}/)*\d{3}(?:\.p/\d{1,3})?", re.ASCII)
 """Every path of a tile, and nothing else: no path can leave the folder."""
+
+Wait = Literal["sealed", "witnessed"]
+WAIT_S = 5.0
+"""Seconds that a caller may wait for a proof: several times what it should take."""
+
+POLL_S = 0.1
 
 TEXT = "text/plain; charset=utf-8"
 FOREVER = "public, max-age=31536000, immutable"
@@ -25,7 +34,7 @@ def routes(seal: Seal) -> APIRouter:
     @router.get("/tlog/{path:path}")
     async def public_file(path: str) -> Response:
         """Give the newest checkpoint, the keys to check it with, or a tile (C2SP tlog-tiles)."""
-        if path in {CHECKPOINT_PATH, VERIFIER_KEYS_PATH}:
+        if path in {CHECKPOINT_PATH, WITNESSED_PATH, VERIFIER_KEYS_PATH}:
             headers = {**HEADERS, "Cache-Control": "no-cache"}
             return Response(await _file(seal, path), media_type=TEXT, headers=headers)
         if not TILE.fullmatch(path):
@@ -35,15 +44,26 @@ def routes(seal: Seal) -> APIRouter:
         return Response(content, media_type="application/octet-stream", headers=headers)
 
     @router.get("/log/{position}/proof")
-    async def proof(position: int) -> Response:
-        """Give the proof that a position is under a signed checkpoint (C2SP tlog-proof)."""
-        try:
-            text = await asyncio.to_thread(seal.proof, position)
-        except NotSealed:
-            raise Rejection(Kind.UNKNOWN, "not_sealed") from None
+    async def proof(position: int, wait: Wait | None = None) -> Response:
+        """Give the proof that a position is under a signed checkpoint (C2SP tlog-proof).
+
+        `?wait=sealed` waits for it, `?wait=witnessed` until a quorum has cosigned it too.
+        """
+        witnessed = wait == "witnessed"
+        until = time.monotonic() + (WAIT_S if wait else 0)
+        while (text := await asyncio.to_thread(_proof, seal, position, witnessed)) is None:
+            if time.monotonic() >= until:
+                raise Rejection(Kind.UNKNOWN, "not_witnessed" if witnessed else "not_sealed")
+            await asyncio.sleep(POLL_S)
         return Response(text, media_type=TEXT, headers={**HEADERS, "Cache-Control": "no-cache"})
 
     return router
+
+
+def _proof(seal: Seal, position: int, witnessed: bool) -> str | None:  # noqa: FBT001 - for a thread
+    with suppress(NotSealed):
+        return seal.proof(position, witnessed=witnessed)
+    return None
 
 
 async def _file(seal: Seal, path: str) -> bytes:

@@ -165,9 +165,32 @@ def _own_routes(log: Log, seal: Seal) -> APIRouter:
 
     @router.get("/readyz", tags=["health"])
     async def readyz() -> dict[str, Any]:
-        """Tell that the log can be read, how far it goes, and how far it is sealed."""
+        """Tell that the log can be read, how far it goes, is sealed, and is witnessed."""
         head = await log.head()
-        return {"status": "ready", "head": head, "sealed": seal.sealed, "trouble": seal.trouble}
+        return {
+            "status": "ready",
+            "head": head,
+            "sealed": seal.sealed,
+            "witnessed": seal.witnessed,
+            "trouble": seal.trouble,
+            "witnesses": seal.witness_troubles,
+        }
+
+    @router.get("/metrics", tags=["health"])
+    async def metrics() -> Response:
+        """Give how far the log is stored, sealed and witnessed, as Prometheus reads it."""
+        figures = {
+            "head_position": await log.head(),
+            "sealed_position": seal.sealed,
+            "witnessed_position": seal.witnessed,
+            "sealing_trouble": int(seal.trouble is not None),
+            "witnesses_in_trouble": len(seal.witness_troubles),
+        }
+        lines = [
+            f"# TYPE thuan_log_{name} gauge\nthuan_log_{name} {value}\n"
+            for name, value in figures.items()
+        ]
+        return Response("".join(lines), media_type="text/plain; version=0.0.4")
 
     @router.get("/log", tags=["regulator"])
     async def read_log(

@@ -46,7 +46,7 @@ def create_app(settings: Settings, client: httpx.AsyncClient | None = None) -> F
         summary="Opens an account only with the citizen's own signed consent.",
         tokens=Tokens.from_file(settings.tokens),
         log=parts.log,
-        seal=Seal(parts.log.recorder, settings.folder, now),
+        seal=Seal(parts.log.recorder, settings.folder, now, settings.policy),
         close=close,
     )
     app.include_router(opening_routes.routes(Openings(parts)))

@@ -82,7 +82,7 @@ def _app(settings: Settings, parts: Parts) -> FastAPI:
         summary="What a citizen decided, signed, and its single use.",
         tokens=Tokens.from_file(settings.tokens),
         log=parts.log,
-        seal=Seal(parts.log.recorder, settings.folder, parts.now),
+        seal=Seal(parts.log.recorder, settings.folder, parts.now, settings.policy),
         close=close,
     )
     consents = Consents(parts)

@@ -22,6 +22,9 @@ class Settings(BaseSettings):
     log_origin: str = "localhost/consent"
     """The name that checkpoints of the log bear for ever; taken by the first `init`."""
 
+    policy: Path | None = None
+    """A policy file (C2SP tlog-policy): the witnesses to ask, and how many are enough."""
+
     tokens: Path | None = None
     """A JSON file of accepted bearer tokens, as SHA-256, with their roles."""
 

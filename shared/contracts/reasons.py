@@ -26,6 +26,10 @@ REASONS: dict[str, Sentences] = {
     "not_sealed": Sentences(
         "No signed checkpoint covers this position yet.", "Vị trí này chưa được niêm phong."
     ),
+    "not_witnessed": Sentences(
+        "Not enough witnesses have cosigned this position yet.",
+        "Vị trí này chưa đủ bên chứng kiến ký.",
+    ),
     "contended": Sentences(
         "Others were faster. Please send it again.", "Đang có việc trùng. Hãy gửi lại."
     ),

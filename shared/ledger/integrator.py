@@ -23,6 +23,8 @@ FACTS_MAX = 16_384
 """Facts sealed by one checkpoint at most; bounds the memory when there is much to catch up with."""
 
 CHECKPOINT_PATH = "checkpoint"
+WITNESSED_PATH = "witnessed"
+"""The newest signed, and the newest that a quorum of witnesses cosigned: a moment behind."""
 
 logger = logging.getLogger(__name__)
 

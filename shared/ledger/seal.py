@@ -4,25 +4,27 @@ In the service's folder: `log.keys.json` (secret), `checkpoints.db`, and `public
 """
 
 import base64
-import json
-import secrets
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
+import httpx
+
 from shared.ledger.checkpoints import Checkpoints, create_checkpoints
-from shared.ledger.integrator import CHECKPOINT_PATH, Integrator, Sealing
+from shared.ledger.integrator import CHECKPOINT_PATH, WITNESSED_PATH, Integrator, Sealing
+from shared.ledger.keys import create_keys, load_keys
 from shared.ledger.merkle import inclusion_proof
-from shared.ledger.notes import Algorithm, BadNote, Checkpoint, Note, SigningKey
+from shared.ledger.notes import Algorithm, BadNote, Checkpoint, Note
+from shared.ledger.policy import Policy
 from shared.ledger.recorder import Recorder
 from shared.ledger.tiles import PublicFolder, Tiles
-from shared.signing import write_secret
+from shared.ledger.witnessing import TIMEOUT_S, Witnesses, Witnessing
 
 PROOF_TITLE = "c2sp.org/tlog-proof@v1"
-SEED_BYTES = 32
 SIGNED_WITH = (Algorithm.ED25519, Algorithm.ML_DSA_44)
 """Every client of C2SP logs can check Ed25519; ML-DSA-44 will still hold when that may not."""
 
+LOG_KEYS = "log.keys.json"
 VERIFIER_KEYS_PATH = "vkeys"
 
 
@@ -33,39 +35,38 @@ class NotSealed(Exception):
 def create_seal(folder: Path, origin: str) -> None:
     """Make keys for the log named `origin`, and what seals it, unless they are there."""
     create_checkpoints(folder / "checkpoints.db")
-    file = folder / "log.keys.json"
-    if not file.exists():
-        seeds = [base64.b64encode(secrets.token_bytes(SEED_BYTES)).decode() for _ in SIGNED_WITH]
-        made = zip(SIGNED_WITH, seeds, strict=True)
-        keys = [{"algorithm": algorithm.name, "seed": seed} for algorithm, seed in made]
-        write_secret(file, json.dumps({"origin": origin, "keys": keys}).encode())
-    lines = "".join(f"{key.verifier}\n" for key in load_log_keys(folder))
+    create_keys(folder / LOG_KEYS, origin, SIGNED_WITH)
+    lines = "".join(f"{key.verifier}\n" for key in load_keys(folder / LOG_KEYS))
     PublicFolder(folder / "public").publish(VERIFIER_KEYS_PATH, lines.encode())
-
-
-def load_log_keys(folder: Path) -> list[SigningKey]:
-    """Return the keys that the log of a folder is signed with."""
-    document = json.loads((folder / "log.keys.json").read_bytes())
-    return [
-        SigningKey(document["origin"], Algorithm[key["algorithm"]], base64.b64decode(key["seed"]))
-        for key in document["keys"]
-    ]
 
 
 def log_origin(folder: Path) -> str:
     """Return the name of the folder's log, as the first `init` took it for ever."""
-    document: dict[str, str] = json.loads((folder / "log.keys.json").read_bytes())
-    return document["origin"]
+    return load_keys(folder / LOG_KEYS)[0].name
 
 
 class Seal:
     """Keeps one log sealed while it is open, and gives proofs."""
 
-    def __init__(self, recorder: Recorder, folder: Path, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        recorder: Recorder,
+        folder: Path,
+        now: Callable[[], datetime],
+        policy: Path | None = None,
+    ) -> None:
+        """`policy` is the file that names the witnesses to ask, and how many are enough."""
         self.public = PublicFolder(folder / "public")
         checkpoints = Checkpoints(folder / "checkpoints.db")
-        keys = load_log_keys(folder)
+        keys = load_keys(folder / LOG_KEYS)
+        witnesses = policy and Policy.parse(policy.read_text("utf-8"))
         self._sealing = Sealing(Integrator(recorder, self.public, checkpoints, keys, now))
+        self._client = httpx.Client(timeout=TIMEOUT_S)
+        self._witnessing = (
+            Witnessing(Witnesses(witnesses, self.public, checkpoints, self._client))
+            if witnesses
+            else None
+        )
 
     @property
     def sealed(self) -> int:
@@ -77,10 +78,23 @@ class Seal:
         """Return why nothing is sealed at present, if nothing is."""
         return self._sealing.trouble
 
-    def proof(self, position: int) -> str:
-        """Return the C2SP tlog-proof of a fact; raises `NotSealed`, `BadTile`."""
+    @property
+    def witnessed(self) -> int:
+        """Return the last position that a quorum of witnesses has seen."""
+        return self._witnessing.witnesses.witnessed if self._witnessing else 0
+
+    @property
+    def witness_troubles(self) -> dict[str, str]:
+        """Return what is wrong with which witness, by name."""
+        return self._witnessing.witnesses.troubles if self._witnessing else {}
+
+    def proof(self, position: int, *, witnessed: bool = False) -> str:
+        """Return the C2SP tlog-proof of a fact; raises `NotSealed`, `BadTile`.
+
+        It ends in the newest checkpoint, or in the newest that a quorum of witnesses cosigned.
+        """
         try:
-            content = self.public.fetch(CHECKPOINT_PATH)
+            content = self.public.fetch(WITNESSED_PATH if witnessed else CHECKPOINT_PATH)
             checkpoint = Checkpoint.parse(Note.parse(content).body)
         except (FileNotFoundError, BadNote) as error:
             raise NotSealed(str(error)) from error
@@ -93,5 +107,8 @@ class Seal:
         return "\n".join(lines)
 
     def close(self) -> None:
-        """Seal what is stored, then stop."""
+        """Seal what is stored, have it witnessed if that can be, then stop."""
         self._sealing.close()
+        if self._witnessing:
+            self._witnessing.close()
+        self._client.close()

@@ -7,6 +7,7 @@ tiles, which older checkpoints need, go once the full one is there and holds the
 import os
 import shutil
 import struct
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -144,7 +145,7 @@ class PublicFolder:
         """Write a file, fsync it, and only then give it its name."""
         file = self.root / path
         _make_folder(file.parent)
-        beside = file.with_name(f".{file.name}.{os.getpid()}")
+        beside = file.with_name(f".{file.name}.{os.getpid()}.{threading.get_ident()}")
         with beside.open("wb") as writing:
             writing.write(content)
             writing.flush()

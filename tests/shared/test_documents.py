@@ -153,12 +153,17 @@ def test_every_code_has_its_sentences() -> None:
 
 
 def test_every_setting_is_documented() -> None:
-    """docs/operating.md names each variable of both services."""
+    """docs/operating.md names each variable of every service."""
     from services.accounts.settings import Settings as Accounts  # noqa: PLC0415
     from services.consent.settings import Settings as Consent  # noqa: PLC0415
+    from services.witness.settings import Settings as Witness  # noqa: PLC0415
 
     documented = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
-    for prefix, settings in (("CONSENT_", Consent), ("ACCOUNTS_", Accounts)):
+    for prefix, settings in (
+        ("CONSENT_", Consent),
+        ("ACCOUNTS_", Accounts),
+        ("WITNESS_", Witness),
+    ):
         for name in settings.model_fields:
             assert f"| `{prefix}{name.upper()}` |" in documented
 
