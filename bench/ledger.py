@@ -152,7 +152,7 @@ def _read_rows(folder: Path, facts: int) -> list[Row]:
         started = time.perf_counter()
         pages = facts_of(lambda after: recorder.page(after=after, limit=PAGE_FACTS).facts)
         decoded = ((fact, json.loads(fact.data))[0] for fact in pages)
-        verify(public.fetch, KEY.name, [KEY.verifier], decoded)
+        verify(public.fetch, KEY.name, [KEY.verifier], facts=decoded)
         ours = facts / (time.perf_counter() - started)
     started = time.perf_counter()
     for _ in range(facts):

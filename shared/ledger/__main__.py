@@ -19,6 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from shared.clock import system_clock
 from shared.ledger import stores
 from shared.ledger.notes import BadNote, VerifierKey
+from shared.ledger.policy import BadPolicy, Policy
 from shared.ledger.recorder import Recorder, StoredFact
 from shared.ledger.seal import VERIFIER_KEYS_PATH
 from shared.ledger.tiles import Fetch, PublicFolder
@@ -62,15 +63,24 @@ def main(argv: Sequence[str]) -> int:
     console = Console(stderr=True)
     try:
         with _source(arguments) as source:
-            keys = _keys(arguments, source)
+            policy = _policy(arguments)
+            keys = (policy and policy.logs) or _keys(arguments, source)
             started = time.perf_counter()
             with _progress(console, shown=not arguments.json) as progress:
                 facts = None if source.page is None else facts_of(source.page)
-                verified = verify(source.fetch, keys[0].name, keys, facts, progress)
-            _tell(arguments, verified, time.perf_counter() - started)
+                verified = verify(
+                    source.fetch,
+                    keys[0].name,
+                    keys,
+                    facts=facts,
+                    progress=progress,
+                    policy=policy,
+                )
+            own = bool(arguments.key or (policy and policy.logs))
+            _tell(arguments, verified, time.perf_counter() - started, own_keys=own)
     except Wrong as wrong:
         return _tell_wrong(arguments, wrong)
-    except (Unreadable, BadNote, httpx.HTTPError, OSError, stores.UnknownStore) as error:
+    except (Unreadable, BadNote, BadPolicy, httpx.HTTPError, OSError, stores.UnknownStore) as error:
         print(f"cannot be checked: {error}", file=sys.stderr)
         return UNREADABLE
     return RIGHT
@@ -81,6 +91,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("place", help="a service's folder, its public folder, or its address")
     parser.add_argument(
         "--key", action="append", help="a verifier key you trust (default: the log's own word)"
+    )
+    parser.add_argument(
+        "--policy", type=Path, help="a policy file (C2SP tlog-policy): check its witnesses' quorum"
     )
     parser.add_argument("--ledger", help="check the facts too, from this store's address")
     parser.add_argument(
@@ -156,6 +169,15 @@ def _stored(fact: _WireFact) -> StoredFact:
     )
 
 
+def _policy(arguments: argparse.Namespace) -> Policy | None:
+    if arguments.policy is None:
+        return None
+    policy = Policy.parse(arguments.policy.read_text("utf-8"))
+    if len({key.name for key in policy.logs}) > 1:
+        raise Unreadable("the policy names several logs; name one, or a policy for each")
+    return policy
+
+
 def _keys(arguments: argparse.Namespace, source: Source) -> list[VerifierKey]:
     if arguments.key:
         return trusted_keys(arguments.key)
@@ -190,7 +212,9 @@ def _progress(console: Console, *, shown: bool) -> Iterator[Callable[[int, int],
         yield told
 
 
-def _tell(arguments: argparse.Namespace, verified: Verified, seconds: float) -> None:
+def _tell(
+    arguments: argparse.Namespace, verified: Verified, seconds: float, *, own_keys: bool
+) -> None:
     signed_by = [str(key.algorithm.name) for key in verified.signed_by]
     document: dict[str, Any] = {
         "right": True,
@@ -198,7 +222,8 @@ def _tell(arguments: argparse.Namespace, verified: Verified, seconds: float) -> 
         "size": verified.size,
         "root": verified.root.hex(),
         "signed_by": signed_by,
-        "keys_from": "the caller" if arguments.key else "the log itself",
+        "cosigned_by": [key.name for key in verified.cosigned_by],
+        "keys_from": "the caller" if own_keys else "the log itself",
         "entries": verified.entries,
         "facts": verified.facts,
         "parts": {"kept": verified.parts_kept, "erased": verified.parts_erased},
@@ -211,11 +236,14 @@ def _tell(arguments: argparse.Namespace, verified: Verified, seconds: float) -> 
     facts = "every fact is the one sealed" if verified.facts else "facts were not looked at"
     if verified.parts_kept or verified.parts_erased:
         facts += f", personal parts: {verified.parts_kept:,} kept, {verified.parts_erased:,} erased"
-    trust = "" if arguments.key else " (keys on the log's own word; --key names yours)"
+    trust = "" if own_keys else " (keys on the log's own word; --key names yours)"
     print(
         f"right: {verified.origin}, {verified.size:,} entries, {facts}, {rate:,.0f} a second\n"
         f"root {verified.root.hex()}, signed with {' and '.join(signed_by)}{trust}"
     )
+    if verified.cosigned_by:
+        names = ", ".join(key.name for key in verified.cosigned_by)
+        print(f"cosigned by {names}: the quorum that the policy asks for")
 
 
 def _tell_wrong(arguments: argparse.Namespace, wrong: Wrong) -> int:

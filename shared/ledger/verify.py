@@ -13,10 +13,11 @@ from datetime import UTC, datetime
 
 from shared.ledger.entries import BadEntry, Entry, decode, tags_digest
 from shared.ledger.erasure import erased_keys
-from shared.ledger.integrator import CHECKPOINT_PATH
+from shared.ledger.integrator import CHECKPOINT_PATH, WITNESSED_PATH
 from shared.ledger.merkle import Frontier, leaf_hash
 from shared.ledger.notes import BadNote, Note, VerifierKey, opened, signers
 from shared.ledger.personal import keys_of
+from shared.ledger.policy import NO_QUORUM, Policy
 from shared.ledger.recorder import StoredFact
 from shared.ledger.tiles import LEVEL_BITS, WIDTH, BadTile, Fetch, Tiles, tile_path, tiles_of
 
@@ -40,6 +41,7 @@ class Verified:
     size: int
     root: bytes
     signed_by: list[VerifierKey]
+    cosigned_by: list[VerifierKey]
     entries: int = 0
     facts: int = 0
     parts_kept: int = 0
@@ -50,14 +52,17 @@ def verify(
     fetch: Fetch,
     origin: str,
     keys: Sequence[VerifierKey],
+    *,
     facts: Iterable[StoredFact] | None = None,
     progress: Progress = lambda done, size: None,
+    policy: Policy | None = None,
 ) -> Verified:
     """Return what holds of the log; raises `Wrong`.
 
     `facts` are all of the log's facts in order; of those behind the checkpoint only erasures count.
+    With a policy it is the witnessed checkpoint that counts, and its quorum is checked.
     """
-    verified = _checkpoint(fetch, origin, keys)
+    verified = _checkpoint(fetch, origin, keys, policy or Policy(quorum=NO_QUORUM))
     tiles = Tiles(fetch, verified.size)
     rebuilt, held = _Rebuilt(tiles), None if facts is None else iter(facts)
     parts = _Parts()
@@ -81,15 +86,19 @@ def verify(
     return verified
 
 
-def _checkpoint(fetch: Fetch, origin: str, keys: Sequence[VerifierKey]) -> Verified:
+def _checkpoint(fetch: Fetch, origin: str, keys: Sequence[VerifierKey], policy: Policy) -> Verified:
+    path = CHECKPOINT_PATH if policy.quorum == NO_QUORUM else WITNESSED_PATH
     try:
-        note, checkpoint = opened(fetch(CHECKPOINT_PATH), origin, keys)
+        note, checkpoint = opened(fetch(path), origin, keys)
         signed_by = list(signers(note, keys))
+        cosigned_by = list(signers(note, policy.witness_keys()))
     except FileNotFoundError:
-        raise Wrong("there is no checkpoint") from None
+        raise Wrong(f"there is no {path} file") from None
     except BadNote as error:
-        raise Wrong(f"checkpoint: {error}") from error
-    return Verified(origin, checkpoint.size, checkpoint.root, signed_by)
+        raise Wrong(f"{path}: {error}") from error
+    if not policy.satisfied(cosigned_by):
+        raise Wrong(f"{path}: not cosigned by the quorum that the policy asks for")
+    return Verified(origin, checkpoint.size, checkpoint.root, signed_by, cosigned_by)
 
 
 def _bundle(tiles: Tiles, index: int) -> list[bytes]:

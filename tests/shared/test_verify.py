@@ -182,7 +182,7 @@ def test_an_unsigned_or_forged_checkpoint_is_refused(log: Sealed, told: Told) ->
         log.folder.publish("checkpoint", wrong.text().encode())
         assert told(log.root, "--key", LATER_KEY.verifier)[0] == 1
     (log.folder.root / "checkpoint").unlink()
-    assert told(log.root)[1]["how"] == "there is no checkpoint"
+    assert told(log.root)[1]["how"] == "there is no checkpoint file"
 
 
 def test_time_that_goes_back_is_found(log: Sealed, told: Told, tmp_path: Path) -> None:
