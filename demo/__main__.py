@@ -95,7 +95,22 @@ async def _report(stage: Stage) -> bool:
         ["law", "what must hold", "holds"],
         laws,
     )
+    for client, head in ((stage.consent, len(consent)), (stage.accounts, len(accounts))):
+        await _say_witnessed(stage, client, head)
     return not broken
+
+
+async def _say_witnessed(stage: Stage, client: httpx.AsyncClient, head: int) -> None:
+    """Show the end of the newest proof: the checkpoint, and who signed it."""
+    answer = await client.get(f"/log/{head}/proof", params={"wait": "witnessed"})
+    if answer.is_error:
+        stage.show.line(f"  {client.base_url}: not witnessed yet")
+        return
+    _, _, checkpoint = answer.text.partition("\n\n")
+    names = [line.split()[1] for line in checkpoint.splitlines() if line.startswith("\N{EM DASH}")]
+    origin, size, *_ = checkpoint.splitlines()
+    signers = ", ".join(dict.fromkeys(names))
+    stage.show.line(f"  {origin}: all {size} facts under one root, signed by {signers}")
 
 
 def _broken(sentences: list[str], law: int) -> str:

@@ -1,4 +1,4 @@
-"""`./run serve`: both services on this machine as a sandbox, with their data in `.data`.
+"""`./run serve`: both services and a witness here, as a sandbox, with their data in `.data`.
 
 The bearer tokens are made on the first start and kept in a file that only its owner can read.
 """
@@ -49,15 +49,17 @@ def _say(services: Services, folder: Path) -> None:
     print("A sandbox: codes go to an outbox, not to phones. Never for real people.")
     print(f"consent    {services.consent.url}   outbox {services.consent.url}/sandbox/outbox")
     print(f"accounts   {services.accounts.url}")
+    print(f"witness    {services.witness.url}")
     print(f"tokens     {folder / 'bearer-tokens.json'}")
-    print("Ctrl-C stops both.", flush=True)
+    print("Ctrl-C stops all.", flush=True)
 
 
 def _wait(services: Services) -> int:
-    processes = [services.consent.process, services.accounts.process]
+    all_three = (services.consent, services.accounts, services.witness)
+    processes = [one.process for one in all_three]
     while all(process and process.poll() is None for process in processes):
         time.sleep(0.2)
-    print("A service ended by itself; stopping the other.", file=sys.stderr)
+    print("A service ended by itself; stopping the others.", file=sys.stderr)
     return 1
 
 

@@ -1,4 +1,4 @@
-"""Starts both services as processes of their own on loopback, and ends them, by their ids.
+"""Starts both services and a witness as processes of their own, on loopback; ends them by id.
 
 Used by the demo and by `./run serve`. What a process writes goes to a file in the folder, so that
 a start that fails can say why.
@@ -18,6 +18,8 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 from demo.cast import Tokens
+from shared.ledger.keys import load_keys
+from shared.ledger.seal import LOG_KEYS
 
 START_TIMEOUT_S = 20.0
 """Seconds in which a service must answer /readyz."""
@@ -117,19 +119,24 @@ class Service:
 
 @dataclass
 class Services:
-    """Both services on one folder; a context in which they run."""
+    """Both services and the witness of their logs, on one folder; a context in which they run."""
 
     folder: Path
     tokens: Tokens
-    ports: tuple[int, int] = (8001, 8002)
+    ports: tuple[int, int, int] = (8001, 8002, 8003)
     clock_file: Path | None = None
     consent: Service = field(init=False)
     accounts: Service = field(init=False)
+    witness: Service = field(init=False)
 
     def __post_init__(self) -> None:
         """Set up both environments."""
-        consent_port, accounts_port = (a_port(port) for port in self.ports)
-        common = {"SANDBOX": "true", "TOKENS": str(self.tokens.file)}
+        consent_port, accounts_port, witness_port = (a_port(port) for port in self.ports)
+        common = {
+            "SANDBOX": "true",
+            "TOKENS": str(self.tokens.file),
+            "POLICY": str(self.folder / "witnesses.policy"),
+        }
         if self.clock_file:
             common["CLOCK_FILE"] = str(self.clock_file)
         consent = {
@@ -145,6 +152,11 @@ class Services:
         }
         self.consent = self._service("consent", consent_port, consent)
         self.accounts = self._service("accounts", accounts_port, accounts)
+        witness = {
+            "FOLDER": str(self.folder / "witness"),
+            "LOGS": str(self.folder / "logs.policy"),
+        }
+        self.witness = self._service("witness", witness_port, witness)
 
     def _service(self, name: str, port: int, env: Mapping[str, str]) -> Service:
         prefixed = {f"{name.upper()}_{key}": value for key, value in env.items()}
@@ -152,8 +164,10 @@ class Services:
 
     def __enter__(self) -> Self:
         try:
-            for service in (self.consent, self.accounts):
+            for service in (self.consent, self.accounts, self.witness):
                 service.init()
+            self._introduce()
+            for service in (self.witness, self.consent, self.accounts):
                 service.start()
         except BaseException:
             self.stop()
@@ -169,6 +183,17 @@ class Services:
         self.stop()
 
     def stop(self) -> None:
-        """Stop both."""
-        for service in (self.accounts, self.consent):
+        """Stop all, the witness last: what is sealed on the way out is still witnessed."""
+        for service in (self.accounts, self.consent, self.witness):
             service.stop()
+
+    def _introduce(self) -> None:
+        """Tell the witness which logs there are, and the logs who is their witness."""
+        folders = (self.folder / "consent", self.folder / "accounts")
+        logs = [load_keys(folder / LOG_KEYS)[0].verifier for folder in folders]
+        lines = "".join(f"log {key}\n" for key in logs)
+        (self.folder / "logs.policy").write_text(f"{lines}quorum none\n")
+        witness = load_keys(self.folder / "witness" / "witness.keys.json")[0].verifier
+        address = f"http://127.0.0.1:{self.witness.port}"
+        policy = f"witness near {witness} {address}\nquorum near\n"
+        (self.folder / "witnesses.policy").write_text(policy)

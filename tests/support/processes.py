@@ -55,7 +55,7 @@ async def a_stand(folder: Path) -> AsyncIterator[Stand]:
     which an answer can be lost.
     """
     tokens, people = make_tokens(folder), citizens()
-    with Services(folder, tokens, ports=(0, 0)) as services:
+    with Services(folder, tokens, ports=(0, 0, 0)) as services:
         async with Proxy(services.consent.port) as between, Proxy(services.accounts.port) as before:
             _reach_by(services, between)
             async with (

@@ -56,7 +56,7 @@ def test_the_story_of_one_account(tmp_path: Path) -> None:
     """Ask, fetch, open, confirm: each block works as printed, with the phone in between."""
     ask, fetch, open_account, confirm = calls()
     tokens, people = make_tokens(tmp_path), citizens()
-    with Services(tmp_path, tokens, ports=(0, 0)) as services:
+    with Services(tmp_path, tokens, ports=(0, 0, 0)) as services:
 
         async def seeded() -> None:
             async with httpx.AsyncClient(base_url=services.consent.url) as client:
