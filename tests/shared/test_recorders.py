@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
@@ -422,3 +423,63 @@ def _behind(append: Append, before: int) -> Append:
     condition = append.condition
     after = before + (condition.after or 0)
     return Append(append.events, DCBAppendCondition(condition.fail_if_events_match, after=after))
+
+
+# -- what others got wrong ----------------------------------------------------------------------
+
+
+def test_a_follower_never_passes_a_position_that_can_still_appear(postgres_url: str) -> None:
+    """One writer's row stays uncommitted while another writes: nobody sees the later one first.
+
+    The library's PostgreSQL functions (eventsourcing 9.5.6, `POSTGRES_ENABLE_DB_FUNCTIONS`) and
+    Marten (#4964) let a follower pass the earlier for ever.
+    """
+    address = in_a_schema(postgres_url)
+    schema = address.rpartition("schema=")[2]
+    stores.create_schema(address)
+    with psycopg.connect(postgres_url, autocommit=True) as owner:
+        owner.execute(
+            f"""CREATE FUNCTION {schema}.dawdle() RETURNS trigger LANGUAGE plpgsql AS
+            $$ BEGIN IF new.kind = 'slow' THEN PERFORM pg_sleep(1); END IF; RETURN new; END $$;
+            CREATE TRIGGER dawdles AFTER INSERT ON {schema}.facts
+            FOR EACH ROW EXECUTE FUNCTION {schema}.dawdle()""".encode()
+        )
+    with (
+        closing(stores.open_recorder(address, system_clock)) as slow,
+        closing(stores.open_recorder(address, system_clock)) as fast,
+        closing(stores.open_recorder(address, system_clock)) as reading,
+    ):
+        seen = list[str]()
+        follower = reading.subscribe()
+        threads = [
+            threading.Thread(target=lambda: slow.append([DCBEvent(type="slow", data=b"1")])),
+            threading.Thread(target=lambda: fast.append([DCBEvent(type="fast", data=b"2")])),
+            threading.Thread(target=lambda: seen.extend(next(follower).event.type for _ in "12")),
+        ]
+        for thread in threads:
+            thread.start()
+            time.sleep(0.2)
+        assert fast.head() == 0
+        for thread in threads:
+            thread.join(10)
+        assert seen == ["slow", "fast"]
+
+
+def test_two_logs_in_one_database_keep_to_themselves(postgres_url: str) -> None:
+    """What one log is given lies in that log, though both have tables of the same names.
+
+    The library's PostgreSQL functions (eventsourcing 9.5.6) put it into the other's table.
+    """
+    one, other = in_a_schema(postgres_url), in_a_schema(postgres_url)
+    for address in (one, other):
+        stores.create_schema(address)
+    with (
+        closing(stores.open_recorder(one, system_clock)) as first,
+        closing(stores.open_recorder(other, system_clock)) as second,
+    ):
+        first.append([event()])
+        first.append([event()])
+        second.append([event()])
+        assert (first.head(), second.head()) == (2, 1)
+        assert len(first.page().facts) == 2
+        assert len(second.page().facts) == 1

