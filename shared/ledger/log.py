@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from eventsourcing.dcb.api import DCBAppendCondition, DCBEvent, DCBQuery, DCBQueryItem
@@ -115,10 +116,21 @@ class Log:
         raise Unavailable("contended")
 
     async def read(
-        self, *arms: DCBQueryItem, after: int = 0, limit: int | None = None
+        self,
+        *arms: DCBQueryItem,
+        after: int = 0,
+        limit: int | None = None,
+        as_of: int | datetime | None = None,
     ) -> list[Recorded]:
-        """Return the facts behind `after` that match any of the arms, in order."""
-        facts, _ = await self._read(DCBQuery(items=list(arms)), after=after, limit=limit)
+        """Return the facts behind `after` that match any of the arms, in order.
+
+        `as_of` is a position, or an instant: what was recorded later is not looked at.
+        """
+        if isinstance(as_of, datetime):
+            instant = as_of
+            as_of = await self._ask(lambda: self.recorder.position_at(instant))
+        query = DCBQuery(items=list(arms))
+        facts, _ = await self._read(query, after=after, limit=limit, as_of=as_of)
         return facts
 
     async def stored(self, *, after: int, limit: int) -> list[StoredFact]:
@@ -136,12 +148,17 @@ class Log:
         self.recorder.close()
 
     async def _read(
-        self, query: DCBQuery, *, after: int = 0, limit: int | None = None
+        self,
+        query: DCBQuery,
+        *,
+        after: int = 0,
+        limit: int | None = None,
+        as_of: int | None = None,
     ) -> tuple[list[Recorded], int]:
         """Return the matching facts, and the head read before them."""
 
         def question() -> tuple[list[tuple[StoredFact, dict[str, Any] | None]], int]:
-            page = self.recorder.page(query, after=after, limit=limit)
+            page = self.recorder.page(query, after=after, limit=limit, as_of=as_of)
             whole = self.recorder.with_parts(page.facts)
             return [(one, self._opened(one)) for one in whole], page.head
 

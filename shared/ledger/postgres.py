@@ -34,7 +34,7 @@ from shared.ledger.recorder import (
     SchemaMissing,
     StoredFact,
 )
-from shared.ledger.selection import matching, matching_positions
+from shared.ledger.selection import as_of_head, matching, matching_positions
 
 Connection = psycopg.Connection[TupleRow]
 
@@ -191,11 +191,16 @@ class PostgresRecorder(Recorder):
 
     @override
     def page(
-        self, query: DCBQuery | None = None, *, after: int = 0, limit: int | None = None
+        self,
+        query: DCBQuery | None = None,
+        *,
+        after: int = 0,
+        limit: int | None = None,
+        as_of: int | None = None,
     ) -> Page:
         matches, parameters = matching(query, after, "%s")
         with self._reader as connection:
-            head = _position(connection)
+            head = as_of_head(_position(connection), as_of)
             rows = connection.execute(
                 "SELECT position, recorded_at, kind, tags, data, leaf, parts FROM facts"
                 f" WHERE {matches} AND position <= %s"

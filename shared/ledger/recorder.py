@@ -34,6 +34,9 @@ POLL_INTERVAL_S = 0.05
 PAGE_FACTS_MAX = 500
 """Facts that a subscription fetches at once; bounds its memory."""
 
+STREAM_FACTS_MAX = 5_000
+"""Facts that a read without a limit fetches at once: more, since each page asks the query anew."""
+
 
 SCHEMA_VERSION = 3
 """Kept in every store; one of another version is not used."""
@@ -179,9 +182,16 @@ class Recorder(DCBRecorder):
 
     @abstractmethod
     def page(
-        self, query: DCBQuery | None = None, *, after: int = 0, limit: int | None = None
+        self,
+        query: DCBQuery | None = None,
+        *,
+        after: int = 0,
+        limit: int | None = None,
+        as_of: int | None = None,
     ) -> Page:
         """Return the matching facts behind `after` in order, and the head read before them.
+
+        With `as_of` the log is as it was when that was its last position.
 
         The head is read first: a fact that commits meanwhile is not in the page, is behind the
         head, and so makes an append that relies on the page fail, as it must.
@@ -259,11 +269,11 @@ class Recorder(DCBRecorder):
         after: int | None = None,
         limit: int | None = None,
     ) -> DCBReadResponse:
-        """Return the matching events, as the library defines it."""
-        page = self.page(query, after=after or 0, limit=limit)
+        """Return the matching events, as the library defines it, fetched as they are read."""
         if limit is None:
-            return _ReadResponse(page.facts, page.head or None)
-        return _ReadResponse(page.facts, page.facts[-1].position if page.facts else None)
+            return _Stream(self, query, after or 0)
+        facts = self.page(query, after=after or 0, limit=limit).facts
+        return _ReadResponse(facts, facts[-1].position if facts else None)
 
     @override
     def subscribe(
@@ -382,6 +392,36 @@ class _ReadResponse(DCBReadResponse):
     @override
     def __next__(self) -> DCBSequencedEvent:
         return _sequenced(next(self._facts))
+
+
+class _Stream(DCBReadResponse):
+    """All that matches up to the head at the time of asking, page by page."""
+
+    def __init__(self, recorder: Recorder, query: DCBQuery | None, after: int) -> None:
+        page = recorder.page(query, after=after, limit=STREAM_FACTS_MAX)
+        self._recorder, self._query, self._as_of = recorder, query, page.head
+        self._page = page.facts
+        self._facts = iter(page.facts)
+
+    @property
+    @override
+    def head(self) -> int | None:
+        return self._as_of or None
+
+    @override
+    def __next__(self) -> DCBSequencedEvent:
+        for stored in self._facts:
+            return _sequenced(stored)
+        if len(self._page) < STREAM_FACTS_MAX:
+            raise StopIteration
+        self._page = self._recorder.page(
+            self._query,
+            after=self._page[-1].position,
+            limit=STREAM_FACTS_MAX,
+            as_of=self._as_of,
+        ).facts
+        self._facts = iter(self._page)
+        return next(self)
 
 
 def _sequenced(stored: StoredFact) -> DCBSequencedEvent:

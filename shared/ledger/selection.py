@@ -49,3 +49,8 @@ def matching_positions(query: DCBQuery, after: int, mark: str) -> tuple[str, lis
     if not arms:
         return f"SELECT position FROM facts WHERE position > {mark}", [after]
     return " UNION ".join(arms), parameters
+
+
+def as_of_head(head: int, as_of: int | None) -> int:
+    """Return the last position of a log as it was; never behind its real end."""
+    return head if as_of is None else min(head, as_of)

@@ -32,7 +32,7 @@ from shared.ledger.recorder import (
     SchemaMissing,
     StoredFact,
 )
-from shared.ledger.selection import matching, matching_positions
+from shared.ledger.selection import as_of_head, matching, matching_positions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -120,11 +120,16 @@ class SQLiteRecorder(Recorder):
 
     @override
     def page(
-        self, query: DCBQuery | None = None, *, after: int = 0, limit: int | None = None
+        self,
+        query: DCBQuery | None = None,
+        *,
+        after: int = 0,
+        limit: int | None = None,
+        as_of: int | None = None,
     ) -> Page:
         matches, parameters = matching(query, after, "?")
         with self._reading:
-            head = _position(self._reader)
+            head = as_of_head(_position(self._reader), as_of)
             rows = self._reader.execute(
                 "SELECT position, recorded_at, kind, tags, data, leaf, parts FROM facts"
                 f" WHERE {matches} AND position <= ? ORDER BY position LIMIT ?",

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +120,23 @@ def test_asking_again_adds_nothing(tmp_path: Path) -> None:
         second = await log.perform(TAKE, ("s", "p"))
         assert (len(first.added), len(second.added)) == (1, 0)
         assert first.state == second.state == ("p",)
+
+    play(tmp_path, scenario)
+
+
+def test_the_log_as_it_was(tmp_path: Path) -> None:
+    """By position or by instant: what came later is not looked at."""
+
+    async def scenario(log: Log, _: Watched) -> None:
+        for person in ("p", "q", "r"):
+            await log.perform(TAKE, ("s", person))
+        first, second, _last = await log.read(about("show:s"))
+        assert await log.read(about("show:s"), as_of=2) == [first, second]
+        assert await log.read(about("show:s"), as_of=first.recorded_at) == [first]
+        assert await log.read(about("show:s"), as_of=0) == []
+        assert len(await log.read(about("show:s"), as_of=99)) == 3
+        longago = first.recorded_at - timedelta(days=1)
+        assert await log.read(about("show:s"), as_of=longago) == []
 
     play(tmp_path, scenario)
 

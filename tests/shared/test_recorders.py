@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 import psycopg
@@ -23,7 +24,7 @@ from shared.clock import system_clock
 from shared.ledger import sqlite, stores
 from shared.ledger.merkle import Frontier
 from shared.ledger.postgres import Connection, PostgresRecorder
-from shared.ledger.recorder import Append, Appended, Commit, Head, Recorder, SchemaMissing
+from shared.ledger.recorder import Append, Appended, Commit, Head, Page, Recorder, SchemaMissing
 from tests.support.postgres import in_a_schema
 
 Now = Callable[[], datetime]
@@ -359,6 +360,46 @@ def test_positions_as_of_a_time(address: str) -> None:
         assert [recorder.position_at(instant) for instant in asked] == [0, 1, 3, 3, 4, 4]
 
 
+@given(count=st.integers(0, 12), after=st.integers(0, 13), tagged=st.booleans())
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_read_fetches_page_by_page_what_was_there(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch, count: int, after: int, *, tagged: bool
+) -> None:
+    """Whatever its length, and however many come meanwhile: all up to the head, and no more."""
+    monkeypatch.setattr("shared.ledger.recorder.STREAM_FACTS_MAX", 3)
+    before = recorder.head()
+    if count:
+        recorder.append([event(tags=["a:1"]) for _ in range(count)])
+    query = DCBQuery(items=[DCBQueryItem(types=[], tags=["a:1"])]) if tagged else None
+    reading = recorder.read(query, after=before + after)
+    recorder.append([event(tags=["a:1"])])
+    assert reading.head == (before + count or None)
+    positions = [one.position - before for one in reading]
+    assert positions == list(range(after + 1, count + 1))
+    recorder.append([event(tags=["b:1"])])
+
+
+def test_a_read_holds_one_page_at_a_time(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page is asked for when the one before it is read, and not earlier."""
+    monkeypatch.setattr("shared.ledger.recorder.STREAM_FACTS_MAX", 3)
+    recorder.append([event() for _ in range(7)])
+    asked, page = list[int](), recorder.page
+
+    def counted(*args: Any, **more: Any) -> Page:
+        asked.append(more["after"])
+        return page(*args, **more)
+
+    monkeypatch.setattr(recorder, "page", counted)
+    reading = recorder.read()
+    assert asked == [0]
+    assert [next(reading).position for _ in range(4)] == [1, 2, 3, 4]
+    assert asked == [0, 3]
+    assert [one.position for one in reading] == [5, 6, 7]
+    assert asked == [0, 3, 6]
+
+
 events = st.builds(
     event, st.sampled_from(KINDS), st.lists(st.sampled_from(TAGS), max_size=3, unique=True)
 )
@@ -385,9 +426,13 @@ def matches(query: DCBQuery, one: DCBEvent) -> bool:
 @settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=timedelta(seconds=5)
 )
-@given(history=st.lists(st.lists(appends, min_size=1, max_size=3), max_size=6), query=items)
+@given(
+    history=st.lists(st.lists(appends, min_size=1, max_size=3), max_size=6),
+    query=items,
+    past=st.integers(0, 20),
+)
 def test_any_history_is_what_a_list_would_hold(
-    address: str, history: list[list[Append]], query: DCBQueryItem
+    address: str, history: list[list[Append]], query: DCBQueryItem, past: int
 ) -> None:
     """Batches with conditions leave just what a plain list with the same conditions would have."""
     with closing(stores.open_recorder(address, system_clock)) as recorder:
@@ -411,6 +456,9 @@ def test_any_history_is_what_a_list_would_hold(
         ]
         assert [(fact.position, fact.kind, fact.tags) for fact in found.facts] == wanted
         assert found.head == before + len(model)
+        then = recorder.page(DCBQuery(items=[query]), after=before, as_of=before + past)
+        assert then.facts == [fact for fact in found.facts if fact.position <= before + past]
+        assert then.head == min(before + past, found.head)
         everything = recorder.page().facts
         assert [fact.leaf for fact in everything] == [fact.leaf_now() for fact in everything]
         assert recorder.end().tree == Frontier().extended(fact.leaf for fact in everything)
