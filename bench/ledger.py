@@ -76,10 +76,10 @@ def run(appends: int = APPENDS, alone: int = ALONE, read: int = READ_FACTS) -> l
 
 
 def _sqlite_rows(folder: Path, address: str, appends: int, alone: int) -> list[Row]:
-    together = _rate_together(stores.open_recorder(address, system_clock), appends)
+    together = rate_together(stores.open_recorder(address, system_clock), appends)
     single = stores.open_recorder(_sqlite(folder, "single"), system_clock)
     one_by_one = _rate_in_threads(single, appends // 4, threads=1)
-    unproved = _rate_together(Unproved(folder / "many.db", system_clock), appends)
+    unproved = rate_together(Unproved(folder / "many.db", system_clock), appends)
     p50 = _p50_alone(stores.open_recorder(address, system_clock), alone)
     plain = _p50_plain_sqlite(folder / "plain.db", alone)
     cost = 1 - together / unproved
@@ -109,7 +109,7 @@ def _sqlite_rows(folder: Path, address: str, appends: int, alone: int) -> list[R
 def _postgres_rows(url: str, appends: int, alone: int) -> list[Row]:
     address = f"{url}{'&' if '?' in url else '?'}schema=thuan_bench_{os.getpid()}"
     stores.create_schema(address)
-    together = _rate_together(stores.open_recorder(address, system_clock), appends)
+    together = rate_together(stores.open_recorder(address, system_clock), appends)
     library = _rate_in_threads(_library_recorder(url), appends // 4, threads=LIBRARY_THREADS)
     p50 = _p50_alone(stores.open_recorder(address, system_clock), alone)
     return [
@@ -181,7 +181,9 @@ def _append() -> Append:
     return Append([event], DCBAppendCondition(DCBQuery(items=[DCBQueryItem(tags=[tag])])))
 
 
-def _rate_together(recorder: Recorder, appends: int) -> float:
+def rate_together(recorder: Recorder, appends: int) -> float:
+    """Return appends a second by clients that wait at the same time; closes the store."""
+
     async def clients() -> float:
         writer = GroupCommit(recorder)
 

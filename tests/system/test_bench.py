@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import ledger, openings
+from bench import large, ledger, openings
 from bench.rows import Row
 
 ROOT = Path(__file__).parents[2]
@@ -24,6 +24,11 @@ def test_the_ledger_is_measured_beside_what_else_one_would_use(
     """Both stores: many clients, one alone, the cost of proof, a verified read."""
     monkeypatch.setenv("DATABASE_URL", postgres_url)
     check(ledger.run(256, 20, 2_000), count=6)
+
+
+def test_a_large_log_is_measured_beside_a_small_one() -> None:
+    """Appends at both sizes, and the memory of a process that reads all."""
+    check(large.run(3_000, 500, 256), count=2)
 
 
 def check(rows: list[Row], *, count: int) -> None:
