@@ -62,11 +62,13 @@ class Integrator:
         """
         last = self._checkpoints.last()
         self._check_past(last)
+        if last.size and not self._folder.has_tiles():
+            self._rebuild(last)
         commit = self._recorder.commit(last.size + FACTS_MAX)
         if commit is None or commit.position == last.size:
             self._publish(last)
             return last.size
-        facts = self._read_back(last, commit)
+        facts = self._read_back(last.size, commit.position)
         self._compare(last, commit, facts)
         signed = self._grow(last, commit, facts)
         try:
@@ -81,18 +83,29 @@ class Integrator:
         if last.size and self._recorder.commit(last.size) != Commit(last.size, last.root):
             raise Tampered(last.size, "the store does not hold the tree that was signed")
 
-    def _read_back(self, last: Signed, commit: Commit) -> list[StoredFact]:
-        page = self._recorder.page(after=last.size, limit=commit.position - last.size)
+    def _rebuild(self, last: Signed) -> None:
+        """Write all tiles anew, where all are lost; they must lead to what was signed last."""
+        logger.warning("the public files are gone; writing them anew from the store")
+        anew, written = self._folder.beside(), Frontier()
+        for start in range(0, last.size, FACTS_MAX):
+            facts = self._read_back(start, min(start + FACTS_MAX, last.size))
+            written = anew.grow(start, [fact.entry() for fact in facts])
+        if written.root() != last.root:
+            raise Tampered(last.size, "the store does not lead to the root that was signed")
+        self._folder.adopt(anew)
+
+    def _read_back(self, after: int, until: int) -> list[StoredFact]:
+        page = self._recorder.page(after=after, limit=until - after)
         facts = self._recorder.with_parts(page.facts)
-        for position, fact in enumerate(facts, start=last.size + 1):
+        for position, fact in enumerate(facts, start=after + 1):
             if fact.position != position:
                 raise Tampered(position, "the fact is missing")
             if fact.leaf != fact.leaf_now():
                 raise Tampered(position, "the fact is not what its leaf says")
             if fact.changed_parts():
                 raise Tampered(position, "a personal part is not what its digest says")
-        if len(facts) != commit.position - last.size:
-            raise Tampered(last.size + len(facts) + 1, "the fact is missing")
+        if len(facts) != until - after:
+            raise Tampered(after + len(facts) + 1, "the fact is missing")
         return facts
 
     def _compare(self, last: Signed, commit: Commit, facts: Sequence[StoredFact]) -> None:

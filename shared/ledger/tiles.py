@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Self
 
 from shared.ledger.merkle import HASH_BYTES, Frontier, frontier_at, leaf_hash, node_hash
 
@@ -140,6 +141,21 @@ class PublicFolder:
     def fetch(self, path: str) -> bytes:
         """Return a file's bytes; raises `FileNotFoundError`."""
         return (self.root / path).read_bytes()
+
+    def has_tiles(self) -> bool:
+        """Tell whether there is any tile; without one the folder is new, or was lost."""
+        return (self.root / "tile").exists()
+
+    def beside(self) -> Self:
+        """Return an empty folder in which tiles can be written before they are published."""
+        root = self.root / ".anew"
+        shutil.rmtree(root, ignore_errors=True)
+        return type(self)(root)
+
+    def adopt(self, beside: "PublicFolder") -> None:
+        """Publish the tiles of a folder beside, all at once, where there are none."""
+        (beside.root / "tile").rename(self.root / "tile")
+        _fsync_folder(self.root)
 
     def publish(self, path: str, content: bytes) -> None:
         """Write a file, fsync it, and only then give it its name."""

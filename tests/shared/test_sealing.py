@@ -195,14 +195,15 @@ def test_trouble_is_told_and_ends(log: Sealed, caplog: pytest.LogCaptureFixture)
     log.append(3)
     log.integrator().step()
     kept = log.root / "kept"
-    log.folder.root.rename(kept)
+    tile = log.folder.root / "tile" / "0" / "000.p" / "3"
+    tile.rename(kept)
     log.append(1)
     sealing = Sealing(log.integrator())
     deadline = time.monotonic() + 5
     while sealing.trouble is None and time.monotonic() < deadline:
         time.sleep(0.01)
     assert "is missing" in str(sealing.trouble)
-    kept.rename(log.folder.root)
+    kept.rename(tile)
     sealing.close()
     assert (sealing.trouble, sealing.sealed) == (None, 4)
     assert "nothing is sealed" in caplog.text
@@ -278,6 +279,68 @@ def test_an_old_backup_is_not_signed_for(log: Sealed) -> None:
                 again.integrator().step()
             again.append(2)
     assert log.checkpoint().size == 4
+
+
+def test_public_files_that_are_lost_are_written_anew(
+    log: Sealed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of them, in portions, byte for byte as they were; and sealing goes on from there."""
+    monkeypatch.setattr("shared.ledger.integrator.FACTS_MAX", 300)
+    log.append(*[50] * 14)
+    while log.integrator().step() < 700:
+        pass
+    before = files(log)
+    shutil.rmtree(log.root / "public")
+    assert log.integrator().step() == 700
+    assert files(log) == before
+    log.append(5)
+    assert log.integrator().step() == 705
+
+
+def files(log: Sealed) -> dict[str, bytes]:
+    """Return the public files that a reader needs: the narrower partial tiles may be gone."""
+    root = log.root / "public"
+    kept = [file for file in root.rglob("*") if file.is_file()]
+    full = {str(file.relative_to(root)): file.read_bytes() for file in kept}
+    return {path: content for path, content in full.items() if ".p/" not in path}
+
+
+def test_lost_files_are_not_made_from_a_changed_store(log: Sealed) -> None:
+    """What is written anew must lead to what was signed; a store that was changed does not."""
+    log.append(10)
+    log.integrator().step()
+    shutil.rmtree(log.root / "public")
+    unguarded(
+        log,
+        "UPDATE facts SET data = x'00' WHERE position = 4",
+    )
+    with pytest.raises(Tampered, match="position 4"):
+        log.integrator().step()
+    assert not (log.root / "public" / "checkpoint").exists()
+
+
+def test_killed_while_writing_anew(log: Sealed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of them are no basis; the next integrator begins anew, and goes on."""
+    log.append(600)
+    log.integrator().step()
+    shutil.rmtree(log.root / "public")
+    monkeypatch.setattr("shared.ledger.integrator.FACTS_MAX", 300)
+
+    class Killed(PublicFolder):
+        """Dies after the first portion."""
+
+        @override
+        def grow(self, old: int, entries: Sequence[bytes]) -> Frontier:
+            if old:
+                raise KeyboardInterrupt
+            return super().grow(old, entries)
+
+    with pytest.raises(KeyboardInterrupt):
+        log.integrator(Killed(log.root / "public")).step()
+    log.append(1)
+    while log.integrator().step() < 601:
+        pass
+    assert log.checkpoint().size == 601
 
 
 def test_a_changed_tile_is_not_built_upon(log: Sealed) -> None:
