@@ -38,7 +38,7 @@ def create_parts(settings: Settings) -> Parts:
     """Return everything that the service is made of, open and ready."""
     now = choose_clock(sandbox=settings.sandbox, file=settings.clock_file)
     recorder = stores.open_recorder(settings.ledger_address, now)
-    keys = open_subject_keys(settings.folder)
+    keys = open_subject_keys(settings.folder, settings.wrapping_key)
     erasure = Erasure(keys, _eraser(settings, recorder, now))
     erasure.again(VOCABULARY)
     return Parts(
@@ -60,7 +60,7 @@ def init(settings: Settings) -> None:
     settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     stores.create_schema(settings.ledger_address)
     create_seal(settings.folder, settings.log_origin)
-    create_subject_keys(settings.folder)
+    create_subject_keys(settings.folder, settings.wrapping_key)
     create_code_key(settings.folder / "codes.key")
     now = choose_clock(sandbox=settings.sandbox, file=settings.clock_file)
     renew_keys(settings.folder / "keys", now())

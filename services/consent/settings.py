@@ -19,6 +19,9 @@ class Settings(BaseSettings):
     eraser: str = ""
     """The log's store as the role that may remove what is erased; empty: as `ledger` says."""
 
+    wrapping_key: str = ""
+    """What citizens' keys are wrapped with: `pkcs11:…` (RFC 7512); empty: a file in `folder`."""
+
     log_origin: str = "localhost/consent"
     """The name that checkpoints of the log bear for ever; taken by the first `init`."""
 

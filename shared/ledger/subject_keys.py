@@ -11,13 +11,11 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Protocol
 
-from cryptography.hazmat.primitives.keywrap import aes_key_unwrap, aes_key_wrap
 from typing_extensions import override
 
 from shared.ledger.personal import KeyMissing, SubjectKey, SubjectKeys
-from shared.signing import write_secret
+from shared.ledger.wrapping import WrappingKey, create_wrapping_key, open_wrapping_key
 
 KEY_BYTES = 32
 KEY_ID_BYTES = 16
@@ -34,36 +32,9 @@ CREATE UNIQUE INDEX IF NOT EXISTS keys_in_use ON keys (subject) WHERE retired = 
 """
 
 
-class WrappingKey(Protocol):
-    """The key-encryption key, wherever it is kept."""
-
-    def wrap(self, secret: bytes) -> bytes:
-        """Return the secret, encrypted."""
-
-    def unwrap(self, wrapped: bytes) -> bytes:
-        """Return the secret again; raises `cryptography`'s `InvalidUnwrap` for another key's."""
-
-
-class FileWrappingKey(WrappingKey):
-    """A key-encryption key in a file that only the service may read (RFC 3394)."""
-
-    def __init__(self, file: Path) -> None:
-        self._key = file.read_bytes()
-
-    @override
-    def wrap(self, secret: bytes) -> bytes:
-        return aes_key_wrap(self._key, secret)
-
-    @override
-    def unwrap(self, wrapped: bytes) -> bytes:
-        return aes_key_unwrap(self._key, wrapped)
-
-
-def create_subject_keys(folder: Path) -> None:
-    """Make an empty database and a key-encryption key in the folder, unless they are there."""
-    key = folder / "wrapping.key"
-    if not key.exists():
-        write_secret(key, secrets.token_bytes(KEY_BYTES))
+def create_subject_keys(folder: Path, wrapping: str = "") -> None:
+    """Make an empty database in the folder, and a wrapping key at its address, where missing."""
+    create_wrapping_key(wrapping, folder)
     database = folder / "subject-keys.db"
     with closing(sqlite3.connect(database, timeout=BUSY_TIMEOUT_S)) as connection:
         connection.execute("PRAGMA journal_mode=WAL")
@@ -71,9 +42,9 @@ def create_subject_keys(folder: Path) -> None:
     database.chmod(0o600)
 
 
-def open_subject_keys(folder: Path) -> SubjectKeys:
+def open_subject_keys(folder: Path, wrapping: str = "") -> SubjectKeys:
     """Return the keys of a folder, as `create_subject_keys` made it."""
-    return SQLiteSubjectKeys(folder / "subject-keys.db", FileWrappingKey(folder / "wrapping.key"))
+    return SQLiteSubjectKeys(folder / "subject-keys.db", open_wrapping_key(wrapping, folder))
 
 
 class SQLiteSubjectKeys(SubjectKeys):
