@@ -2,7 +2,7 @@
 
 A state machine asks, shows, signs, withdraws, opens, repeats and answers, while requests, answers
 or commits are lost before or after they took effect, the consent service goes away and comes back,
-time passes, and each service is restarted on its files.
+time passes, citizens are erased and come back, and each service is restarted on its files.
 
 Beside it runs `Model`: the rules once more, in plain Python, on whole minutes and dictionaries. It
 says of every request what is answered and which facts, with which reasons, lie behind it in either
@@ -216,6 +216,8 @@ class Model:
         self.gone = False
         self.keys_at: int | None = None
         self._people = {one.id for one in people}
+        self.erased: set[str] = set()
+        self._keyed = set(self._people)  # whoever has a key that no fact erases
         self._products = {one.id: one for one in (ACCOUNT, SAVINGS, OTHER, POWER)}
 
     # -- the store and the wire ----------------------------------------------------------------
@@ -267,7 +269,7 @@ class Model:
 
     def _unregistered(self, sent: Request) -> Iterator[str]:
         body = sent.body
-        if body["citizen_id"] not in self._people:
+        if body["citizen_id"] not in self._people - self.erased:
             yield "citizen_unknown"
         product = self._products.get(body["product_id"])
         if product is None or product.bank_id != body["bank_id"]:
@@ -315,6 +317,39 @@ class Model:
             own or (office is not None and office == body["office_id"])
         )
 
+    # -- erasing -------------------------------------------------------------------------------
+
+    def erase(self, citizen_id: str) -> Said:
+        """Say what comes of erasing a citizen's data."""
+        if citizen_id not in self._keyed:
+            return Said(200)
+        own = [one for one in self.asked.values() if one.body["citizen_id"] == citizen_id]
+        if any(self._is_open(one) for one in own):
+            self._write("consent", Line("erasure.rejected.1", ("consent_open",)))
+            return Said(409, ("consent_open",))
+        self._write("consent", Line("citizen.erased.1"), lambda: self._forget(citizen_id))
+        return Said(200)
+
+    def _forget(self, citizen_id: str) -> None:
+        self.erased.add(citizen_id)
+        self._keyed.discard(citizen_id)
+
+    def _is_open(self, one: Asked) -> bool:
+        standing = one.standing(self.now)
+        return standing == "requested" or (standing == "given" and not self._over(one))
+
+    def register(self, citizen_id: str) -> Said:
+        """Say what comes of registering a citizen anew, with the same phone."""
+        if citizen_id in self.erased:
+            self._keyed.add(citizen_id)  # the key is there, whatever becomes of the fact
+            back = lambda: self.erased.discard(citizen_id)  # noqa: E731 - an effect, like the others
+            self._write("consent", Line("citizen.registered.1"), back)
+        return Said(204)
+
+    def offers(self, one: Asked) -> set[str]:
+        """Return the buttons of the citizen's page: none, once their data are erased."""
+        return set() if one.body["citizen_id"] in self.erased else one.offers(self.now)
+
     # -- deciding ------------------------------------------------------------------------------
 
     def read(self, one: Asked) -> Said:
@@ -325,6 +360,8 @@ class Model:
 
     def press(self, one: Asked, decision: str) -> Said:
         """Say what comes of a button, offered or not."""
+        if one.body["citizen_id"] in self.erased:
+            return Said(409)
         reasons = [*self._undecidable(one, decision)]
         if not one.served:
             reasons.append("notice_not_served")
@@ -368,7 +405,7 @@ class Model:
         if failure == "code_wrong" or not code.overtried:
             self._write("consent", Line("signature.failed.1", (failure,)), count)
         # The page shows the error where the decision is still open, else how things stand.
-        return Said(403 if code.decision in one.offers(self.now) else 200)
+        return Said(403 if code.decision in self.offers(one) else 200)
 
     def _sign(self, one: Asked, code: Code) -> None:
         code.signed = True
@@ -815,7 +852,7 @@ class Histories(RuleBasedStateMachine):
             offered = {
                 each for each in ("given", "refused", "withdrawn") if _button(each) in page.text
             }
-            assert offered == one.offers(self.model.now)
+            assert offered == self.model.offers(one)
         self._compare()
 
     def _press(self, one: Asked, decision: str) -> None:
@@ -844,6 +881,29 @@ class Histories(RuleBasedStateMachine):
     def _phone(self, one: Asked) -> Any:
         (citizen,) = (each for each in self.world.people if each.id == one.body["citizen_id"])
         return self.world.phone(citizen)
+
+    @rule(person=st.integers(0, 7))
+    def erase(self, person: int) -> None:
+        """A citizen's data are erased, as far as nothing of theirs is open."""
+        citizen_id = self.world.people[person].id
+        said = self._predict(lambda: self.model.erase(citizen_id))
+        self._operate("POST", f"/citizens/{citizen_id}/erasure", {"ground": "request"}, said)
+
+    @precondition(lambda self: self.model.erased)
+    @rule(which=st.integers(0, 7))
+    def come_back(self, which: int) -> None:
+        """A citizen is registered anew, with the same phone."""
+        citizen_id = _pick(sorted(self.model.erased), which)
+        (phone,) = (one.phone for one in self.world.people if one.id == citizen_id)
+        said = self._predict(lambda: self.model.register(citizen_id))
+        self._operate("PUT", f"/citizens/{citizen_id}", {"phone": phone}, said)
+
+    def _operate(self, method: str, path: str, body: dict[str, str], said: Said) -> None:
+        header = self.world.tokens.header("operator")
+        answer = self._run(self.world.consent.request(method, path, json=body, headers=header))
+        codes = [one["code"] for one in answer.json().get("reasons", ())] if answer.content else []
+        assert Said(answer.status_code, tuple(codes)) == said
+        self._compare()
 
     # -- what goes wrong -----------------------------------------------------------------------
 
