@@ -44,9 +44,6 @@ CACHE_KB = 32_768
 """What a connection keeps of the file: with SQLite's usual 2 MB the index of a long log's tags is
 read from the file again and again."""
 
-CHECKPOINT_PAGES = 4_000
-"""Pages of the journal (16 MB) before they go into the file, many writes to one page at once."""
-
 SCHEMA = """
 CREATE TABLE facts (
     position    INTEGER PRIMARY KEY,
@@ -255,7 +252,6 @@ def _open(path: Path) -> sqlite3.Connection:
         raise SchemaMissing(f"{path} holds version {version}, not {SCHEMA_VERSION}")
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute(f"PRAGMA cache_size=-{CACHE_KB}")
-    connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
     connection.execute("PRAGMA secure_delete=ON")  # what is erased is overwritten
     return connection
 
