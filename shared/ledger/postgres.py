@@ -100,22 +100,51 @@ CREATE OR REPLACE FUNCTION refuse_loss() RETURNS trigger LANGUAGE plpgsql
 END $$;
 CREATE OR REPLACE TRIGGER parts_remain BEFORE DELETE ON parts
     FOR EACH ROW EXECUTE FUNCTION refuse_loss();
+CREATE OR REPLACE FUNCTION look(asked_all json)
+    RETURNS TABLE (last bigint, last_recorded_at timestamptz, last_frontier bytea, failing int[])
+    LANGUAGE plpgsql SET search_path FROM CURRENT AS $$ BEGIN
+    PERFORM 1 FROM head FOR UPDATE;
+    RETURN QUERY SELECT ended.position, ended.recorded_at, ended.frontier, found.numbers
+        FROM (SELECT ARRAY(
+            SELECT DISTINCT asked.number
+            FROM json_to_recordset(asked_all)
+                AS asked (number int, after bigint, tag text, others json, kinds json),
+            LATERAL (
+                SELECT FROM fact_tags found
+                WHERE found.tag = asked.tag AND found.position > asked.after
+                    AND (asked.kinds IS NULL
+                        OR found.kind IN (SELECT json_array_elements_text(asked.kinds)))
+                    AND NOT EXISTS (
+                        SELECT FROM json_array_elements_text(asked.others) AS other (tag)
+                        WHERE NOT EXISTS (
+                            SELECT FROM fact_tags too
+                            WHERE too.tag = other.tag AND too.position = found.position))
+                LIMIT 1
+            ) AS hit
+        )) AS found (numbers)
+        LEFT JOIN LATERAL (SELECT * FROM commits ORDER BY position DESC LIMIT 1) AS ended ON true;
+END $$;
+"""
+"""`look` locks, then says where the log ends and which of the conditions asked about fail: as one
+function it costs one statement, and what it asks after the lock sees the commit before it. LATERAL
+with LIMIT looks each tag up in its index and stops at the first hit, however many facts a tag has.
 """
 
 
 SELECT_END = "SELECT position, recorded_at, frontier FROM commits ORDER BY position DESC LIMIT 1"
 
-INSERT_FACTS = """
-INSERT INTO facts
-SELECT position, %s, kind, ARRAY(SELECT json_array_elements_text(tags::json)), data, leaf, parts
-FROM unnest(%b::bigint[], %b::text[], %b::text[], %b::bytea[], %b::bytea[], %b::bytea[])
-    AS given (position, kind, tags, data, leaf, parts)
+INSERT = """
+WITH entered AS (
+    INSERT INTO facts
+    SELECT position, %s, kind, ARRAY(SELECT json_array_elements_text(tags::json)), data, leaf, parts
+    FROM unnest(%b::bigint[], %b::text[], %b::text[], %b::bytea[], %b::bytea[], %b::bytea[])
+        AS given (position, kind, tags, data, leaf, parts)
+), tagged AS (
+    INSERT INTO fact_tags SELECT * FROM unnest(%b::text[], %b::bigint[], %b::text[])
+)
+INSERT INTO commits VALUES (%s, %s, %s, %s)
 """
-"""Tags come as JSON, because rows have different numbers of them."""
-
-INSERT_TAGS = """
-INSERT INTO fact_tags SELECT * FROM unnest(%b::text[], %b::bigint[], %b::text[])
-"""
+"""Facts' tags come as JSON, because rows have different numbers of them."""
 
 INSERT_PARTS = """
 INSERT INTO parts SELECT * FROM unnest(%b::bigint[], %b::int[], %b::text[], %b::bytea[])
@@ -136,26 +165,6 @@ GRANT SELECT ON facts, fact_tags, commits, head TO {role};
 GRANT SELECT, DELETE ON parts TO {role};
 """
 """All that erasing needs: to remove personal parts, never a fact."""
-
-
-SELECT_FAILING = """
-SELECT DISTINCT asked.number
-FROM json_to_recordset(%s) AS asked (number int, after bigint, tag text, others json, kinds json),
-LATERAL (
-    SELECT FROM fact_tags found
-    WHERE found.tag = asked.tag AND found.position > asked.after
-        AND (asked.kinds IS NULL
-            OR found.kind IN (SELECT json_array_elements_text(asked.kinds)))
-        AND NOT EXISTS (
-            SELECT FROM json_array_elements_text(asked.others) AS other (tag)
-            WHERE NOT EXISTS (
-                SELECT FROM fact_tags too
-                WHERE too.tag = other.tag AND too.position = found.position))
-    LIMIT 1
-) AS hit
-"""
-"""The numbers of the appends whose conditions fail. LATERAL with LIMIT looks each tag up in its
-index and stops at the first hit, however many facts a tag has."""
 
 
 def create_schema(
@@ -268,10 +277,8 @@ class PostgresRecorder(Recorder):
         self, connection: Connection, batch: Sequence[Append]
     ) -> tuple[list[Appended | IntegrityError], Head]:
         """Write the batch: what is asked goes out at once, and so does what is inserted."""
-        connection.execute("SELECT 1 FROM head FOR UPDATE")
-        last = connection.execute(SELECT_END)
-        failing = _failing(connection, [append.condition for append in batch])
-        outcomes, facts, end = self._place(batch, _head(last.fetchone()), failing)
+        before, failing = _look(connection, [append.condition for append in batch])
+        outcomes, facts, end = self._place(batch, before, failing)
         if facts:
             _insert(connection, facts, end)
         return outcomes, end
@@ -375,23 +382,32 @@ def _head(row: TupleRow | None) -> Head:
     return Head(Frontier.unpack(row[0], row[2]), row[1]) if row else Head()
 
 
-def _failing(connection: Connection, conditions: Sequence[DCBAppendCondition | None]) -> list[bool]:
-    """Tell of each condition whether it fails: one question for all that name tags, as rules do."""
-    rows, asked = list[dict[str, Any]](), dict[int, psycopg.Cursor[TupleRow]]()
+def _look(
+    connection: Connection, conditions: Sequence[DCBAppendCondition | None]
+) -> tuple[Head, list[bool]]:
+    """Lock the log; return its end, and of each condition whether it fails.
+
+    Conditions that name tags, as rules' do, are asked about all at once.
+    """
+    rows, others = list[dict[str, Any]](), list[tuple[int, DCBAppendCondition]]()
     for number, condition in enumerate(conditions):
-        if condition is None:
-            continue
-        after, items = condition.after or 0, condition.fail_if_events_match.items
-        if items and all(item.tags for item in items):
-            rows += [_wanted(number, after, item) for item in items]
-        else:
-            query = condition.fail_if_events_match
-            positions, parameters = matching_positions(query, after, "%s")
-            asked[number] = connection.execute(f"{positions} LIMIT 1", parameters)
-    found = connection.execute(SELECT_FAILING, [json.dumps(rows)])
-    failing = {number for (number,) in found.fetchall()}
-    failing |= {number for number, cursor in asked.items() if cursor.fetchone()}
-    return [number in failing for number in range(len(conditions))]
+        items = condition.fail_if_events_match.items if condition else None
+        if condition and items and all(item.tags for item in items):
+            rows += [_wanted(number, condition.after or 0, item) for item in items]
+        elif condition:
+            others.append((number, condition))
+    locked = connection.execute("SELECT * FROM look(%s)", [json.dumps(rows)])
+    asked = [(number, _ask(connection, condition)) for number, condition in others]
+    position, recorded_at, frontier, found = _row(locked)
+    failing = {*found, *(number for number, cursor in asked if cursor.fetchone())}
+    before = _head((position, recorded_at, frontier) if position else None)
+    return before, [number in failing for number in range(len(conditions))]
+
+
+def _ask(connection: Connection, condition: DCBAppendCondition) -> psycopg.Cursor[TupleRow]:
+    query, after = condition.fail_if_events_match, condition.after or 0
+    positions, parameters = matching_positions(query, after, "%s")
+    return connection.execute(f"{positions} LIMIT 1", parameters)
 
 
 def _wanted(number: int, after: int, item: DCBQueryItem) -> dict[str, Any]:
@@ -401,9 +417,10 @@ def _wanted(number: int, after: int, item: DCBQueryItem) -> dict[str, Any]:
 
 
 def _insert(connection: Connection, facts: Sequence[StoredFact], end: Head) -> None:
-    """Insert everything with one statement a table, whatever the number of rows."""
+    """Insert everything with one statement, and the parts with another if there are any."""
+    tags = [(tag, one.position, one.kind) for one in facts for tag in dict.fromkeys(one.tags)]
     connection.execute(
-        INSERT_FACTS,
+        INSERT,
         [
             end.recorded_at,
             [one.position for one in facts],
@@ -412,13 +429,12 @@ def _insert(connection: Connection, facts: Sequence[StoredFact], end: Head) -> N
             [one.data for one in facts],
             [one.leaf for one in facts],
             [b"".join(one.part_digests) for one in facts],
+            *([row[column] for row in tags] for column in range(3)),
+            end.position,
+            end.recorded_at,
+            end.tree.root(),
+            end.tree.pack(),
         ],
     )
-    tags = [(tag, one.position, one.kind) for one in facts for tag in dict.fromkeys(one.tags)]
-    connection.execute(INSERT_TAGS, [[row[column] for row in tags] for column in range(3)])
     if parts := [row for one in facts for row in one.part_rows()]:
         connection.execute(INSERT_PARTS, [[row[column] for row in parts] for column in range(4)])
-    connection.execute(
-        "INSERT INTO commits VALUES (%s, %s, %s, %s)",
-        [end.position, end.recorded_at, end.tree.root(), end.tree.pack()],
-    )

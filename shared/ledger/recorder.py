@@ -290,17 +290,17 @@ class Recorder(DCBRecorder):
         `failing` says of each append whether its condition fails against what is committed; against
         the appends before it in the batch it is checked here.
         """
-        recorded_at, tree = self._time_after(head.recorded_at), head.tree
+        recorded_at, position = self._time_after(head.recorded_at), head.position
         outcomes, entering = list[Appended | IntegrityError](), Entering()
         for append, fails in zip(batch, failing, strict=True):
             if append.condition and (fails or entering.fail(append.condition)):
                 outcomes.append(IntegrityError(append.condition))
                 continue
-            placed = enumerate(append.events, start=tree.size + 1)
-            facts = [StoredFact.new(position, recorded_at, event) for position, event in placed]
-            entering.add(facts)
-            tree = tree.extended([fact.leaf for fact in facts])
-            outcomes.append(Appended(tree.size, recorded_at))
+            placed = enumerate(append.events, start=position + 1)
+            entering.add([StoredFact.new(at, recorded_at, event) for at, event in placed])
+            position += len(append.events)
+            outcomes.append(Appended(position, recorded_at))
+        tree = head.tree.extended(fact.leaf for fact in entering.facts)
         return outcomes, entering.facts, Head(tree, recorded_at)
 
     def wait(self, timeout_s: float) -> None:
