@@ -5,15 +5,12 @@ stored last, and the witness would have forgotten what it cosigned.
 """
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from shared.ledger.database import Database, create_database
 from shared.ledger.merkle import EMPTY_ROOT, BadProof, check_consistency
 from shared.ledger.submissions import Submission
-
-BUSY_TIMEOUT_S = 5.0
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS seen (
@@ -67,28 +64,24 @@ def judge(last: Tree, submitted: Submission) -> None:
 
 def create_seen(file: Path) -> None:
     """Make the database unless it is there."""
-    with closing(sqlite3.connect(file, timeout=BUSY_TIMEOUT_S)) as connection:
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.executescript(SCHEMA)
+    create_database(file, SCHEMA)
 
 
 class Seen:
     """The last checkpoint of each log; each call opens the file, so any thread may call."""
 
     def __init__(self, file: Path) -> None:
-        if not file.exists():
-            raise FileNotFoundError(f"nothing at {file}: run the witness's init")
-        self._file = file
+        self._database = Database(file)
 
     def last(self, origin: str) -> Tree:
         """Return what was seen last of a log, the empty tree if nothing was."""
-        with self._connection() as connection:
+        with self._database.connection() as connection:
             return _last(connection, origin)
 
     def advance(self, submitted: Submission, note: bytes) -> None:
         """Judge a submission and keep it, durably; raises what `judge` raises."""
         checkpoint = submitted.checkpoint
-        with self._connection() as connection:
+        with self._database.connection() as connection:
             connection.execute("BEGIN IMMEDIATE")
             judge(_last(connection, checkpoint.origin), submitted)
             connection.execute(
@@ -97,13 +90,6 @@ class Seen:
                 (checkpoint.origin, checkpoint.size, checkpoint.root, note),
             )
             connection.execute("COMMIT")
-
-    @contextmanager
-    def _connection(self) -> Iterator[sqlite3.Connection]:
-        connection = sqlite3.connect(self._file, timeout=BUSY_TIMEOUT_S, isolation_level=None)
-        with closing(connection):
-            connection.execute("PRAGMA synchronous=FULL")
-            yield connection
 
 
 def _last(connection: sqlite3.Connection, origin: str) -> Tree:

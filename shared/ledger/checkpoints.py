@@ -6,15 +6,12 @@ tree. Rows are only ever added.
 """
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from shared.ledger.database import Database, create_database
 from shared.ledger.merkle import EMPTY_ROOT
-
-BUSY_TIMEOUT_S = 5.0
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS checkpoints (
@@ -45,40 +42,29 @@ class Overtaken(Exception):
 
 def create_checkpoints(file: Path) -> None:
     """Make the database unless it is there."""
-    with closing(sqlite3.connect(file, timeout=BUSY_TIMEOUT_S)) as connection:
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.executescript(SCHEMA)
+    create_database(file, SCHEMA)
 
 
 class Checkpoints:
     """The signed checkpoints of one log; each call opens the file, so any thread may call."""
 
     def __init__(self, file: Path) -> None:
-        if not file.exists():
-            raise FileNotFoundError(f"no checkpoints at {file}: run the service's init")
-        self._file = file
+        self._database = Database(file)
 
     def last(self) -> Signed:
         """Return the newest."""
-        with self._connection() as connection:
+        with self._database.connection() as connection:
             return _last(connection)
 
     def add(self, behind: Signed, signed: Signed, at: datetime) -> None:
         """Keep a checkpoint, durably; raises `Overtaken` unless `behind` is still the newest."""
-        with self._connection() as connection:
+        with self._database.connection() as connection:
             connection.execute("BEGIN IMMEDIATE")
             if _last(connection) != behind:
                 raise Overtaken
             row = (signed.size, signed.root, signed.note, at.isoformat())
             connection.execute("INSERT INTO checkpoints VALUES (?, ?, ?, ?)", row)
             connection.execute("COMMIT")
-
-    @contextmanager
-    def _connection(self) -> Iterator[sqlite3.Connection]:
-        connection = sqlite3.connect(self._file, timeout=BUSY_TIMEOUT_S, isolation_level=None)
-        with closing(connection):
-            connection.execute("PRAGMA synchronous=FULL")
-            yield connection
 
 
 def _last(connection: sqlite3.Connection) -> Signed:

@@ -9,17 +9,17 @@ import secrets
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 from typing_extensions import override
 
+from shared.ledger.database import BUSY_TIMEOUT_S, create_database
 from shared.ledger.personal import KeyMissing, SubjectKey, SubjectKeys
 from shared.ledger.wrapping import WrappingKey, create_wrapping_key, open_wrapping_key
 
 KEY_BYTES = 32
 KEY_ID_BYTES = 16
-BUSY_TIMEOUT_S = 5.0
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS keys (
@@ -36,9 +36,7 @@ def create_subject_keys(folder: Path, wrapping: str = "") -> None:
     """Make an empty database in the folder, and a wrapping key at its address, where missing."""
     create_wrapping_key(wrapping, folder)
     database = folder / "subject-keys.db"
-    with closing(sqlite3.connect(database, timeout=BUSY_TIMEOUT_S)) as connection:
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.executescript(SCHEMA)
+    create_database(database, SCHEMA)
     database.chmod(0o600)
 
 

@@ -136,7 +136,8 @@ class Asking:
         raise Refused("it did not sign with its key")
 
     def _fail(self, error: Exception) -> None:
-        trouble = f"{type(error).__name__}: {error}"
+        known = isinstance(error, (Refused, BadTile))  # another's text stays inside
+        trouble = f"{type(error).__name__}: {error}" if known else type(error).__name__
         if trouble != self.trouble:
             level = logging.CRITICAL if isinstance(error, AnotherHistory) else logging.WARNING
             logger.log(level, "witness %s: %s", self.witness.name, trouble)

@@ -1,13 +1,11 @@
 """`./run verify`: right is right, and each thing that is wrong is named with its position."""
 
-import json
 import shutil
 import sqlite3
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -15,10 +13,10 @@ from shared.clock import system_clock
 from shared.ledger import __main__ as command
 from shared.ledger.notes import Checkpoint, Note
 from shared.ledger.tiles import pack_entries, unpack_entries
+from tests.shared.conftest import Told
 from tests.support.sealed import KEY, LATER_KEY, Sealed, a_log, unguarded
 
 SIZE = 600
-Told = Callable[..., tuple[int, dict[str, Any]]]
 
 
 @pytest.fixture
@@ -30,18 +28,6 @@ def log(tmp_path: Path) -> Iterator[Sealed]:
         vkeys = f"{KEY.verifier}\n{LATER_KEY.verifier}\n"
         made.folder.publish("vkeys", vkeys.encode())
         yield made
-
-
-@pytest.fixture
-def told(capsys: pytest.CaptureFixture[str]) -> Told:
-    """Give the command: its exit code and what it tells in JSON."""
-
-    def run(*arguments: object) -> tuple[int, dict[str, Any]]:
-        code = command.main([*map(str, arguments), "--json"])
-        text = capsys.readouterr().out
-        return code, json.loads(text) if text else {}
-
-    return run
 
 
 def test_a_sound_log(log: Sealed, told: Told) -> None:

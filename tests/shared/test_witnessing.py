@@ -1,30 +1,26 @@
 """A log and its witnesses, over sockets: a quorum, one away, one that saw another history."""
 
-import json
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 from typing_extensions import override
 
 from demo.services import Service, a_port
-from shared.ledger import __main__ as command
 from shared.ledger.checkpoints import Checkpoints, create_checkpoints
 from shared.ledger.keys import load_keys
 from shared.ledger.notes import Algorithm, Checkpoint, Note, SigningKey, opened
 from shared.ledger.policy import Policy
 from shared.ledger.witnessing import Witnesses, Witnessing
+from tests.shared.conftest import Told
 from tests.support.sealed import KEY, LATER_KEY, Sealed, a_log
-
-Told = Callable[..., tuple[int, dict[str, Any]]]
 
 
 @dataclass
@@ -73,18 +69,6 @@ def log(tmp_path: Path) -> Iterator[Sealed]:
         made.integrator().step()
         made.folder.publish("vkeys", f"{KEY.verifier}\n".encode())
         yield made
-
-
-@pytest.fixture
-def told(capsys: pytest.CaptureFixture[str]) -> Told:
-    """Give `verify`: its exit code and what it tells in JSON."""
-
-    def run(*arguments: object) -> tuple[int, dict[str, Any]]:
-        code = command.main([*map(str, arguments), "--json"])
-        text = capsys.readouterr().out
-        return code, json.loads(text) if text else {}
-
-    return run
 
 
 @contextmanager
