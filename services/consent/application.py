@@ -33,6 +33,7 @@ from shared.contracts.consent import (
     STATEMENT,
     ConsentEvent,
     Decision,
+    Grade,
     Receipt,
     Statement,
 )
@@ -234,7 +235,7 @@ class Consents:
             office_id=asked.office_id,
             site_id=asked.site_id,
             clerk_id=asked.clerk_id,
-            grade="otp",
+            grade=Grade.OTP,
             nonce=secrets.token_urlsafe(NONCE_BYTES),
             issued_at=now,
             not_before=now,

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from shared.canonical import digest
 
@@ -39,6 +40,19 @@ class Decision(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
+class Grade(StrEnum):
+    """How a citizen signed, the strongest first; each names what the clerk does not hold."""
+
+    KEY_UV = "key_uv"
+    """The citizen's own passkey, which asked for finger, face or PIN."""
+
+    OTP = "otp"
+    """A code to the citizen's own phone."""
+
+    WITNESSED = "witnessed"
+    """Two people who are not the clerk, each with their own passkey."""
+
+
 class Channel(StrEnum):
     """Where the citizen was asked."""
 
@@ -47,11 +61,24 @@ class Channel(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Choice:
+    """A purpose beside the one that is asked for, and whether the citizen agreed to it too."""
+
+    purpose: str
+    agreed: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Statement:
     """What a citizen decides, whole; signed by its digest.
 
     One consent, one purpose, one bank (the data controller of Law 91/2025, or another that asks),
-    one product, one place, one use between `not_before` and `expires_at` (UTC).
+    one product, one place, one use between `not_before` and `expires_at` (UTC). `choices` are the
+    purposes that nothing hangs on, each with its own yes or no. `expressed_by` is the citizen who
+    speaks for this one, and `authority_id` what gives the right to (Law 91/2025 art. 24).
+
+    The members that have UNSET came later. Unset, they are in no bytes, so that what was signed
+    before they came still has its digest.
     """
 
     typ: str
@@ -71,7 +98,7 @@ class Statement:
     office_id: str | None
     site_id: str | None
     clerk_id: str | None
-    grade: str
+    grade: Grade
     nonce: str
     issued_at: datetime
     not_before: datetime
@@ -79,6 +106,10 @@ class Statement:
     max_uses: int = 1
     jurisdiction: str = "VN"
     supersedes: str | None = None
+    fee_hash: str | UnsetType = UNSET
+    choices: list[Choice] | UnsetType = UNSET
+    expressed_by: str | UnsetType = UNSET
+    authority_id: str | UnsetType = UNSET
 
     def hash(self) -> str:
         """Return the SHA-256 of the canonical bytes, hexadecimal: what the citizen signs."""

@@ -24,6 +24,7 @@ from shared.ledger.facts import UnknownFact, tags_of
 from shared.ledger.personal import Personal
 from shared.ledger.recorder import StoredFact
 from shared.ledger.subject_keys import create_subject_keys, open_subject_keys
+from tests.support import samples
 from tests.support.given import AT
 
 ROOT = Path(__file__).parents[2]
@@ -98,6 +99,13 @@ def test_every_fact_comes_back_as_it_went(vocabulary: Any, kind: Any, tmp_path: 
     )
     check()
     keys.close()
+
+
+def test_a_statement_signed_before_a_member_came_has_its_digest() -> None:
+    """What came later is in no byte unless it is said; the digest was taken of the first form."""
+    first = samples.statement()
+    assert first.hash() == "de98f4ac09c51b8d27de6117b5a443fd092b27fec400bc021d83ea8c91dd7c2b"
+    assert samples.statement(fee_hash="d" * 64).hash() != first.hash()
 
 
 def test_names_of_facts_are_never_reused() -> None:

@@ -26,6 +26,7 @@ from shared.contracts.consent import (
     Channel,
     ConsentEvent,
     Decision,
+    Grade,
     Receipt,
     Statement,
 )
@@ -85,7 +86,7 @@ def statement(decision: Decision = Decision.GIVEN, **changes: Any) -> Statement:
         office_id="o",
         site_id="s",
         clerk_id="k",
-        grade="otp",
+        grade=Grade.OTP,
         nonce="n",
         issued_at=AT,
         not_before=AT,
