@@ -1,7 +1,5 @@
 """What the accounts service can be asked: each method reads, performs its verbs, answers."""
 
-import hashlib
-import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,6 +27,7 @@ from shared.contracts.consent import (
 )
 from shared.errors import Reason
 from shared.ledger.log import Log
+from shared.marks import Marks
 from shared.signing import BadToken, token_header
 
 ACCOUNT_END_DIGITS = 4
@@ -43,7 +42,7 @@ class Parts:
 
     log: Log
     consents: Consents
-    mark_key: bytes
+    marks: Marks
     issuer: str
     now: Callable[[], datetime]
 
@@ -83,7 +82,7 @@ class Openings:
         answer = Confirm(
             opening_id=opening_id,
             bank_id=bank_id,
-            account_id=self._mark(bank_id, number),
+            account_id=self._parts.marks.mark(bank_id, number),
             account_end=number[-ACCOUNT_END_DIGITS:],
         )
         await self._parts.log.perform(ANSWER, answer)
@@ -132,8 +131,3 @@ class Openings:
         else:
             record = Record(judged=judged, receipt=receipt, receipt_token=token)
             await self._parts.log.perform(RECORD, record)
-
-    def _mark(self, bank_id: str, number: str) -> str:
-        """Return the keyed mark of an account number: equal for equal numbers, otherwise silent."""
-        text = f"{len(bank_id)}:{bank_id}{number}".encode()
-        return hmac.digest(self._parts.mark_key, text, hashlib.sha256).hex()

@@ -1,7 +1,5 @@
 """Puts the accounts service together: the one file that knows every part."""
 
-import secrets
-
 import httpx
 from fastapi import FastAPI
 
@@ -14,10 +12,8 @@ from shared.clock import choose_clock
 from shared.ledger import stores
 from shared.ledger.log import Log
 from shared.ledger.seal import Seal, create_seal
-from shared.signing import write_secret
+from shared.marks import Marks, create_marks
 from shared.web import Tokens, create_web_app
-
-MARK_KEY_BYTES = 32
 
 
 def create_app(settings: Settings, client: httpx.AsyncClient | None = None) -> FastAPI:
@@ -32,7 +28,7 @@ def create_app(settings: Settings, client: httpx.AsyncClient | None = None) -> F
     parts = Parts(
         log=Log(stores.open_recorder(settings.ledger_address, now), VOCABULARY),
         consents=HttpConsents(client, settings.own_token(), now),
-        mark_key=(settings.folder / "marks.key").read_bytes(),
+        marks=Marks.of(settings.folder),
         issuer=settings.consent_issuer,
         now=now,
     )
@@ -58,9 +54,7 @@ def init(settings: Settings) -> None:
     settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     stores.create_schema(settings.ledger_address)
     create_seal(settings.folder, settings.log_origin)
-    key = settings.folder / "marks.key"
-    if not key.exists():
-        write_secret(key, secrets.token_bytes(MARK_KEY_BYTES))
+    create_marks(settings.folder)
 
 
 def from_env() -> FastAPI:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from services.consent import messages
 from services.consent.codes import Codes
 from services.consent.consents import Consent
 from services.consent.decisions import ASK_SIGNATURE, SERVE, SIGN, AskSignature, Sign
@@ -21,11 +22,17 @@ from services.consent.facts import CitizenRegistered, ConsentRequested, Ground, 
 from services.consent.notices import Names, Notice, Notices
 from services.consent.policy import Policy
 from services.consent.redemptions import REDEEM, Redeem
+from services.consent.refusals import RefusalMarks
 from services.consent.requests import ASK, Ask
 from services.consent.sms import NotSent, SmsGateway
-from services.consent.views import ConsentView, read_consent, read_names, read_phone
+from services.consent.views import (
+    ConsentView,
+    read_consent,
+    read_consent_ids,
+    read_names,
+    read_phone,
+)
 from shared.canonical import canonical
-from shared.clock import VIETNAM
 from shared.contracts.consent import (
     ACCOUNTS,
     CONSENT_EVENT,
@@ -42,17 +49,11 @@ from shared.errors import Kind, Rejection, Unavailable
 from shared.ledger.erasure import Erasure
 from shared.ledger.log import Log
 from shared.ledger.personal import SubjectKeys
+from shared.marks import Marks
 from shared.signing import NoKey, Signer
 
 NONCE_BYTES = 16
 """128 bits of chance in every statement, so that no two have the same digest or code."""
-
-DECISION_WORDS = {
-    Decision.GIVEN: "ĐỒNG Ý",
-    Decision.REFUSED: "KHÔNG ĐỒNG Ý",
-    Decision.WITHDRAWN: "RÚT LẠI đồng ý",
-}
-"""How a message names what the code would sign: what you see is what you sign."""
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +65,7 @@ class Parts:
     log: Log
     signer: Signer
     codes: Codes
+    marks: Marks
     keys: SubjectKeys
     erasure: Erasure
     sms: SmsGateway
@@ -114,6 +116,7 @@ class Consents:
         key_ids = await asyncio.to_thread(self._parts.keys.retire, f"citizen:{citizen_id}")
         asked = Erase(
             citizen_id=citizen_id,
+            consent_ids=await read_consent_ids(self._parts.log, citizen_id),
             key_ids=key_ids,
             ground=ground,
             asked_by=asked_by,
@@ -125,7 +128,8 @@ class Consents:
 
     async def ask(self, question: ConsentRequested) -> str:
         """Put a question to a citizen; returns the link, which goes to the citizen's phone too."""
-        asked = Ask(question=question, policy=self._parts.policy)
+        refusals = self._refusals(question)
+        asked = Ask(question=question, refusals=refusals, policy=self._parts.policy)
         outcome = await self._parts.log.perform(ASK, asked)
         link = self.link(question.consent_id)
         if outcome.added:
@@ -177,7 +181,8 @@ class Consents:
         )
         phone = await self._phone(view.consent)
         await self._parts.log.perform(ASK_SIGNATURE, asked)
-        await self._send_code(phone, statement, names)
+        refused = view.consent.refused is not None
+        await self._send_code(phone, statement, names, of_refusal=refused)
         return challenge_id
 
     async def sign(self, consent_id: str, challenge_id: str, code: str) -> ConsentView:
@@ -193,6 +198,7 @@ class Consents:
             challenge_id=challenge_id,
             code_matches=self._parts.codes.matches(challenge.asked.statement_hash, code),
             event=self._event(statement, at) if given else "",
+            refusals=self._refusals(_requested(view.consent)),
             at=at,
             policy=self._parts.policy,
         )
@@ -208,6 +214,11 @@ class Consents:
         asked = _requested(consent)
         return self._parts.notices.notice(asked.purpose, lang, names)
 
+    def _refusals(self, asked: ConsentRequested) -> RefusalMarks:
+        return RefusalMarks.of(
+            self._parts.marks, asked.consent_id, asked.citizen_id, asked.bank_id, asked.office_id
+        )
+
     async def _phone(self, consent: Consent) -> str:
         phone = await read_phone(self._parts.log, _requested(consent).citizen_id)
         if phone is None:
@@ -217,12 +228,14 @@ class Consents:
     def _statement(self, consent: Consent, decision: Decision, notice: Notice) -> Statement:
         asked = _requested(consent)
         now = self._parts.now()
+        first = consent.given or consent.refused
+        unnamed = decision is Decision.REFUSED or consent.refused is not None
         return Statement(
             typ=STATEMENT,
             statement_id=str(uuid.UUID(bytes=secrets.token_bytes(16), version=4)),
             consent_id=asked.consent_id,
             decision=decision,
-            citizen_id=asked.citizen_id,
+            citizen_id=self._refusals(asked).refuser if unnamed else asked.citizen_id,
             bank_id=asked.bank_id,
             audience=[ACCOUNTS, asked.bank_id],
             purpose=asked.purpose,
@@ -240,7 +253,7 @@ class Consents:
             issued_at=now,
             not_before=now,
             expires_at=now + self._parts.policy.usable_for,
-            supersedes=consent.given.statement.statement_id if consent.given else None,
+            supersedes=first.statement.statement_id if first else None,
         )
 
     def _event(self, statement: Statement, at: datetime) -> str:
@@ -283,23 +296,16 @@ class Consents:
     async def _tell(self, question: ConsentRequested, link: str) -> None:
         """Send the link; the clerk's screen shows it too, so a lost message loses nothing."""
         phone = await read_phone(self._parts.log, question.citizen_id)
-        until = question.decide_by.astimezone(VIETNAM).strftime("%H:%M %d/%m/%Y")
-        text = (
-            f"Bạn được hỏi một việc. Đọc và trả lời trước {until}: {link}"
-            " Không trả lời là KHÔNG đồng ý."
-        )
         try:
-            await self._parts.sms.send(phone or "", text)
+            await self._parts.sms.send(phone or "", messages.question(link, question.decide_by))
         except NotSent:
             logger.warning("the link of a consent was not sent")
 
-    async def _send_code(self, phone: str, statement: Statement, names: Names) -> None:
-        code = self._parts.codes.code(statement.hash())
-        words = DECISION_WORDS[statement.decision]
-        text = (
-            f"Mã {code} để bạn ký: {words} - {names.product}, {names.bank}, hồ sơ {names.code}."
-            " KHÔNG đọc mã này cho ai, kể cả nhân viên."
-        )
+    async def _send_code(
+        self, phone: str, statement: Statement, names: Names, *, of_refusal: bool
+    ) -> None:
+        digits = self._parts.codes.code(statement.hash())
+        text = messages.code(digits, statement.decision, names, of_refusal=of_refusal)
         try:
             await self._parts.sms.send(phone, text)
         except NotSent:

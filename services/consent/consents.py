@@ -11,6 +11,7 @@ from services.consent.facts import (
     ConsentRequested,
     ConsentWithdrawn,
     NoticeServed,
+    RefusalWithdrawn,
     SignatureAsked,
     SignatureFailed,
 )
@@ -19,10 +20,12 @@ from shared.ledger.facts import Recorded
 KINDS = (
     ConsentRequested,
     NoticeServed,
+    RefusalWithdrawn,
     SignatureAsked,
     SignatureFailed,
     ConsentGiven,
     ConsentRefused,
+    RefusalWithdrawn,
     ConsentWithdrawn,
     ConsentRedeemed,
 )
@@ -37,6 +40,7 @@ class Standing(StrEnum):
     LAPSED = "lapsed"
     GIVEN = "given"
     REFUSED = "refused"
+    REFUSAL_WITHDRAWN = "refusal_withdrawn"
     WITHDRAWN = "withdrawn"
     REDEEMED = "redeemed"
     WITHDRAWN_AFTER_USE = "withdrawn_after_use"
@@ -69,6 +73,7 @@ class Consent:
     challenges: dict[str, Challenge] = field(default_factory=dict)
     given: ConsentGiven | None = None
     refused: ConsentRefused | None = None
+    refusal_withdrawn: RefusalWithdrawn | None = None
     withdrawn: ConsentWithdrawn | None = None
     redeemed: ConsentRedeemed | None = None
     places: dict[str, Placed] = field(default_factory=dict)
@@ -81,6 +86,8 @@ class Consent:
             return Standing.REDEEMED
         if self.given:
             return Standing.GIVEN
+        if self.refusal_withdrawn:
+            return Standing.REFUSAL_WITHDRAWN
         if self.refused:
             return Standing.REFUSED
         if self.requested is None:
@@ -110,6 +117,9 @@ def evolve(consent: Consent, recorded: Recorded) -> Consent:
         case ConsentRefused() as fact:
             decided = _place(replace(consent, refused=fact), "refused", recorded)
             return _signed(decided, fact.challenge_id)
+        case RefusalWithdrawn() as fact:
+            undone = replace(consent, refusal_withdrawn=fact)
+            return _signed(_place(undone, "refusal_withdrawn", recorded), fact.challenge_id)
         case ConsentWithdrawn() as fact:
             decided = _place(replace(consent, withdrawn=fact), "withdrawn", recorded)
             return _signed(decided, fact.challenge_id)

@@ -24,13 +24,22 @@ from services.consent.facts import (
     ConsentWithdrawn,
     DecisionRejected,
     NoticeServed,
+    RefusalWithdrawn,
     SignatureAsked,
     SignatureFailed,
 )
 from services.consent.policy import Policy
+from services.consent.refusals import RefusalMarks
 from shared.contracts.consent import Decision, Statement
 from shared.errors import Kind, Reason, Rejection
 from shared.ledger.log import Verb, about
+
+WITHDRAWABLE = frozenset({Standing.GIVEN, Standing.REDEEMED, Standing.REFUSED})
+"""Where there is something to take back: an agreement, or a refusal."""
+
+WITHDRAWN_ALREADY = frozenset(
+    {Standing.WITHDRAWN, Standing.WITHDRAWN_AFTER_USE, Standing.REFUSAL_WITHDRAWN}
+)
 
 CODES_COUNTED_FOR = timedelta(hours=1)
 """The hour of `Policy.codes_per_hour_max`."""
@@ -104,11 +113,11 @@ ASK_SIGNATURE = Verb(boundary=ask_boundary, initial=Consent(), evolve=evolve, de
 def _undecidable(consent: Consent, decision: Decision, at: datetime) -> Iterator[Reason]:
     """Yield why this decision cannot be made from where the consent stands."""
     standing = consent.standing(at)
-    positions = consent.positions("given", "refused", "withdrawn")
+    positions = consent.positions("given", "refused", "withdrawn", "refusal_withdrawn")
     if decision is Decision.WITHDRAWN:
-        if standing in {Standing.WITHDRAWN, Standing.WITHDRAWN_AFTER_USE}:
+        if standing in WITHDRAWN_ALREADY:
             yield Reason("already_decided", positions)
-        elif standing not in {Standing.GIVEN, Standing.REDEEMED}:
+        elif standing not in WITHDRAWABLE:
             yield Reason("consent_not_given", positions)
     elif standing is Standing.LAPSED:
         yield Reason("request_expired", consent.positions("requested"))
@@ -145,6 +154,7 @@ class Sign:
     challenge_id: str
     code_matches: bool
     event: str
+    refusals: RefusalMarks
     at: datetime
     policy: Policy
 
@@ -196,29 +206,33 @@ def _failed(challenge: Challenge, asked: Sign, code: str) -> Rejection:
     return Rejection(Kind.REJECTED, code, reasons=[reason], facts=[] if repeated else [fact])
 
 
-def _decided(
-    consent: Consent, challenge: SignatureAsked, asked: Sign
-) -> ConsentGiven | ConsentRefused | ConsentWithdrawn:
+def _decided(consent: Consent, challenge: SignatureAsked, asked: Sign) -> Any:
+    """Return the fact that a signed statement makes."""
     statement = challenge.statement
     common: dict[str, Any] = {
         "consent_id": statement.consent_id,
         "citizen_id": statement.citizen_id,
         "bank_id": statement.bank_id,
-        "office_id": statement.office_id,
-        "clerk_id": statement.clerk_id,
         "challenge_id": challenge.challenge_id,
         "statement": statement,
         "statement_hash": challenge.statement_hash,
     }
+    place: dict[str, Any] = {"office_id": statement.office_id, "clerk_id": statement.clerk_id}
+    marks: dict[str, Any] = {
+        "bank_refusal_id": asked.refusals.bank,
+        "office_refusal_id": asked.refusals.office,
+    }
     match statement.decision:
         case Decision.GIVEN:
-            return ConsentGiven(**common, event=asked.event)
+            return ConsentGiven(**common, **place, event=asked.event)
         case Decision.REFUSED:
             again = asked.at + asked.policy.refusal_holds_for
-            return ConsentRefused(**common, asking_again_from=again)
+            return ConsentRefused(**common, **place, **marks, asking_again_from=again)
+        case Decision.WITHDRAWN if consent.refused:
+            return RefusalWithdrawn(**common, **marks)
         case Decision.WITHDRAWN:
             used = consent.places.get("redeemed")
-            return ConsentWithdrawn(**common, used_at=used.position if used else None)
+            return ConsentWithdrawn(**common, **place, used_at=used.position if used else None)
 
 
 def _rejection(consent_id: str, decision: Decision, reasons: list[Reason]) -> Rejection:

@@ -35,7 +35,6 @@ KINDS = (
     CitizenErased,
     ConsentRequested,
     ConsentGiven,
-    ConsentRefused,
     ConsentWithdrawn,
     ConsentRedeemed,
 )
@@ -43,9 +42,14 @@ KINDS = (
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Erase:
-    """Who asks that these keys of a citizen be destroyed, and on what ground; `at` in UTC."""
+    """Who asks that these keys of a citizen be destroyed, and on what ground; `at` in UTC.
+
+    `consent_ids` are the questions that the citizen was asked: a refusal names no citizen, and is
+    found by its question.
+    """
 
     citizen_id: str
+    consent_ids: Sequence[str]
     key_ids: Sequence[str]
     ground: Ground
     asked_by: str
@@ -62,8 +66,9 @@ class Before:
 
 
 def boundary(asked: Erase) -> Sequence[DCBQueryItem]:
-    """Return the arm: all that decides about this citizen."""
-    return [about(f"citizen:{asked.citizen_id}", kinds=KINDS)]
+    """Return the arms: all that names this citizen, and the refusals, which do not."""
+    refusals = [about(f"consent:{one}", kinds=[ConsentRefused]) for one in asked.consent_ids]
+    return [about(f"citizen:{asked.citizen_id}", kinds=KINDS), *refusals]
 
 
 def evolve(before: Before, recorded: Recorded) -> Before:

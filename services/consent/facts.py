@@ -190,9 +190,19 @@ class ConsentGiven:
     event: str
 
 
-@fact("consent.refused.1", tags=("consent", "citizen", "bank", "office", "clerk", "challenge"))
+@fact(
+    "consent.refused.1",
+    tags=(
+        *("consent", "citizen", "bank", "office", "clerk", "challenge"),
+        *("bank_refusal", "office_refusal"),
+    ),
+)
 class ConsentRefused:
-    """The citizen refused and signed; asking again is blocked until `asking_again_from`."""
+    """Somebody refused and signed; asking them again is blocked until `asking_again_from`.
+
+    Who it was is not said: `citizen_id`, here and in the statement, stands for this one refusal,
+    and two marks block the next question of the same bank and of the same office.
+    """
 
     consent_id: str
     citizen_id: str
@@ -203,6 +213,25 @@ class ConsentRefused:
     statement: Statement
     statement_hash: str
     asking_again_from: datetime
+    bank_refusal_id: str | None = None
+    office_refusal_id: str | None = None
+
+
+@fact(
+    "refusal.withdrawn.1",
+    tags=("consent", "citizen", "bank", "challenge", "bank_refusal", "office_refusal"),
+)
+class RefusalWithdrawn:
+    """Whoever refused took it back and signed: they may be asked again, as if never asked."""
+
+    consent_id: str
+    citizen_id: str
+    bank_id: str
+    challenge_id: str
+    statement: Statement
+    statement_hash: str
+    bank_refusal_id: str | None
+    office_refusal_id: str | None
 
 
 @fact("consent.withdrawn.1", tags=("consent", "citizen", "bank", "office", "clerk", "challenge"))
@@ -266,6 +295,7 @@ VOCABULARY = Vocabulary(
         DecisionRejected,
         ConsentGiven,
         ConsentRefused,
+        RefusalWithdrawn,
         ConsentWithdrawn,
         ConsentRedeemed,
         RedemptionRejected,

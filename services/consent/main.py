@@ -21,6 +21,7 @@ from shared.ledger.personal import Personal
 from shared.ledger.recorder import Recorder
 from shared.ledger.seal import Seal, create_seal, log_origin
 from shared.ledger.subject_keys import create_subject_keys, open_subject_keys
+from shared.marks import Marks, create_marks
 from shared.signing import Signer, load_keys, renew_keys
 from shared.web import Tokens, create_web_app
 
@@ -45,6 +46,7 @@ def create_parts(settings: Settings) -> Parts:
         log=Log(recorder, VOCABULARY, Personal(log_origin(settings.folder), keys)),
         signer=Signer(settings.issuer, load_keys(settings.folder / "keys")),
         codes=Codes((settings.folder / "codes.key").read_bytes()),
+        marks=Marks.of(settings.folder),
         keys=keys,
         erasure=erasure,
         sms=_gateway(settings),
@@ -62,6 +64,7 @@ def init(settings: Settings) -> None:
     create_seal(settings.folder, settings.log_origin)
     create_subject_keys(settings.folder, settings.wrapping_key)
     create_code_key(settings.folder / "codes.key")
+    create_marks(settings.folder)
     now = choose_clock(sandbox=settings.sandbox, file=settings.clock_file)
     renew_keys(settings.folder / "keys", now())
 

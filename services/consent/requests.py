@@ -5,12 +5,14 @@ The rules, in the order of their reasons:
  2. at a counter, the office, the clerk who works there, and the place are registered;
  3. a bank asks for itself alone, a clerk under the own name alone;
  4. the time to decide is within policy;
- 5. the citizen has not refused this bank, or this office, within the policy's period;
+ 5. the citizen has not refused this bank, or this office, within the policy's period, unless the
+    citizen took that back;
  6. no question of this bank to this citizen is open.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from eventsourcing.dcb.api import DCBQueryItem
 
@@ -24,14 +26,18 @@ from services.consent.facts import (
     ConsentRequested,
     OfficeRegistered,
     ProductOffered,
+    RefusalWithdrawn,
     RequestRejected,
     SiteRegistered,
 )
 from services.consent.policy import Policy
+from services.consent.refusals import RefusalMarks, Refusals
 from shared.contracts.consent import Channel
 from shared.errors import Kind, Reason, Rejection
 from shared.ledger.facts import Recorded
 from shared.ledger.log import Verb, about
+
+REFUSALS = (ConsentRefused, RefusalWithdrawn)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,6 +45,7 @@ class Ask:
     """The question somebody wants to put; `asked_by` such as `clerk:gdv-01`; times in UTC."""
 
     question: ConsentRequested
+    refusals: RefusalMarks
     policy: Policy
 
 
@@ -47,36 +54,28 @@ class Before:
     """What the rules look at: the directory's entries, and this citizen's questions and answers."""
 
     citizen: bool = False
-    bank: bool = False
-    product: ProductOffered | None = None
-    office: bool = False
-    clerk: ClerkRegistered | None = None
-    site: bool = False
-    refusals: tuple[tuple[int, ConsentRefused], ...] = ()
+    entries: Mapping[type[Any], Any] = field(default_factory=dict)
+    refusals: Refusals = field(default_factory=Refusals)
     questions: tuple[tuple[int, ConsentRequested], ...] = ()
     answered: frozenset[str] = frozenset()
 
 
 def boundary(asked: Ask) -> Sequence[DCBQueryItem]:
-    """Return the arms: this id, this citizen's history, and each named entry of the directory."""
+    """Return the arms: this id, this citizen's history and refusals, each named entry."""
     question = asked.question
     arms = [
         about(f"consent:{question.consent_id}", kinds=[ConsentRequested]),
         about(
             f"citizen:{question.citizen_id}",
-            kinds=[
-                CitizenRegistered,
-                CitizenErased,
-                ConsentRequested,
-                ConsentGiven,
-                ConsentRefused,
-            ],
+            kinds=[CitizenRegistered, CitizenErased, ConsentRequested, ConsentGiven],
         ),
+        about(f"bank_refusal:{asked.refusals.bank}", kinds=REFUSALS),
         about(f"bank:{question.bank_id}", kinds=[BankRegistered]),
         about(f"product:{question.product_id}", kinds=[ProductOffered]),
     ]
     if question.office_id:
         arms.append(about(f"office:{question.office_id}", kinds=[OfficeRegistered]))
+        arms.append(about(f"office_refusal:{asked.refusals.office}", kinds=REFUSALS))
     if question.clerk_id:
         arms.append(about(f"clerk:{question.clerk_id}", kinds=[ClerkRegistered]))
     if question.site_id:
@@ -89,22 +88,22 @@ def evolve(before: Before, recorded: Recorded) -> Before:
     match recorded.fact:
         case CitizenRegistered() | CitizenErased() as fact:
             return replace(before, citizen=isinstance(fact, CitizenRegistered))
-        case BankRegistered():
-            return replace(before, bank=True)
-        case ProductOffered() as fact:
-            return replace(before, product=fact)
-        case OfficeRegistered():
-            return replace(before, office=True)
-        case ClerkRegistered() as fact:
-            return replace(before, clerk=fact)
-        case SiteRegistered():
-            return replace(before, site=True)
+        case (
+            BankRegistered()
+            | ProductOffered()
+            | OfficeRegistered()
+            | ClerkRegistered()
+            | SiteRegistered()
+        ) as fact:
+            return replace(before, entries={**before.entries, type(fact): fact})
         case ConsentRequested() as fact:
             return replace(before, questions=(*before.questions, (recorded.position, fact)))
         case ConsentRefused() as fact:
-            refusals = (*before.refusals, (recorded.position, fact))
+            refusals = before.refusals.refused(recorded.position, fact)
             answered = before.answered | {fact.consent_id}
             return replace(before, refusals=refusals, answered=answered)
+        case RefusalWithdrawn() as fact:
+            return replace(before, refusals=before.refusals.withdrawn(fact))
         case ConsentGiven() as fact:
             return replace(before, answered=before.answered | {fact.consent_id})
         case _:
@@ -125,7 +124,7 @@ def decide(before: Before, asked: Ask) -> Sequence[ConsentRequested]:
         *_displaced(before, question),
         *_not_own(question),
         *_untimely(asked),
-        *_refused(before, question),
+        *_refused(before, asked),
         *_pending(before, question),
     ]
     if reasons:
@@ -142,14 +141,15 @@ def _alike(one: ConsentRequested, other: ConsentRequested) -> bool:
 def _unregistered(before: Before, question: ConsentRequested) -> Iterator[Reason]:
     if not before.citizen:
         yield Reason("citizen_unknown")
-    if not before.bank:
+    if BankRegistered not in before.entries:
         yield Reason("bank_unknown")
-    if before.product is None or before.product.bank_id != question.bank_id:
+    product: ProductOffered | None = before.entries.get(ProductOffered)
+    if product is None or product.bank_id != question.bank_id:
         yield Reason("product_unknown")
         return
-    if before.product.terms_hash != question.terms_hash:
+    if product.terms_hash != question.terms_hash:
         yield Reason("terms_differ")
-    if before.product.purpose != question.purpose:
+    if product.purpose != question.purpose:
         yield Reason("purpose_differs")
 
 
@@ -157,11 +157,12 @@ def _displaced(before: Before, question: ConsentRequested) -> Iterator[Reason]:
     named = (question.office_id, question.site_id, question.clerk_id)
     if question.channel is Channel.COUNTER and None in named:
         yield Reason("place_missing")
-    if question.office_id and not before.office:
+    if question.office_id and OfficeRegistered not in before.entries:
         yield Reason("office_unknown")
-    if question.site_id and not before.site:
+    if question.site_id and SiteRegistered not in before.entries:
         yield Reason("site_unknown")
-    if question.clerk_id and (before.clerk is None or before.clerk.office_id != question.office_id):
+    clerk: ClerkRegistered | None = before.entries.get(ClerkRegistered)
+    if question.clerk_id and (clerk is None or clerk.office_id != question.office_id):
         yield Reason("clerk_unknown")
 
 
@@ -179,16 +180,8 @@ def _untimely(asked: Ask) -> Iterator[Reason]:
         yield Reason("decide_by_out_of_range")
 
 
-def _refused(before: Before, question: ConsentRequested) -> Iterator[Reason]:
-    blocking = tuple(
-        position
-        for position, refusal in before.refusals
-        if question.asked_at < refusal.asking_again_from
-        and (
-            refusal.bank_id == question.bank_id
-            or (refusal.office_id is not None and refusal.office_id == question.office_id)
-        )
-    )
+def _refused(before: Before, asked: Ask) -> Iterator[Reason]:
+    blocking = before.refusals.blocking(asked.refusals, asked.question.asked_at)
     if blocking:
         yield Reason("refused_before", blocking)
 

@@ -9,6 +9,7 @@ from services.consent.facts import (
     BankRegistered,
     CitizenErased,
     CitizenRegistered,
+    ConsentRequested,
     OfficeRegistered,
     ProductOffered,
     SiteRegistered,
@@ -64,6 +65,12 @@ async def read_consent(log: Log, consent_id: str, at: datetime) -> ConsentView:
     if consent.requested is None:
         raise Rejection(Kind.UNKNOWN, "consent_unknown")
     return ConsentView(consent, consent.standing(at))
+
+
+async def read_consent_ids(log: Log, citizen_id: str) -> list[str]:
+    """Return the consents that a citizen was asked for, in the order of asking."""
+    asked = await log.read(about(f"citizen:{citizen_id}", kinds=[ConsentRequested]))
+    return [recorded.fact.consent_id for recorded in asked]
 
 
 async def read_phone(log: Log, citizen_id: str) -> str | None:

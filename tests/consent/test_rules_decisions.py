@@ -10,15 +10,23 @@ from hypothesis import strategies as st
 
 from services.consent.consents import Consent, Standing, evolve
 from services.consent.decisions import ASK_SIGNATURE, SERVE, SIGN, AskSignature, Sign
-from services.consent.facts import ConsentGiven, ConsentRefused, ConsentWithdrawn, SignatureFailed
+from services.consent.facts import (
+    ConsentGiven,
+    ConsentRefused,
+    ConsentWithdrawn,
+    RefusalWithdrawn,
+    SignatureFailed,
+)
 from services.consent.policy import Policy
 from services.consent.redemptions import REDEEM, Redeem
 from shared.contracts.consent import Decision
 from shared.ledger.facts import Recorded
 from tests.support.given import AT, given
 from tests.support.samples import (
+    ASK_ME_AGAIN,
     COMMAND,
     GIVEN,
+    MARKS,
     QUESTION,
     REDEEMED,
     REFUSED,
@@ -41,7 +49,13 @@ def press(decision: Decision = Decision.GIVEN, **changes: Any) -> AskSignature:
 def sign(**changes: Any) -> Sign:
     """Return a right code."""
     whole = Sign(
-        consent_id="q1", challenge_id="ch1", code_matches=True, event="jws", at=AT, policy=Policy()
+        consent_id="q1",
+        challenge_id="ch1",
+        code_matches=True,
+        event="jws",
+        refusals=MARKS,
+        at=AT,
+        policy=Policy(),
     )
     return replace(whole, **changes)
 
@@ -64,7 +78,8 @@ def test_a_text_is_served_once() -> None:
         ([QUESTION, SERVED, GIVEN], Decision.GIVEN, ["already_decided"]),
         ([QUESTION, SERVED, GIVEN], Decision.REFUSED, ["already_decided"]),
         ([QUESTION, SERVED, REFUSED], Decision.GIVEN, ["already_decided"]),
-        ([QUESTION, SERVED, REFUSED], Decision.WITHDRAWN, ["consent_not_given"]),
+        ([QUESTION, SERVED, REFUSED, ASK_ME_AGAIN], Decision.WITHDRAWN, ["already_decided"]),
+        ([QUESTION, SERVED, REFUSED, ASK_ME_AGAIN], Decision.GIVEN, ["already_decided"]),
         ([QUESTION, SERVED, GIVEN, WITHDRAWN], Decision.WITHDRAWN, ["already_decided"]),
         ([QUESTION, SERVED, GIVEN, WITHDRAWN], Decision.GIVEN, ["already_decided"]),
     ],
@@ -81,6 +96,7 @@ def test_what_cannot_be_decided(history: list[Any], decision: Decision, codes: l
         ([QUESTION, SERVED], Decision.REFUSED),
         ([QUESTION, SERVED, GIVEN], Decision.WITHDRAWN),
         ([QUESTION, SERVED, GIVEN, REDEEMED], Decision.WITHDRAWN),
+        ([QUESTION, SERVED, REFUSED], Decision.WITHDRAWN),
     ],
 )
 def test_what_can_be_decided(history: list[Any], decision: Decision) -> None:
@@ -116,6 +132,7 @@ def test_codes_are_counted_by_the_hour() -> None:
         (Decision.GIVEN, [], ConsentGiven),
         (Decision.REFUSED, [], ConsentRefused),
         (Decision.WITHDRAWN, [GIVEN], ConsentWithdrawn),
+        (Decision.WITHDRAWN, [REFUSED], RefusalWithdrawn),
     ],
 )
 def test_a_right_code_signs_once(decision: Decision, before: list[Any], kind: type) -> None:
@@ -221,7 +238,18 @@ def test_what_cannot_be_used(history: list[Any], changes: dict[str, Any], codes:
     assert given(REDEEM, *history).rejected(redeem(**changes)) == codes
 
 
-FACTS = [QUESTION, SERVED, asked(), WRONG, USED_UP, GIVEN, REFUSED, WITHDRAWN, REDEEMED]
+FACTS = [
+    QUESTION,
+    SERVED,
+    asked(),
+    WRONG,
+    USED_UP,
+    GIVEN,
+    REFUSED,
+    ASK_ME_AGAIN,
+    WITHDRAWN,
+    REDEEMED,
+]
 
 
 @for_all(history=st.lists(st.sampled_from(FACTS)), hours=st.integers(-1, 48))

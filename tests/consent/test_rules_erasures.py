@@ -12,7 +12,7 @@ from services.consent.facts import CitizenErased, CitizenRegistered, Ground
 from services.consent.policy import Policy
 from services.consent.requests import ASK, Ask
 from tests.support.given import AT, given
-from tests.support.samples import DIRECTORY, GIVEN, QUESTION, REDEEMED, REFUSED, WITHDRAWN
+from tests.support.samples import DIRECTORY, GIVEN, MARKS, QUESTION, REDEEMED, REFUSED, WITHDRAWN
 
 REGISTERED = CitizenRegistered(citizen_id="c1", phone="+84900000001")
 ERASED_FACT = CitizenErased(
@@ -24,6 +24,7 @@ def erase(*key_ids: str, at: datetime = AT) -> Erase:
     """Return a request to erase these keys."""
     return Erase(
         citizen_id="c1",
+        consent_ids=["q1"],
         key_ids=key_ids or ("k-1",),
         ground=Ground.REQUEST,
         asked_by="operator:o",
@@ -79,7 +80,7 @@ def test_what_has_lapsed_is_not_open() -> None:
 
 def test_an_erased_citizen_is_not_asked_and_may_come_back() -> None:
     """No question reaches them, until they are registered anew, with any phone."""
-    asked = Ask(question=QUESTION, policy=Policy())
+    asked = Ask(question=QUESTION, refusals=MARKS, policy=Policy())
     assert given(ASK, *DIRECTORY, ERASED_FACT).rejected(asked) == ["citizen_unknown"]
     other = replace(REGISTERED, phone="+84900000002")
     assert given(REGISTER, REGISTERED).rejected(other) == ["registered_otherwise"]

@@ -12,14 +12,16 @@ from services.consent.policy import Policy
 from services.consent.requests import ASK, Ask
 from shared.contracts.consent import Channel
 from tests.support.given import AT, given
-from tests.support.samples import DIRECTORY, GIVEN, QUESTION, REFUSED
+from tests.support.samples import ASK_ME_AGAIN, DIRECTORY, GIVEN, QUESTION, REFUSED, refusal_marks
 
 SECOND = replace(QUESTION, consent_id="q2")
 
 
 def ask(question: Any = QUESTION, **changes: Any) -> Ask:
     """Return a question as it is put."""
-    return Ask(question=replace(question, **changes), policy=Policy())
+    put = replace(question, **changes)
+    marks = refusal_marks(put.consent_id, put.citizen_id, put.bank_id, put.office_id)
+    return Ask(question=put, refusals=marks, policy=Policy())
 
 
 def test_a_question_is_put_once() -> None:
@@ -127,6 +129,15 @@ def test_a_refusal_holds_for_its_period(days: int, *, blocked: bool) -> None:
         assert history.rejected(asked) == ["refused_before"]
     else:
         assert len(history.when(asked)) == 1
+
+
+def test_only_the_refuser_can_be_asked_sooner() -> None:
+    """A refusal that was taken back blocks nobody; another that stands still does."""
+    lifted = given(ASK, *DIRECTORY, QUESTION, REFUSED, ASK_ME_AGAIN)
+    assert lifted.when(ask(SECOND)) == [SECOND]
+    again = replace(REFUSED, consent_id="q3")
+    history = given(ASK, *DIRECTORY, QUESTION, REFUSED, again, ASK_ME_AGAIN)
+    assert history.rejected(ask(SECOND)) == ["refused_before"]
 
 
 def test_one_open_question_at_a_time() -> None:

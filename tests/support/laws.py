@@ -27,6 +27,7 @@ LAWS = {
     13: "every rejection names its reasons, all of them from the table",
     14: "tags say what the fields say, so a boundary finds every fact",
     15: "nothing personal is in either log, nor inside a signed document",
+    16: "a refusal names nobody who is registered, nor does what asks for its signature",
 }
 """Every law by its number; up to 8 they are those of the regulator's report."""
 
@@ -52,6 +53,7 @@ def violations(
         _tagged("accounts", accounts, ACCOUNTS),
         _private("consent", consent, list(personal)),
         _private("accounts", accounts, list(personal)),
+        _unnamed(consent),
     ]
     own = [sentence for check in checks for sentence in check]
     return integrity.violations(consent, accounts, jwks) + own
@@ -99,7 +101,11 @@ def _shown(consent: Sequence[Fact]) -> Iterator[str]:
         for one in reversed(of_kind(consent, "notice.served.1"))
     }
     asked = {one["data"]["challenge_id"]: one for one in of_kind(consent, "signature.asked.1")}
-    for kind in ("consent.given.1", "consent.refused.1", "consent.withdrawn.1"):
+    kinds = (
+        *("consent.given.1", "consent.refused.1", "consent.withdrawn.1"),
+        "refusal.withdrawn.1",
+    )
+    for kind in kinds:
         for fact in of_kind(consent, kind):
             data, decision = fact["data"], kind.split(".")[1]
             code = asked.get(data["challenge_id"])
@@ -163,6 +169,17 @@ def _private(name: str, log: Sequence[Fact], personal: Sequence[str]) -> Iterato
         text = json.dumps([fact, documents], ensure_ascii=False)
         if any(one in text for one in personal):
             yield f"law 15: {name} holds something personal at {fact['position']}"
+
+
+def _unnamed(consent: Sequence[Fact]) -> Iterator[str]:
+    known = {one["data"]["citizen_id"] for one in of_kind(consent, "citizen.registered.1")}
+    for fact in consent:
+        statement = fact["data"].get("statement")
+        of_refusal = fact["kind"] in {"consent.refused.1", "refusal.withdrawn.1"}
+        if of_refusal or (statement and statement["decision"] == "refused"):
+            text = json.dumps([fact["tags"], fact["data"]])
+            if any(one in text for one in known):
+                yield f"law 16: the refusal at {fact['position']} names a citizen"
 
 
 def _is_token(value: object) -> bool:

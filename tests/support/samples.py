@@ -17,9 +17,11 @@ from services.consent.facts import (
     NoticeServed,
     OfficeRegistered,
     ProductOffered,
+    RefusalWithdrawn,
     SignatureAsked,
     SiteRegistered,
 )
+from services.consent.refusals import RefusalMarks
 from shared.contracts.consent import (
     ACCOUNTS,
     STATEMENT,
@@ -30,6 +32,7 @@ from shared.contracts.consent import (
     Receipt,
     Statement,
 )
+from shared.marks import Marks
 from tests.support.given import AT
 
 TERMS, NOTICE, COMMAND = "a" * 64, "b" * 64, "c" * 64
@@ -64,6 +67,16 @@ QUESTION = ConsentRequested(
 SERVED = NoticeServed(
     consent_id="q1", notice_id="open-account.1", notice_lang="vi", notice_hash=NOTICE
 )
+
+
+def refusal_marks(
+    consent_id: str = "q1", citizen_id: str = "c1", bank_id: str = "cake", office_id: Any = "o"
+) -> RefusalMarks:
+    """Return the marks that a refusal has, under a key that only tests know."""
+    return RefusalMarks.of(Marks(bytes(32)), consent_id, citizen_id, bank_id, office_id)
+
+
+MARKS = refusal_marks()
 
 
 def statement(decision: Decision = Decision.GIVEN, **changes: Any) -> Statement:
@@ -125,7 +138,23 @@ def _decided(kind: Any, decision: Decision, **more: Any) -> Any:
 
 
 GIVEN = _decided(ConsentGiven, Decision.GIVEN, event="jws")
-REFUSED = _decided(ConsentRefused, Decision.REFUSED, asking_again_from=AT + timedelta(days=90))
+REFUSED = _decided(
+    ConsentRefused,
+    Decision.REFUSED,
+    asking_again_from=AT + timedelta(days=90),
+    bank_refusal_id=MARKS.bank,
+    office_refusal_id=MARKS.office,
+)
+ASK_ME_AGAIN = RefusalWithdrawn(
+    consent_id="q1",
+    citizen_id="c1",
+    bank_id="cake",
+    challenge_id="ch1",
+    statement=statement(Decision.WITHDRAWN),
+    statement_hash=statement(Decision.WITHDRAWN).hash(),
+    bank_refusal_id=MARKS.bank,
+    office_refusal_id=MARKS.office,
+)
 WITHDRAWN = _decided(ConsentWithdrawn, Decision.WITHDRAWN, used_at=None)
 REDEEMED = ConsentRedeemed(
     consent_id="q1",

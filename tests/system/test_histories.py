@@ -131,6 +131,7 @@ class Asked:
     codes: list[Code] = field(default_factory=list)
     given: Code | None = None
     refused_at: int | None = None
+    may_ask_again: bool = False
     withdrawn: bool = False
     used_by: tuple[str, str] | None = None
     event: str | None = None
@@ -150,7 +151,7 @@ class Asked:
         if self.given:
             return "given"
         if self.refused_at is not None:
-            return "refused"
+            return "refusal_withdrawn" if self.may_ask_again else "refused"
         return "requested" if now < self.decide_by else "lapsed"
 
     def offers(self, now: int) -> set[str]:
@@ -158,7 +159,7 @@ class Asked:
         standing = self.standing(now)
         if standing == "requested":
             return {"given", "refused"}
-        return {"withdrawn"} if standing in {"given", "redeemed"} else set()
+        return {"withdrawn"} if standing in {"given", "redeemed", "refused"} else set()
 
 
 @dataclass
@@ -313,8 +314,10 @@ class Model:
         assert refused.refused_at is not None
         office = refused.body["office_id"]
         own = refused.body["bank_id"] == body["bank_id"]
-        return self.now - refused.refused_at < 90 * DAY and (
-            own or (office is not None and office == body["office_id"])
+        return (
+            self.now - refused.refused_at < 90 * DAY
+            and not refused.may_ask_again
+            and (own or (office is not None and office == body["office_id"]))
         )
 
     # -- erasing -------------------------------------------------------------------------------
@@ -387,7 +390,8 @@ class Model:
             return self._not_signed(one, code, failure)
         if reasons := [*self._undecidable(one, code.decision)]:
             return self._no_decision(reasons)
-        self._write("consent", Line(f"consent.{code.decision}.1"), lambda: self._sign(one, code))
+        what = "consent" if code.decision != "withdrawn" or one.given else "refusal"
+        self._write("consent", Line(f"{what}.{code.decision}.1"), lambda: self._sign(one, code))
         return Said(200)
 
     def _failure(self, code: Code, *, right: bool) -> str | None:
@@ -413,15 +417,18 @@ class Model:
             one.given = code
         elif code.decision == "refused":
             one.refused_at = self.now
-        else:
+        elif one.given:
             one.withdrawn = True
+        else:
+            one.may_ask_again = True
 
     def _undecidable(self, one: Asked, decision: str) -> Iterator[str]:
         standing = one.standing(self.now)
         if decision in one.offers(self.now):
             return
         if decision == "withdrawn":
-            yield "already_decided" if one.withdrawn else "consent_not_given"
+            undone = one.withdrawn or one.may_ask_again
+            yield "already_decided" if undone else "consent_not_given"
         else:
             yield "request_expired" if standing == "lapsed" else "already_decided"
 

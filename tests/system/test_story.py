@@ -238,6 +238,16 @@ def refuse_too(consent: Facts, _: Facts) -> None:
     add(consent, first(consent, "consent.refused"), consent_id=consent_id)
 
 
+def name_the_refuser(consent: Facts, _: Facts) -> None:
+    """Have a refusal say whose it is."""
+    known = first(consent, "citizen.registered")["data"]["citizen_id"]
+    fact = first(consent, "consent.refused")
+    fact["data"]["citizen_id"] = known
+    fact["tags"] = [
+        f"citizen:{known}" if one.startswith("citizen:") else one for one in fact["tags"]
+    ]
+
+
 def use_before(consent: Facts, _: Facts) -> None:
     """Have a consent used before it was given."""
     given = first(consent, "consent.given")
@@ -291,6 +301,7 @@ BROKEN: dict[str, tuple[int, Break]] = {
     "a name": (15, change(0, "site.registered", host="Hồ Thị Mai")),
     "a phone": (15, change(1, OPENED, product_id="0900000001")),
     "an account number": (15, change(1, "account.confirmed", account_end=NUMBER)),
+    "a named refusal": (16, name_the_refuser),
 }
 """Each way to break a law, and the law that must be found broken."""
 

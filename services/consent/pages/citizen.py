@@ -23,6 +23,7 @@ from pydantic import BeforeValidator
 from services.consent.application import Consents, Shown
 from services.consent.codes import DIGITS
 from services.consent.consents import Challenge, Standing
+from services.consent.decisions import WITHDRAWABLE
 from services.consent.pages.words import WORDS
 from services.consent.views import ConsentView
 from shared.clock import VIETNAM
@@ -50,7 +51,7 @@ TIME_FORMATS: dict[Lang, str] = {"vi": "%H:%M ngày %d/%m/%Y", "en": "%H:%M on %
 ANSWERABLE = {
     Decision.GIVEN: {Standing.REQUESTED},
     Decision.REFUSED: {Standing.REQUESTED},
-    Decision.WITHDRAWN: {Standing.GIVEN, Standing.REDEEMED},
+    Decision.WITHDRAWN: WITHDRAWABLE,
 }
 """Where a consent stands when a page still offers a decision."""
 
@@ -127,6 +128,7 @@ class _Pages:
             open=standing in ANSWERABLE[Decision.GIVEN] and not shown.erased,
             withdrawable=standing in ANSWERABLE[Decision.WITHDRAWN] and not shown.erased,
             erased=shown.erased,
+            withdraw="ask_me_again" if standing is Standing.REFUSED else "withdraw",
         )
 
     async def ask_code(self, link: str, decision: str, lang: Lang) -> Response:
@@ -159,6 +161,7 @@ class _Pages:
             names=shown.names,
             challenge_id=challenge_id,
             decision=decision,
+            signs="ask_me_again" if shown.view.consent.refused else decision,
             phone_end=shown.phone_end,
             until=_time(challenge.asked.expires_at, lang),
             error=_error(error, lang),

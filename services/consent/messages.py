@@ -1,0 +1,40 @@
+"""What is sent to phones, in Vietnamese: short, and each says what it would sign.
+
+What you see is what you sign: a code's message names the decision, the product, the bank and the
+file. A message may be read over a shoulder or on a lock screen, so none names the person.
+"""
+
+from datetime import datetime
+
+from services.consent.notices import Names
+from shared.clock import VIETNAM
+from shared.contracts.consent import Decision
+
+DECISIONS = {
+    Decision.GIVEN: "ĐỒNG Ý",
+    Decision.REFUSED: "KHÔNG ĐỒNG Ý",
+    Decision.WITHDRAWN: "RÚT LẠI đồng ý",
+}
+ASK_ME_AGAIN = "CHO PHÉP hỏi lại"
+
+
+def question(link: str, decide_by: datetime) -> str:
+    """Return the message that brings a question's link."""
+    return (
+        f"Bạn được hỏi một việc. Đọc và trả lời trước {time(decide_by)}: {link}"
+        " Không trả lời là KHÔNG đồng ý."
+    )
+
+
+def code(digits: str, decision: Decision, names: Names, *, of_refusal: bool) -> str:
+    """Return the message that brings a code; `of_refusal`: what is taken back is a refusal."""
+    words = ASK_ME_AGAIN if of_refusal else DECISIONS[decision]
+    return (
+        f"Mã {digits} để bạn ký: {words} - {names.product}, {names.bank}, hồ sơ {names.code}."
+        " KHÔNG đọc mã này cho ai, kể cả nhân viên."
+    )
+
+
+def time(instant: datetime) -> str:
+    """Return a time as people here read it."""
+    return instant.astimezone(VIETNAM).strftime("%H:%M %d/%m/%Y")
