@@ -22,8 +22,16 @@ from demo.commands import command
 from services.accounts import main as accounts_main
 from services.accounts.settings import Settings as AccountsSettings
 from services.consent import main as consent_main
-from services.consent.application import Consents, Parts
-from services.consent.facts import BankRegistered, ConsentRequested, ProductOffered
+from services.consent.application.asking import Asking
+from services.consent.application.deciding import Deciding
+from services.consent.application.parts import Parts
+from services.consent.application.registering import Registering
+from services.consent.facts import (
+    BankRegistered,
+    CitizenRegistered,
+    ConsentRequested,
+    ProductOffered,
+)
 from services.consent.settings import Settings as ConsentSettings
 from shared.clock import system_clock
 from shared.contracts.consent import Channel, Decision
@@ -134,8 +142,8 @@ def _servers(folder: Path, tokens: Tokens, ports: tuple[int, int, int]) -> Itera
 async def _prepare(settings: ConsentSettings, count: int) -> list[dict[str, object]]:
     """Have so many citizens agree, by the service's own verbs, and return their commands."""
     parts = consent_main.create_parts(settings)
-    consents = Consents(parts)
-    await consents.register(BankRegistered(bank_id=ACCOUNT.bank_id, name="Bank"))
+    directory = Registering(parts)
+    await directory.register(BankRegistered(bank_id=ACCOUNT.bank_id, name="Bank"))
     product = ProductOffered(
         product_id=ACCOUNT.id,
         bank_id=ACCOUNT.bank_id,
@@ -143,12 +151,12 @@ async def _prepare(settings: ConsentSettings, count: int) -> list[dict[str, obje
         purpose=ACCOUNT.purpose,
         terms_hash=ACCOUNT.terms_hash,
     )
-    await consents.register(product)
+    await directory.register(product)
     limit = asyncio.Semaphore(64)
 
     async def one() -> dict[str, object]:
         async with limit:
-            return await _agree(consents, parts)
+            return await _agree(parts)
 
     commands = await asyncio.gather(*(one() for _ in range(count)))
     parts.log.close()
@@ -156,11 +164,15 @@ async def _prepare(settings: ConsentSettings, count: int) -> list[dict[str, obje
     return list(commands)
 
 
-async def _agree(consents: Consents, parts: Parts) -> dict[str, object]:
+async def _agree(parts: Parts) -> dict[str, object]:
     citizen = Citizen(f"c-{secrets.token_hex(8)}", "", "+84900000000")
     consent_id = secrets.token_hex(16)
-    await consents.register_citizen(citizen.id, citizen.phone)
     now = system_clock()
+    known_since = now - timedelta(days=365)
+    registered = CitizenRegistered(
+        citizen_id=citizen.id, phone=citizen.phone, known_since=known_since
+    )
+    await Registering(parts).register(registered)
     question = ConsentRequested(
         consent_id=consent_id,
         citizen_id=citizen.id,
@@ -176,10 +188,11 @@ async def _agree(consents: Consents, parts: Parts) -> dict[str, object]:
         asked_at=now,
         decide_by=now + timedelta(hours=1),
     )
-    await consents.ask(question)
-    await consents.show(consent_id, "vi")
-    challenge_id = await consents.ask_signature(consent_id, Decision.GIVEN, "vi")
-    view = await consents.consent(consent_id)
+    await Asking(parts).ask(question)
+    deciding = Deciding(parts)
+    await deciding.show(consent_id, "vi")
+    challenge_id = await deciding.ask_signature(consent_id, Decision.GIVEN, "vi")
+    view = await deciding.consent(consent_id)
     code = parts.codes.code(view.consent.challenges[challenge_id].asked.statement_hash)
-    signed = await consents.sign(consent_id, challenge_id, code)
+    signed = await deciding.sign(consent_id, challenge_id, code)
     return command(citizen, signed.event, clerk=None)

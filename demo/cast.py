@@ -15,6 +15,9 @@ import httpx
 from shared.canonical import text_digest
 from shared.signing import write_secret
 
+KNOWN_SINCE = "2021-03-01T00:00:00Z"
+"""Since when everyone's phone is known to be theirs: from the power company's customer register."""
+
 OPEN_ACCOUNT = "open-account"
 ELECTRICITY = "electricity-contract"
 
@@ -115,7 +118,9 @@ async def seed(consent: httpx.AsyncClient, tokens: Tokens, people: list[Citizen]
     first = [(f"/banks/{bank}", {"name": name}) for bank, name in BANKS.items()]
     first += [(f"/offices/{office_id}", {"name": office})]
     first += [(f"/sites/{site_id}", {"name": site, "host": host})]
-    first += [(f"/citizens/{one.id}", {"phone": one.phone}) for one in people]
+    first += [
+        (f"/citizens/{one.id}", {"phone": one.phone, "known_since": KNOWN_SINCE}) for one in people
+    ]
     then = [(f"/clerks/{clerk}", {"office_id": office_id}) for clerk in CLERKS]
     then += [
         (

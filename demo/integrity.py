@@ -28,7 +28,7 @@ LAWS = {
     1: "positions are 1, 2, 3… and times never decrease",
     2: "an account has exactly one redemption, of its own consent, for its own command",
     3: "a consent is used at most once, and opens at most one account",
-    4: "no consent is used after it was withdrawn, or without having been given",
+    4: "no consent is used after it was withdrawn, or before it was given (and confirmed)",
     5: "an account matches the signed statement in every field, and its purpose is an account",
     6: "both documents in an account's fact are signed by a key that was valid then",
     7: "a text was shown before a code was asked for, before the decision, before the use",
@@ -115,11 +115,19 @@ def _in_order(consent: Sequence[Fact]) -> Iterator[str]:
     kinds = ("notice.served.1", "signature.asked.1", "consent.given.1", "consent.redeemed.1")
     served, asked, given, redeemed = (_positions(consent, kind) for kind in kinds)
     withdrawn = _positions(consent, "consent.withdrawn.1")
+    confirmed = _positions(consent, "consent.confirmed.1")
+    waiting = {
+        fact["data"]["consent_id"]
+        for fact in of_kind(consent, "consent.given.1")
+        if fact["data"]["statement"].get("waits_for") == "confirmation"
+    }
     for consent_id, used_at in redeemed.items():
         if withdrawn.get(consent_id, used_at) < used_at:
             yield f"law 4: used at {used_at}, though withdrawn at {withdrawn[consent_id]}"
         if given.get(consent_id, used_at) >= used_at:
             yield f"law 4: used at {used_at} without having been given before"
+        if consent_id in waiting and confirmed.get(consent_id, used_at) >= used_at:
+            yield f"law 4: used at {used_at} without having been confirmed before"
     for consent_id, given_at in given.items():
         steps = [served.get(consent_id, 0), asked.get(consent_id, 0), given_at]
         if 0 in steps or steps != sorted(steps):
@@ -128,6 +136,9 @@ def _in_order(consent: Sequence[Fact]) -> Iterator[str]:
 
 def _matching(consent: Sequence[Fact], accounts: Sequence[Fact]) -> Iterator[str]:
     given = {fact["data"]["consent_id"]: fact for fact in of_kind(consent, "consent.given.1")}
+    last = given | {
+        fact["data"]["consent_id"]: fact for fact in of_kind(consent, "consent.confirmed.1")
+    }
     for opened in of_kind(accounts, "account.opened.1"):
         data = opened["data"]
         if data["consent_id"] not in given:
@@ -135,7 +146,8 @@ def _matching(consent: Sequence[Fact], accounts: Sequence[Fact]) -> Iterator[str
             continue
         agreed = given[data["consent_id"]]["data"]
         unlike = [name for name in MATCHED if agreed["statement"][name] != data[name]]
-        unlike += ["event"] if agreed["event"] != data["consent_event"] else []
+        event = last[data["consent_id"]]["data"]["event"]
+        unlike += ["event"] if event != data["consent_event"] else []
         unlike += ["purpose"] if data["purpose"] != "open-account" else []
         if unlike:
             yield f"law 5: the account at {opened['position']} differs in {', '.join(unlike)}"

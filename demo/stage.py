@@ -83,6 +83,7 @@ class Stage:
         standing = await self.standing(consent_id)
         outcome = {"given": "agreed", "redeemed": "agreed"}.get(standing, standing)
         tried = {
+            "confirmed": "opens the page again, alone, presses “Đúng, tôi xác nhận”, types a code",
             "given": "reads the notice on the phone, presses “Đồng ý”, types the code",
             "refused": "reads the notice on the phone, presses “Không đồng ý”, types the code",
             "withdrawn": "opens the page again, presses “Rút lại sự đồng ý”, types the code",
@@ -101,13 +102,22 @@ class Stage:
         document: dict[str, Any] = answer.json()
         return document
 
-    async def agreed(
-        self, citizen: Citizen, product: Product = ACCOUNT, *, by: str = "gdv-01"
-    ) -> tuple[str, str]:
-        """Ask a citizen who agrees; returns the consent's id and the signed event."""
+    async def agreed(self, citizen: Citizen, product: Product, *, by: str) -> str:
+        """Have a bank ask online, and the citizen agree; returns the signed event."""
         consent_id = await self.ask(citizen, product, by=by)
         await self.decide(citizen, consent_id, "given", "agreed")
-        return consent_id, str((await self.read(consent_id))["event"])
+        return str((await self.read(consent_id))["event"])
+
+    async def signed(self, citizen: Citizen, *, by: str = "gdv-01") -> str:
+        """Have a clerk ask, and the citizen agree at the counter; returns the consent's id."""
+        consent_id = await self.ask(citizen, by=by)
+        await self.decide(citizen, consent_id, "given", "waiting")
+        return consent_id
+
+    async def confirmed(self, citizen: Citizen, consent_id: str) -> str:
+        """Have a citizen confirm, away from the counter; returns the signed event."""
+        await self.decide(citizen, consent_id, "confirmed", "agreed")
+        return str((await self.read(consent_id))["event"])
 
     async def open(
         self,

@@ -29,12 +29,13 @@ async def play(stage: Stage) -> None:
     agreed = await with_his_consent(stage)
     await forged(stage, agreed)
     await something_else(stage)
-    await too_late(stage)
+    late = await a_signature_to_be_used_too_late(stage)
     await guessed(stage)
-    await a_quiet_hour(stage)
-    await withdrawn(stage)
-    await service_gone(stage)
-    await at_the_same_moment(stage)
+    pa, yen, son = await a_quiet_hour(stage)
+    await withdrawn(stage, *pa)
+    await service_gone(stage, yen)
+    await too_late(stage, late)
+    await at_the_same_moment(stage, *son)
     await quarter_past_eleven(stage)
     await no_answer(stage)
 
@@ -49,7 +50,7 @@ async def without_her_consent(stage: Stage) -> None:
         must="rejected", must_say="consent_missing",
     )  # fmt: skip
     stage.at(7, 15)
-    _, electricity = await stage.agreed(mai, POWER, by="dien-luc")
+    electricity = await stage.agreed(mai, POWER, by="dien-luc")
     stage.at(7, 20)
     await stage.open(
         mai, electricity, tried="wants an account with her signature for the electricity contract",
@@ -59,14 +60,24 @@ async def without_her_consent(stage: Stage) -> None:
 
 async def with_his_consent(stage: Stage) -> str:
     """Show the way it is meant to go; returns the signed event, used once."""
-    stage.show.say("The way it is meant to go: asked, read, agreed, signed, opened, confirmed.")
+    stage.show.say(
+        "The way it is meant to go: asked, read, agreed, signed; and confirmed later, alone with"
+        " the phone, because at a counter it may have been in another's hand."
+    )
     tam = stage.people[2]
     stage.at(7, 30)
-    _, event = await stage.agreed(tam)
+    consent_id = await stage.signed(tam)
     stage.at(7, 32)
+    await stage.open(
+        tam, None, tried="wants to open it at once, while he is still there",
+        must="rejected", must_say="consent_missing",
+    )  # fmt: skip
+    stage.at(8, 5)
+    event = await stage.confirmed(tam, consent_id)
+    stage.at(8, 6)
     opening = await stage.open(tam, event, tried=f"opens the account that {tam.name} agreed to")
     await stage.confirm(opening, "1020304050")
-    stage.at(7, 35)
+    stage.at(8, 8)
     await stage.open(
         tam, event, tried="opens a second one with the same consent",
         must="rejected", must_say="consent_used",
@@ -78,12 +89,12 @@ async def forged(stage: Stage, event: str) -> None:
     """Show what a clerk could make, or change."""
     stage.show.say("What a clerk could make, or change.")
     son = stage.people[4]
-    stage.at(7, 40)
+    stage.at(8, 10)
     await stage.open(
         son, _signed_by_the_clerk(stage, event), tried="signs a consent with a key of the own",
         must="rejected", must_say="key_unknown",
     )  # fmt: skip
-    stage.at(7, 42)
+    stage.at(8, 12)
     await stage.open(
         son, _one_byte_changed(event), tried="changes one byte of a genuine consent",
         must="rejected", must_say="signature_invalid",
@@ -94,43 +105,42 @@ async def something_else(stage: Stage) -> None:
     """Show a genuine consent stretched to something else."""
     stage.show.say("A genuine consent, stretched to something else.")
     lan, son = stage.people[3], stage.people[4]
-    stage.at(7, 44)
-    _, event = await stage.agreed(lan)
+    stage.at(8, 14)
+    consent_id = await stage.signed(lan)
+    stage.at(8, 45)
+    event = await stage.confirmed(lan, consent_id)
     stretched = [
         (lan, OTHER, "gdv-01", "for another bank", "bank_differs"),
         (lan, SAVINGS, "gdv-01", "for another product", "product_differs"),
         (son, ACCOUNT, "gdv-01", f"for {son.name} instead", "subject_differs"),
         (lan, ACCOUNT, "gdv-02", "as another clerk", "clerk_differs"),
     ]
-    for minute, (citizen, product, clerk, words, code) in enumerate(stretched, start=45):
-        stage.at(7, minute)
+    for minute, (citizen, product, clerk, words, code) in enumerate(stretched, start=46):
+        stage.at(8, minute)
         await stage.open(
             citizen, event, product, by=clerk, tried=f"uses {lan.name}'s consent {words}",
             must="rejected", must_say=code,
         )  # fmt: skip
-    stage.at(7, 52)
+    stage.at(8, 52)
     opening = await stage.open(lan, event, tried=f"opens what {lan.name} did agree to")
     await stage.decline(opening, "has_an_account_already")
 
 
-async def too_late(stage: Stage) -> None:
-    """Show that a consent lasts an hour."""
-    stage.show.say("A consent lasts an hour.")
+async def a_signature_to_be_used_too_late(stage: Stage) -> str:
+    """Have somebody agree and confirm; the clerk will come back to it after more than an hour."""
+    stage.show.say("A consent that the clerk will forget for an hour.")
     nguyet = stage.people[5]
-    stage.at(8, 0)
-    _, event = await stage.agreed(nguyet)
-    stage.at(9, 5)
-    await stage.open(
-        nguyet, event, tried="opens it after an hour and five minutes",
-        must="rejected", must_say="consent_expired",
-    )  # fmt: skip
+    stage.at(8, 54)
+    consent_id = await stage.signed(nguyet)
+    stage.at(9, 25)
+    return await stage.confirmed(nguyet, consent_id)
 
 
 async def guessed(stage: Stage) -> None:
     """Five guesses, and the code is dead; then even the right one signs nothing."""
     stage.show.say("Somebody guesses the code.")
     binh = stage.people[6]
-    stage.at(9, 10)
+    stage.at(9, 28)
     consent_id = await stage.ask(binh)
     phone = stage.phone(binh)
     page = await phone.press(stage.links[consent_id], "given")
@@ -144,36 +154,47 @@ async def guessed(stage: Stage) -> None:
     stage.tell("gdv-02", f"guesses {binh.name}'s code", outcome, said, must="not signed")
 
 
-async def a_quiet_hour(stage: Stage) -> None:
-    """Three people who want an account."""
-    stage.show.say("Three people who do want an account.")
-    for number, citizen in enumerate(stage.people[7:10]):
-        stage.at(9, 30 + 5 * number)
-        clerk = ["gdv-01", "gdv-02", "gdv-03"][number]
-        _, event = await stage.agreed(citizen, by=clerk)
-        opening = await stage.open(citizen, event, by=clerk, tried="opens it")
+Agreement = tuple[str, str]
+"""A consent's id, and its signed event."""
+
+
+async def a_quiet_hour(stage: Stage) -> tuple[Agreement, str, Agreement]:
+    """Have five people sign at the counter and confirm later; two accounts open at once.
+
+    Returns what the other three agreed to.
+    """
+    stage.show.say("Five people who do want an account. They sign, go home, and confirm.")
+    people = [*stage.people[7:9], stage.people[10], stage.people[11], stage.people[4]]
+    agreements = list[Agreement]()
+    for minute, citizen in enumerate(people, start=35):
+        stage.at(9, minute)
+        agreements.append((await stage.signed(citizen), ""))
+    for number, citizen in enumerate(people):
+        stage.at(10, 10 + number)
+        consent_id, _ = agreements[number]
+        agreements[number] = consent_id, await stage.confirmed(citizen, consent_id)
+    for number, citizen in enumerate(people[:2]):
+        opening = await stage.open(citizen, agreements[number][1], tried="opens it")
         await stage.confirm(opening, f"90807060{number:02d}")
+    return agreements[2], agreements[3][1], agreements[4]
 
 
-async def withdrawn(stage: Stage) -> None:
+async def withdrawn(stage: Stage, consent_id: str, event: str) -> None:
     """Show that a change of mind counts at once."""
     stage.show.say("A change of mind counts at once.")
     pa = stage.people[10]
-    stage.at(10, 0)
-    consent_id, event = await stage.agreed(pa)
-    stage.at(10, 5)
+    stage.at(10, 20)
     await stage.decide(pa, consent_id, "withdrawn", "withdrawn")
     await stage.open(
         pa, event, tried="opens it all the same", must="rejected", must_say="consent_withdrawn"
     )
 
 
-async def service_gone(stage: Stage) -> None:
+async def service_gone(stage: Stage, event: str) -> None:
     """Any doubt, any outage: nothing opens; the same command later does."""
     stage.show.say("The consent service is killed in the middle of the morning.")
     yen = stage.people[11]
     stage.at(10, 29)
-    _, event = await stage.agreed(yen)
     stage.services.consent.kill()
     stage.at(10, 30)
     opening_id = await stage.open(
@@ -189,12 +210,21 @@ async def service_gone(stage: Stage) -> None:
     await stage.confirm(opening_id, "5566778899")
 
 
-async def at_the_same_moment(stage: Stage) -> None:
+async def too_late(stage: Stage, event: str) -> None:
+    """Show that a consent lasts an hour."""
+    stage.show.say("A consent lasts an hour.")
+    stage.at(10, 35)
+    await stage.open(
+        stage.people[5], event, tried="opens it after an hour and ten minutes",
+        must="rejected", must_say="consent_expired",
+    )  # fmt: skip
+
+
+async def at_the_same_moment(stage: Stage, consent_id: str, event: str) -> None:
     """Withdrawal and opening race; the log says who was first."""
     stage.show.say("A withdrawal and an opening, sent at the same moment.")
     son = stage.people[4]
     stage.at(10, 45)
-    consent_id, event = await stage.agreed(son)
     phone: Phone = stage.phone(son)
     page = await phone.press(stage.links[consent_id], "withdrawn")
     code = await phone.last_code()

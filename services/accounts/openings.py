@@ -9,7 +9,7 @@
      6  product, terms   the product and the very terms that the citizen read
      7  purpose          opening an account, in the consent and in the command
      8  place            the office, the clerk (who is the caller) and the site
-     9  time             not before, not after
+     9  time             confirmed, if it waits for that; not before, not after
     10  not used         no account in our own log has this consent
     then, in this order
     11  redeem           the consent service uses it once, for this command alone
@@ -173,8 +173,25 @@ def _not_for_us(event: ConsentEvent, asked: Judge) -> Iterator[Reason]:
         yield Reason("audience_differs")
     if statement.decision is not Decision.GIVEN:
         yield Reason("decision_differs")
-    if event.statement_hash != statement.hash() or event.sub != statement.citizen_id:
+    if (
+        event.statement_hash != statement.hash()
+        or event.sub != statement.citizen_id
+        or not _confirms(event)
+    ):
         yield Reason("statement_differs")
+
+
+def _confirms(event: ConsentEvent) -> bool:
+    """Tell whether the confirmation, if there is one, is of this very agreement."""
+    agreed, confirmed = event.statement, event.confirmation
+    if not confirmed:
+        return True
+    return (
+        confirmed.decision is Decision.CONFIRMED
+        and event.confirmation_hash == confirmed.hash()
+        and confirmed.supersedes == agreed.statement_id
+        and all(getattr(confirmed, name) == getattr(agreed, name) for name in COMPARED)
+    )
 
 
 def _unlike(event: ConsentEvent, asked: Judge) -> Iterator[Reason]:
@@ -186,9 +203,12 @@ def _unlike(event: ConsentEvent, asked: Judge) -> Iterator[Reason]:
     if command.purpose != OPEN_ACCOUNT and statement.purpose == command.purpose:
         yield Reason("purpose_differs")
     yield from _not_own(asked)
-    if asked.at < statement.not_before:
+    if event.unconfirmed:
+        yield Reason("consent_unconfirmed")
+        return
+    if asked.at < event.governing.not_before:
         yield Reason("consent_not_yet")
-    if asked.at >= statement.expires_at:
+    if asked.at >= event.governing.expires_at:
         yield Reason("consent_expired")
 
 

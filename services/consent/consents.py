@@ -3,8 +3,10 @@
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from services.consent.facts import (
+    ConsentConfirmed,
     ConsentGiven,
     ConsentRedeemed,
     ConsentRefused,
@@ -15,20 +17,21 @@ from services.consent.facts import (
     SignatureAsked,
     SignatureFailed,
 )
+from shared.contracts.consent import Statement, Waits
 from shared.ledger.facts import Recorded
 
-KINDS = (
-    ConsentRequested,
-    NoticeServed,
-    RefusalWithdrawn,
-    SignatureAsked,
-    SignatureFailed,
-    ConsentGiven,
-    ConsentRefused,
-    RefusalWithdrawn,
-    ConsentWithdrawn,
-    ConsentRedeemed,
-)
+DECISIVE: dict[type[Any], str] = {
+    ConsentRequested: "requested",
+    ConsentGiven: "given",
+    ConsentConfirmed: "confirmed",
+    ConsentRefused: "refused",
+    RefusalWithdrawn: "refusal_withdrawn",
+    ConsentWithdrawn: "withdrawn",
+    ConsentRedeemed: "redeemed",
+}
+"""The facts that a consent's standing is made of, and what `Consent` calls each."""
+
+KINDS = (*DECISIVE, NoticeServed, SignatureAsked, SignatureFailed)
 """The facts that a consent's state is made of; rejections change nothing."""
 
 
@@ -38,7 +41,13 @@ class Standing(StrEnum):
     UNKNOWN = "unknown"
     REQUESTED = "requested"
     LAPSED = "lapsed"
+    """Not answered in time, or agreed and not confirmed in time: silence is no."""
+
+    WAITING = "waiting"
+    """Agreed, and not to be used yet: it waits for its confirmation, or for its time."""
+
     GIVEN = "given"
+    EXPIRED = "expired"
     REFUSED = "refused"
     REFUSAL_WITHDRAWN = "refusal_withdrawn"
     WITHDRAWN = "withdrawn"
@@ -72,6 +81,7 @@ class Consent:
     notices: frozenset[tuple[str, str, str]] = frozenset()
     challenges: dict[str, Challenge] = field(default_factory=dict)
     given: ConsentGiven | None = None
+    confirmed: ConsentConfirmed | None = None
     refused: ConsentRefused | None = None
     refusal_withdrawn: RefusalWithdrawn | None = None
     withdrawn: ConsentWithdrawn | None = None
@@ -85,7 +95,7 @@ class Consent:
         if self.redeemed:
             return Standing.REDEEMED
         if self.given:
-            return Standing.GIVEN
+            return self._agreed(self.given, at)
         if self.refusal_withdrawn:
             return Standing.REFUSAL_WITHDRAWN
         if self.refused:
@@ -94,6 +104,31 @@ class Consent:
             return Standing.UNKNOWN
         return Standing.REQUESTED if at < self.requested.decide_by else Standing.LAPSED
 
+    @property
+    def unconfirmed(self) -> bool:
+        """Tell whether there is an agreement that waits for its confirmation."""
+        waits = self.given is not None and self.given.statement.waits_for is Waits.CONFIRMATION
+        return waits and self.confirmed is None
+
+    @property
+    def governing(self) -> Statement | None:
+        """Return the statement whose times a use must lie within, None where nobody agreed."""
+        last = self.confirmed or self.given
+        return last.statement if last else None
+
+    @property
+    def event(self) -> str | None:
+        """Return the signed consent event, if there is one."""
+        last = self.confirmed or self.given
+        return (last.event or None) if last else None
+
+    def _agreed(self, given: ConsentGiven, at: datetime) -> Standing:
+        governing = self.confirmed.statement if self.confirmed else given.statement
+        if at >= governing.expires_at:
+            return Standing.LAPSED if self.unconfirmed else Standing.EXPIRED
+        waits = self.unconfirmed or at < governing.not_before
+        return Standing.WAITING if waits else Standing.GIVEN
+
     def positions(self, *names: str) -> tuple[int, ...]:
         """Return the positions of the named facts that are there, such as `withdrawn`."""
         return tuple(self.places[name].position for name in names if name in self.places)
@@ -101,37 +136,21 @@ class Consent:
 
 def evolve(consent: Consent, recorded: Recorded) -> Consent:
     """Return the consent after one more fact; facts of other nouns leave it as it is."""
-    match recorded.fact:
-        case ConsentRequested() as fact:
-            return _place(replace(consent, requested=fact), "requested", recorded)
-        case NoticeServed() as fact:
+    fact = recorded.fact
+    if name := DECISIVE.get(type(fact)):
+        placed = Placed(recorded.position, recorded.recorded_at)
+        members: dict[str, Any] = {name: fact, "places": {**consent.places, name: placed}}
+        return _signed(replace(consent, **members), getattr(fact, "challenge_id", ""))
+    match fact:
+        case NoticeServed():
             text = (fact.notice_id, fact.notice_lang, fact.notice_hash)
             return replace(consent, notices=consent.notices | {text})
-        case SignatureAsked() as fact:
+        case SignatureAsked():
             return _challenge(consent, Challenge(fact))
-        case SignatureFailed() as fact:
+        case SignatureFailed():
             return _failed(consent, fact)
-        case ConsentGiven() as fact:
-            decided = _place(replace(consent, given=fact), "given", recorded)
-            return _signed(decided, fact.challenge_id)
-        case ConsentRefused() as fact:
-            decided = _place(replace(consent, refused=fact), "refused", recorded)
-            return _signed(decided, fact.challenge_id)
-        case RefusalWithdrawn() as fact:
-            undone = replace(consent, refusal_withdrawn=fact)
-            return _signed(_place(undone, "refusal_withdrawn", recorded), fact.challenge_id)
-        case ConsentWithdrawn() as fact:
-            decided = _place(replace(consent, withdrawn=fact), "withdrawn", recorded)
-            return _signed(decided, fact.challenge_id)
-        case ConsentRedeemed() as fact:
-            return _place(replace(consent, redeemed=fact), "redeemed", recorded)
         case _:
             return consent
-
-
-def _place(consent: Consent, name: str, recorded: Recorded) -> Consent:
-    placed = Placed(recorded.position, recorded.recorded_at)
-    return replace(consent, places={**consent.places, name: placed})
 
 
 def _challenge(consent: Consent, challenge: Challenge) -> Consent:

@@ -19,6 +19,7 @@ from eventsourcing.dcb.api import DCBQueryItem
 
 from services.consent.consents import KINDS, Challenge, Consent, Standing, evolve
 from services.consent.facts import (
+    ConsentConfirmed,
     ConsentGiven,
     ConsentRefused,
     ConsentWithdrawn,
@@ -34,12 +35,15 @@ from shared.contracts.consent import Decision, Statement
 from shared.errors import Kind, Reason, Rejection
 from shared.ledger.log import Verb, about
 
-WITHDRAWABLE = frozenset({Standing.GIVEN, Standing.REDEEMED, Standing.REFUSED})
+WITHDRAWABLE = frozenset({Standing.WAITING, Standing.GIVEN, Standing.REDEEMED, Standing.REFUSED})
 """Where there is something to take back: an agreement, or a refusal."""
 
 WITHDRAWN_ALREADY = frozenset(
     {Standing.WITHDRAWN, Standing.WITHDRAWN_AFTER_USE, Standing.REFUSAL_WITHDRAWN}
 )
+
+DECIDED = frozenset({"given", "confirmed", "refused", "withdrawn"})
+"""What leaves nothing to confirm, where an agreement does not wait for it."""
 
 CODES_COUNTED_FOR = timedelta(hours=1)
 """The hour of `Policy.codes_per_hour_max`."""
@@ -113,16 +117,32 @@ ASK_SIGNATURE = Verb(boundary=ask_boundary, initial=Consent(), evolve=evolve, de
 def _undecidable(consent: Consent, decision: Decision, at: datetime) -> Iterator[Reason]:
     """Yield why this decision cannot be made from where the consent stands."""
     standing = consent.standing(at)
-    positions = consent.positions("given", "refused", "withdrawn", "refusal_withdrawn")
-    if decision is Decision.WITHDRAWN:
+    positions = consent.positions("given", "confirmed", "refused", "withdrawn", "refusal_withdrawn")
+    if decision is Decision.CONFIRMED:
+        yield from unconfirmable(consent, at)
+    elif decision is Decision.WITHDRAWN:
         if standing in WITHDRAWN_ALREADY:
             yield Reason("already_decided", positions)
+        elif standing is Standing.EXPIRED:
+            yield Reason("consent_expired", positions)
         elif standing not in WITHDRAWABLE:
             yield Reason("consent_not_given", positions)
     elif standing is Standing.LAPSED:
         yield Reason("request_expired", consent.positions("requested"))
     elif standing is not Standing.REQUESTED:
         yield Reason("already_decided", positions)
+
+
+def unconfirmable(consent: Consent, at: datetime) -> Iterator[Reason]:
+    """Yield why an agreement cannot be confirmed: there is none, it is too early, or late."""
+    standing = consent.standing(at)
+    if standing is Standing.LAPSED:
+        yield Reason("request_expired", consent.positions("given"))
+    elif standing is not Standing.WAITING or not consent.unconfirmed:
+        code = "already_decided" if consent.places.keys() & DECIDED else "consent_not_given"
+        yield Reason(code, consent.positions(*sorted(DECIDED)))
+    elif consent.governing and at < consent.governing.not_before:
+        yield Reason("confirmation_too_early", consent.positions("given"))
 
 
 def _unserved(consent: Consent, statement: Statement) -> Iterator[Reason]:
@@ -148,7 +168,7 @@ def _too_many(consent: Consent, asked: AskSignature) -> Iterator[Reason]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sign:
-    """A code came back; `event` is the consent event to publish if it signs an agreement."""
+    """A code came back; `event` is what to publish if it makes the consent usable, else empty."""
 
     consent_id: str
     challenge_id: str
@@ -225,6 +245,8 @@ def _decided(consent: Consent, challenge: SignatureAsked, asked: Sign) -> Any:
     match statement.decision:
         case Decision.GIVEN:
             return ConsentGiven(**common, **place, event=asked.event)
+        case Decision.CONFIRMED:
+            return ConsentConfirmed(**common, **place, event=asked.event)
         case Decision.REFUSED:
             again = asked.at + asked.policy.refusal_holds_for
             return ConsentRefused(**common, **place, **marks, asking_again_from=again)

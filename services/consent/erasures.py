@@ -18,6 +18,7 @@ from eventsourcing.dcb.api import DCBQueryItem
 from services.consent.facts import (
     CitizenErased,
     CitizenRegistered,
+    ConsentConfirmed,
     ConsentGiven,
     ConsentRedeemed,
     ConsentRefused,
@@ -35,6 +36,7 @@ KINDS = (
     CitizenErased,
     ConsentRequested,
     ConsentGiven,
+    ConsentConfirmed,
     ConsentWithdrawn,
     ConsentRedeemed,
 )
@@ -80,8 +82,8 @@ def evolve(before: Before, recorded: Recorded) -> Before:
             return replace(before, erased={**before.erased, key_id: recorded.position})
         case ConsentRequested(consent_id=consent_id, decide_by=until):
             return _open(before, consent_id, until, recorded)
-        case ConsentGiven(consent_id=consent_id, statement=statement):
-            return _open(before, consent_id, statement.expires_at, recorded)
+        case ConsentGiven() | ConsentConfirmed() as fact:
+            return _open(before, fact.consent_id, fact.statement.expires_at, recorded)
         case ConsentRefused() | ConsentWithdrawn() | ConsentRedeemed() as fact:
             rest = {key: one for key, one in before.open_until.items() if key != fact.consent_id}
             return replace(before, open_until=rest)

@@ -59,10 +59,14 @@ class SiteRegistered:
 
 @fact("citizen.registered.1", tags=("citizen",), personal={"citizen": ("phone",)})
 class CitizenRegistered:
-    """A citizen can be asked, on the phone (E.164) that was confirmed as theirs."""
+    """A citizen can be asked, on the phone (E.164) that was confirmed as theirs.
+
+    `known_since` is from when it was; None: since this was recorded.
+    """
 
     citizen_id: str
     phone: str | Erased = ERASED
+    known_since: datetime | None = None
 
 
 class Ground(StrEnum):
@@ -177,7 +181,10 @@ class DecisionRejected:
 
 @fact("consent.given.1", tags=("consent", "citizen", "bank", "office", "clerk", "challenge"))
 class ConsentGiven:
-    """The citizen agreed and signed; `event` is the signed consent event (JWS)."""
+    """The citizen agreed and signed; `event` is the signed consent event (JWS).
+
+    It is empty where the agreement waits for its confirmation, which has the event then.
+    """
 
     consent_id: str
     citizen_id: str
@@ -232,6 +239,21 @@ class RefusalWithdrawn:
     statement_hash: str
     bank_refusal_id: str | None
     office_refusal_id: str | None
+
+
+@fact("consent.confirmed.1", tags=("consent", "citizen", "bank", "office", "clerk", "challenge"))
+class ConsentConfirmed:
+    """The citizen meant it, and signed a second time; `event` is the signed consent event (JWS)."""
+
+    consent_id: str
+    citizen_id: str
+    bank_id: str
+    office_id: str | None
+    clerk_id: str | None
+    challenge_id: str
+    statement: Statement
+    statement_hash: str
+    event: str
 
 
 @fact("consent.withdrawn.1", tags=("consent", "citizen", "bank", "office", "clerk", "challenge"))
@@ -294,6 +316,7 @@ VOCABULARY = Vocabulary(
         SignatureFailed,
         DecisionRejected,
         ConsentGiven,
+        ConsentConfirmed,
         ConsentRefused,
         RefusalWithdrawn,
         ConsentWithdrawn,

@@ -4,7 +4,10 @@ from fastapi import FastAPI
 
 from services.consent.api import consents as consent_routes
 from services.consent.api import directory as directory_routes
-from services.consent.application import Consents, Parts
+from services.consent.application.asking import Asking
+from services.consent.application.deciding import Deciding
+from services.consent.application.parts import Parts
+from services.consent.application.registering import Registering
 from services.consent.codes import Codes, create_code_key
 from services.consent.facts import VOCABULARY
 from services.consent.notices import Notices
@@ -88,11 +91,10 @@ def _app(settings: Settings, parts: Parts) -> FastAPI:
         seal=Seal(parts.log.recorder, settings.folder, parts.now, settings.policy),
         close=close,
     )
-    consents = Consents(parts)
-    app.include_router(directory_routes.routes(consents))
-    app.include_router(consent_routes.routes(consents, parts.policy, parts.now))
+    app.include_router(directory_routes.routes(Registering(parts)))
+    app.include_router(consent_routes.routes(Asking(parts), parts.policy, parts.now))
     app.include_router(consent_routes.key_routes(parts.signer))
-    app.include_router(citizen_pages.routes(consents, sandbox=settings.sandbox))
+    app.include_router(citizen_pages.routes(Deciding(parts), sandbox=settings.sandbox))
     if isinstance(parts.sms, Outbox):
         app.include_router(sandbox.routes(parts.sms))
     return app

@@ -8,12 +8,13 @@ from datetime import datetime
 
 from services.consent.notices import Names
 from shared.clock import VIETNAM
-from shared.contracts.consent import Decision
+from shared.contracts.consent import Decision, Statement
 
 DECISIONS = {
     Decision.GIVEN: "ĐỒNG Ý",
     Decision.REFUSED: "KHÔNG ĐỒNG Ý",
     Decision.WITHDRAWN: "RÚT LẠI đồng ý",
+    Decision.CONFIRMED: "XÁC NHẬN đồng ý",
 }
 ASK_ME_AGAIN = "CHO PHÉP hỏi lại"
 
@@ -33,6 +34,22 @@ def code(digits: str, decision: Decision, names: Names, *, of_refusal: bool) -> 
         f"Mã {digits} để bạn ký: {words} - {names.product}, {names.bank}, hồ sơ {names.code}."
         " KHÔNG đọc mã này cho ai, kể cả nhân viên."
     )
+
+
+def waiting(signed: Statement, names: Names, link: str, *, confirm: bool) -> str:
+    """Return the message after an agreement that cannot be used yet: until when, and how to stop.
+
+    It goes to the phone that was known before, so it also reaches whoever did not agree at all.
+    """
+    what = f"{names.office or names.bank}: có chữ ký ĐỒNG Ý {names.product}, {names.bank}, tên bạn."
+    if confirm:
+        then = (
+            f" Chưa mở gì. Đúng ý bạn: xác nhận từ {time(signed.not_before)}"
+            f" đến {time(signed.expires_at)}. Không xác nhận là KHÔNG."
+        )
+    else:
+        then = f" Chỉ dùng được từ {time(signed.not_before)}."
+    return f"{what}{then} Không phải bạn, hoặc đổi ý: {link}"
 
 
 def time(instant: datetime) -> str:

@@ -1,9 +1,9 @@
 """The periods and counts that are policy, not law, in one place with their reasons."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from shared.contracts.consent import Channel
+from shared.contracts.consent import Channel, Grade, Waits
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -22,6 +22,23 @@ class Policy:
     usable_for: timedelta = timedelta(minutes=60)
     """From the decision to its one use; Open Finance Brasil uses the same."""
 
+    settles_after: timedelta = timedelta(hours=24)
+    """How long before a question something must have been the citizen's to be known before it: a
+    number that a clerk wrote down at the same counter proves nothing of the citizen's."""
+
+    confirm_after: timedelta = timedelta(minutes=30)
+    """From an agreement at a counter to the first moment at which it can be confirmed: by then the
+    citizen holds the phone alone, whoever held it before."""
+
+    confirm_within: timedelta = timedelta(hours=72)
+    """From an agreement to the last moment for its confirmation; after it, silence has meant no."""
+
+    cooling_off: timedelta = timedelta(hours=72)
+    """From an agreement that nothing known before can confirm to the first moment of its use."""
+
+    usable_after_cooling_off: timedelta = timedelta(hours=24)
+    """From the end of that period to the last moment of the use: the citizen must come back."""
+
     refusal_holds_for: timedelta = timedelta(days=90)
     """How long the same bank or office may not ask a person who refused."""
 
@@ -33,6 +50,30 @@ class Policy:
 
     codes_per_hour_max: int = 5
     """Codes for one consent and decision in an hour: bounds guesses, and messages to a phone."""
+
+    def waits_for(self, grade: Grade, channel: Channel, *, known_before: bool) -> Waits | None:
+        """Return what an agreement signed in this way waits for.
+
+        A passkey, or a code while no clerk is near, is the citizen's own act at once. A code that
+        was typed at a counter is not: the phone may have been in another's hand.
+        """
+        if not known_before or grade is Grade.WITNESSED:
+            return Waits.TIME
+        if grade is Grade.OTP and channel is Channel.COUNTER:
+            return Waits.CONFIRMATION
+        return None
+
+    def usable(self, at: datetime, waits_for: Waits | None) -> tuple[datetime, datetime]:
+        """Return from when and until when what is signed at `at` counts.
+
+        Of an agreement that waits for its confirmation: when it can be confirmed.
+        """
+        if waits_for is Waits.TIME:
+            start = at + self.cooling_off
+            return start, start + self.usable_after_cooling_off
+        if waits_for is Waits.CONFIRMATION:
+            return at + self.confirm_after, at + self.confirm_within
+        return at, at + self.usable_for
 
     def decide_within(self, channel: Channel) -> timedelta:
         """Return the time to decide that a channel gives when the asker names none."""

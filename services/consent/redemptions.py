@@ -4,7 +4,8 @@
 the clocks say: a withdrawal acknowledged at position p means no redemption after p.
 
 The rules: the consent is given; it is meant for whoever uses it; it is this very statement; it was
-not withdrawn; it was not used; the time is between its `not_before` and `expires_at`.
+not withdrawn; it was not used; it is confirmed, if it waits for that; the time is between
+`not_before` and `expires_at` of what was signed last.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,20 +14,16 @@ from datetime import datetime
 
 from eventsourcing.dcb.api import DCBQueryItem
 
-from services.consent.consents import Consent, evolve
+from services.consent.consents import DECISIVE, Consent, evolve
 from services.consent.facts import (
     ConsentGiven,
     ConsentRedeemed,
-    ConsentRefused,
-    ConsentRequested,
-    ConsentWithdrawn,
     RedemptionRejected,
 )
-from shared.contracts.consent import Statement
 from shared.errors import Kind, Reason, Rejection
 from shared.ledger.log import Verb, about
 
-KINDS = (ConsentRequested, ConsentGiven, ConsentRefused, ConsentWithdrawn, ConsentRedeemed)
+KINDS = tuple(DECISIVE)
 """What a use depends on: codes that were sent do not stand in its way."""
 
 
@@ -59,7 +56,7 @@ def decide(consent: Consent, asked: Redeem) -> Sequence[ConsentRedeemed]:
         raise _rejection(asked, Kind.CONFLICT, [reason])
     if consent.given is None:
         raise _rejection(asked, Kind.CONFLICT, [_not_given(consent)])
-    if reasons := list(_unusable(consent, consent.given.statement, asked)):
+    if reasons := list(_unusable(consent, consent.given, asked)):
         raise _rejection(asked, Kind.CONFLICT, reasons)
     return [
         ConsentRedeemed(
@@ -89,19 +86,23 @@ def _not_given(consent: Consent) -> Reason:
     return Reason("consent_not_given", consent.positions("requested"))
 
 
-def _unusable(consent: Consent, statement: Statement, asked: Redeem) -> Iterator[Reason]:
-    if asked.redeemed_by.partition(":")[2] not in statement.audience:
+def _unusable(consent: Consent, given: ConsentGiven, asked: Redeem) -> Iterator[Reason]:
+    if asked.redeemed_by.partition(":")[2] not in given.statement.audience:
         yield Reason("audience_differs", consent.positions("given"))
-    if consent.given and consent.given.statement_hash != asked.statement_hash:
+    if given.statement_hash != asked.statement_hash:
         yield Reason("statement_differs", consent.positions("given"))
     if consent.withdrawn:
         yield Reason("consent_withdrawn", consent.positions("withdrawn"))
     if consent.redeemed:
         yield Reason("consent_used", consent.positions("redeemed"))
-    if asked.at < statement.not_before:
-        yield Reason("consent_not_yet", consent.positions("given"))
-    if asked.at >= statement.expires_at:
-        yield Reason("consent_expired", consent.positions("given"))
+    if consent.unconfirmed:
+        yield Reason("consent_unconfirmed", consent.positions("given"))
+        return
+    governing = consent.governing or given.statement
+    if asked.at < governing.not_before:
+        yield Reason("consent_not_yet", consent.positions("given", "confirmed"))
+    if asked.at >= governing.expires_at:
+        yield Reason("consent_expired", consent.positions("given", "confirmed"))
 
 
 def _rejection(asked: Redeem, kind: Kind, reasons: list[Reason]) -> Rejection:

@@ -31,8 +31,8 @@ class ConsentView:
 
     @property
     def event(self) -> str | None:
-        """Return the signed consent event, if the citizen agreed."""
-        return self.consent.given.event if self.consent.given else None
+        """Return the signed consent event, once it can be used."""
+        return self.consent.event
 
     @property
     def places(self) -> dict[str, Placed]:
@@ -73,13 +73,21 @@ async def read_consent_ids(log: Log, citizen_id: str) -> list[str]:
     return [recorded.fact.consent_id for recorded in asked]
 
 
-async def read_phone(log: Log, citizen_id: str) -> str | None:
+@dataclass(frozen=True, slots=True)
+class Phone:
+    """A citizen's own number (E.164), and since when it is known to be theirs."""
+
+    number: str
+    known_since: datetime
+
+
+async def read_phone(log: Log, citizen_id: str) -> Phone | None:
     """Return the phone a citizen can be reached on, None for one unknown or erased."""
     kinds = [CitizenRegistered, CitizenErased]
     facts = await log.read(about(f"citizen:{citizen_id}", kinds=kinds))
     match facts[-1].fact if facts else None:
-        case CitizenRegistered(phone=str() as phone):
-            return phone
+        case CitizenRegistered(phone=str() as number, known_since=since):
+            return Phone(number, since or facts[-1].recorded_at)
         case _:
             return None
 

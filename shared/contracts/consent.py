@@ -38,6 +38,18 @@ class Decision(StrEnum):
     GIVEN = "given"
     REFUSED = "refused"
     WITHDRAWN = "withdrawn"
+    CONFIRMED = "confirmed"
+    """Said later of an agreement that waits for it: it was meant."""
+
+
+class Waits(StrEnum):
+    """What an agreement waits for before it can be used."""
+
+    CONFIRMATION = "confirmation"
+    """The same person's second word, from where they signed it and no clerk stands beside them."""
+
+    TIME = "time"
+    """The end of a period in which it can be disputed: nothing was known before to confirm by."""
 
 
 class Grade(StrEnum):
@@ -75,7 +87,9 @@ class Statement:
     One consent, one purpose, one bank (the data controller of Law 91/2025, or another that asks),
     one product, one place, one use between `not_before` and `expires_at` (UTC). `choices` are the
     purposes that nothing hangs on, each with its own yes or no. `expressed_by` is the citizen who
-    speaks for this one, and `authority_id` what gives the right to (Law 91/2025 art. 24).
+    speaks for this one, and `authority_id` what gives the right to (Law 91/2025 art. 24). An
+    agreement that `waits_for` its confirmation is none until a second statement, `confirmed`,
+    supersedes it; then the use lies within the second one's times.
 
     The members that have UNSET came later. Unset, they are in no bytes, so that what was signed
     before they came still has its digest.
@@ -110,6 +124,7 @@ class Statement:
     choices: list[Choice] | UnsetType = UNSET
     expressed_by: str | UnsetType = UNSET
     authority_id: str | UnsetType = UNSET
+    waits_for: Waits | UnsetType = UNSET
 
     def hash(self) -> str:
         """Return the SHA-256 of the canonical bytes, hexadecimal: what the citizen signs."""
@@ -129,6 +144,18 @@ class ConsentEvent:
     exp: int
     statement: Statement
     statement_hash: str
+    confirmation: Statement | UnsetType = UNSET
+    confirmation_hash: str | UnsetType = UNSET
+
+    @property
+    def governing(self) -> Statement:
+        """Return the statement whose times the use must lie within."""
+        return self.confirmation or self.statement
+
+    @property
+    def unconfirmed(self) -> bool:
+        """Tell whether the agreement still waits for its confirmation."""
+        return self.statement.waits_for is Waits.CONFIRMATION and not self.confirmation
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -106,6 +106,10 @@ REASONS: dict[str, Sentences] = {
         "The time to decide is over; no answer means no.",
         "Đã hết hạn trả lời; không trả lời là không đồng ý.",
     ),
+    "confirmation_too_early": Sentences(
+        "It can be confirmed later, once the citizen is alone with it.",
+        "Chưa đến giờ xác nhận; người dân xác nhận sau, khi ở một mình.",
+    ),
     "notice_not_served": Sentences(
         "This text was not shown, so it cannot be answered.",
         "Nội dung này chưa được hiển thị nên không thể trả lời.",
@@ -140,6 +144,10 @@ REASONS: dict[str, Sentences] = {
         "Sự đồng ý đã được dùng; chỉ dùng một lần.",
     ),
     "consent_expired": Sentences("The consent has expired.", "Sự đồng ý đã hết hạn."),
+    "consent_unconfirmed": Sentences(
+        "The citizen agreed at the counter and has not confirmed it since.",
+        "Người dân đồng ý tại quầy nhưng chưa xác nhận lại.",
+    ),
     "consent_not_yet": Sentences("The consent does not count yet.", "Sự đồng ý chưa có hiệu lực."),
     "statement_differs": Sentences(
         "This is not the statement that the citizen signed.",

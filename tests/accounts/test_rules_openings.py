@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given as for_all
 from hypothesis import strategies as st
+from msgspec import UNSET
 
 from services.accounts.facts import AccountOpened, OpeningRejected
 from services.accounts.openings import (
@@ -20,7 +21,7 @@ from services.accounts.openings import (
     Reject,
     Unread,
 )
-from shared.contracts.consent import ACCOUNTS, Decision
+from shared.contracts.consent import ACCOUNTS, ConsentEvent, Decision, Waits
 from shared.errors import Reason, Rejection, Unavailable
 from tests.support.given import AT, given
 from tests.support.samples import ORDER, event, judged, receipt, statement
@@ -89,6 +90,55 @@ def test_a_purpose_that_is_not_an_account_opens_none() -> None:
     signed = event(statement(purpose="electricity-contract"))
     command = replace(ORDER, purpose="electricity-contract")
     assert given(JUDGE).rejected(judged(command, evidence=signed)) == ["purpose_differs"]
+
+
+def confirmed_event(**changes: Any) -> ConsentEvent:
+    """Return the event of an agreement at a counter that was confirmed half an hour later."""
+    agreed = statement(
+        waits_for=Waits.CONFIRMATION,
+        not_before=AT + timedelta(minutes=30),
+        expires_at=AT + timedelta(hours=72),
+    )
+    later = AT + timedelta(minutes=30)
+    second = statement(
+        Decision.CONFIRMED,
+        supersedes=agreed.statement_id,
+        not_before=later,
+        expires_at=later + timedelta(hours=1),
+        **changes,
+    )
+    return event(agreed, confirmation=second, confirmation_hash=second.hash())
+
+
+def test_a_confirmed_agreement_opens_within_the_times_of_its_confirmation() -> None:
+    """Not by the first signature alone, nor after the second one's hour."""
+    whole = confirmed_event()
+    within = judged(evidence=whole, at=AT + timedelta(minutes=40))
+    assert given(JUDGE).when(within) == []
+    late = judged(evidence=whole, at=AT + timedelta(minutes=90))
+    assert given(JUDGE).rejected(late) == ["consent_expired"]
+    alone = replace(whole, confirmation=UNSET, confirmation_hash=UNSET)
+    assert given(JUDGE).rejected(replace(within, evidence=alone)) == ["consent_unconfirmed"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"supersedes": "another"},
+        {"decision": Decision.GIVEN},
+        *({name: "another"} for name in COMPARED),
+    ],
+)
+def test_a_confirmation_of_something_else_confirms_nothing(changes: dict[str, Any]) -> None:
+    """Its decision, what it supersedes, and all that it repeats must be right."""
+    whole = confirmed_event()
+    assert whole.confirmation
+    other = replace(whole.confirmation, **changes)
+    forged = replace(whole, confirmation=other, confirmation_hash=other.hash())
+    asked = judged(evidence=forged, at=AT + timedelta(minutes=40))
+    assert given(JUDGE).rejected(asked) == ["statement_differs"]
+    unlike = replace(whole, confirmation_hash="0" * 64)
+    assert given(JUDGE).rejected(replace(asked, evidence=unlike)) == ["statement_differs"]
 
 
 @pytest.mark.parametrize(

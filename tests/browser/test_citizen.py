@@ -5,6 +5,7 @@ What the browser itself measures is believed, not what the style sheet promises.
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -93,12 +94,32 @@ def show_given(page: Page, stand: Stand) -> None:
     sign(page, stand, citizen)
 
 
+def wait_to_confirm(page: Page, stand: Stand) -> None:
+    """Open the page again half an hour later."""
+    stand.clock.move_to(stand.clock() + timedelta(minutes=31))
+    page.reload()
+
+
+def show_confirmable(page: Page, stand: Stand) -> None:
+    """Agree, and come back when it can be confirmed."""
+    show_given(page, stand)
+    wait_to_confirm(page, stand)
+
+
 def show_sorry(page: Page, stand: Stand) -> None:
     """Follow a link that is not ours."""
     page.goto(f"{stand.client.base_url}/c/none.none")
 
 
-STATES: list[Step] = [show_open, show_english, show_code, show_wrong, show_given, show_sorry]
+STATES: list[Step] = [
+    show_open,
+    show_english,
+    show_code,
+    show_wrong,
+    show_given,
+    show_confirmable,
+    show_sorry,
+]
 
 
 def box(of: Locator) -> FloatRect:
@@ -141,15 +162,18 @@ def test_a_citizen_agrees_and_withdraws_without_scripts(
     assert page.locator("h1").inner_text() == "Bạn có muốn mở tài khoản ngân hàng không?"
     steps = {}
     for button, result in [
-        ("Đồng ý", "Bạn đã đồng ý"),
+        ("Đồng ý", "Bạn đã ký đồng ý, chưa có hiệu lực"),
+        ("Đúng, tôi xác nhận", "Bạn đã đồng ý"),
         ("Rút lại sự đồng ý", "Bạn đã rút lại sự đồng ý"),
     ]:
+        if "xác nhận" in button:
+            wait_to_confirm(page, stand)
         before = len(watch.pages)
         press(page, page.get_by_role("button", name=button, exact=True))
         sign(page, stand, citizen)
         assert page.locator("h1").inner_text() == result
         steps[button] = [one for one in watch.pages[before:] if one.startswith("POST")]
-    assert [len(one) for one in steps.values()] == [2, 2]  # after opening the link: 3 steps
+    assert [len(one) for one in steps.values()] == [2, 2, 2]  # after opening the link: 3 steps
     assert page.get_by_role("button").count() == 0
     assert watch.hosts == {f"127.0.0.1:{stand.service.port}"}
     assert watch.complaints == []
@@ -160,9 +184,9 @@ def test_going_back_and_reloading_decides_nothing_again(stand: Stand, open_page:
     page = open_page()
     show_given(page, stand)
     page.reload()
-    assert page.locator("h1").inner_text() == "Bạn đã đồng ý"
+    assert page.locator("h1").inner_text() == "Bạn đã ký đồng ý, chưa có hiệu lực"
     page.go_back()
-    assert page.locator("h1").inner_text() == "Bạn đã đồng ý"
+    assert page.locator("h1").inner_text() == "Bạn đã ký đồng ý, chưa có hiệu lực"
     assert page.get_by_role("button").count() == 1
 
 
@@ -185,7 +209,7 @@ def test_the_keyboard_reaches_both_choices_and_shows_where_it_is(
 # -- what is drawn ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("state", [show_open, show_english])
+@pytest.mark.parametrize("state", [show_open, show_english, show_confirmable])
 def test_both_buttons_are_drawn_equal(stand: Stand, open_page: OpenPage, state: Step) -> None:
     """Agreeing and refusing have one size and one look, at every width and in both languages."""
     page = open_page(scripts=True)

@@ -366,15 +366,19 @@ def test_the_result_says_what_it_means(tmp_path: Path) -> None:
         async with a_world(tmp_path) as world:
             citizen, _, link = await asked(world)
             given = Reading((await world.phone(citizen).decide(link, "given")).text).text
+            assert "Bạn đã ký đồng ý, chưa có hiệu lực" in given
+            assert "từ 07:30 ngày 09/08/2023 đến 07:00 ngày 12/08/2023" in given
+            world.clock.move_to(world.clock() + timedelta(minutes=31))
+            given = Reading((await world.phone(citizen).decide(link, "confirmed")).text).text
             assert "Bạn đã đồng ý" in given
-            assert "một lần, trước 08:00 ngày 09/08/2023" in given
+            assert "một lần, trước 08:31 ngày 09/08/2023" in given
             withdrawn = Reading((await world.phone(citizen).decide(link, "withdrawn")).text).text
             assert "Từ nay không ai dùng được sự đồng ý đó" in withdrawn
             citizen, _, link = await asked(world, 1)
             refused = Reading((await world.phone(citizen).decide(link, "refused")).text).text
             askers = "Ngân hàng số Sông Việt và Bưu điện huyện Hướng Hoá"
             assert f"{askers} không được hỏi lại bạn" in refused
-            assert "trước 07:00 ngày 07/11/2023" in refused
+            assert "trước 07:31 ngày 07/11/2023" in refused
 
     asyncio.run(scenario())
 
@@ -435,7 +439,7 @@ def test_a_wrong_code_tells_how_many_tries_are_left_and_five_end_it(tmp_path: Pa
             assert await standing(world, consent_id) == Standing.REQUESTED
             again = await phone.decide(link, "given")
             assert again.status_code == 200
-            assert await standing(world, consent_id) == Standing.GIVEN
+            assert await standing(world, consent_id) == Standing.WAITING
 
     asyncio.run(scenario())
 
@@ -522,7 +526,7 @@ def test_a_code_may_be_typed_as_it_is_read(tmp_path: Path, spaced: str) -> None:
             page = await phone.press(link, "given")
             code = await phone.last_code()
             await phone.type_code(page, spaced.format(code[:3], code[3:]))
-            assert await standing(world, consent_id) == Standing.GIVEN
+            assert await standing(world, consent_id) == Standing.WAITING
 
     asyncio.run(scenario())
 
@@ -540,7 +544,7 @@ def test_signing_twice_is_one_decision(tmp_path: Path) -> None:
             answers.append(await phone.type_code(page, code))
             assert {one.status_code for one in answers} == {200}
             assert {Reading(one.text).all("html")[0]["lang"] for one in answers} == {"vi"}
-            assert all("Bạn đã đồng ý" in one.text for one in answers)
+            assert all("Bạn đã ký đồng ý" in one.text for one in answers)
             assert (await kinds(world)).count("consent.given.1") == 1
 
     asyncio.run(scenario())
@@ -629,7 +633,7 @@ def test_a_lost_message_loses_nothing(tmp_path: Path) -> None:
             assert await standing(world, consent_id) == Standing.REQUESTED
             sms.down = False
             assert (await phone.decide(link, "given")).status_code == 200
-            assert await standing(world, consent_id) == Standing.GIVEN
+            assert await standing(world, consent_id) == Standing.WAITING
 
     asyncio.run(scenario())
 

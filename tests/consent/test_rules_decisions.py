@@ -1,7 +1,7 @@
 """A citizen decides with a code: what may be signed, when, how often, and what a use finds."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from services.consent.consents import Consent, Standing, evolve
 from services.consent.decisions import ASK_SIGNATURE, SERVE, SIGN, AskSignature, Sign
 from services.consent.facts import (
+    ConsentConfirmed,
     ConsentGiven,
     ConsentRefused,
     ConsentWithdrawn,
@@ -19,18 +20,21 @@ from services.consent.facts import (
 )
 from services.consent.policy import Policy
 from services.consent.redemptions import REDEEM, Redeem
-from shared.contracts.consent import Decision
+from shared.contracts.consent import Channel, Decision, Grade, Waits
 from shared.ledger.facts import Recorded
 from tests.support.given import AT, given
 from tests.support.samples import (
     ASK_ME_AGAIN,
     COMMAND,
+    CONFIRMED,
+    COOLING,
     GIVEN,
     MARKS,
     QUESTION,
     REDEEMED,
     REFUSED,
     SERVED,
+    WAITING,
     WITHDRAWN,
     asked,
     statement,
@@ -116,6 +120,58 @@ def test_silence_is_not_consent() -> None:
     assert signing.rejected(sign(at=QUESTION.decide_by)) == ["request_expired"]
 
 
+LATER = AT + timedelta(minutes=30)
+
+
+@pytest.mark.parametrize(
+    ("history", "at", "codes"),
+    [
+        ([], LATER, ["consent_not_given"]),
+        ([WAITING], LATER - timedelta(microseconds=1), ["confirmation_too_early"]),
+        ([WAITING], LATER, []),
+        ([WAITING], AT + timedelta(hours=72) - timedelta(microseconds=1), []),
+        ([WAITING], AT + timedelta(hours=72), ["request_expired"]),
+        ([WAITING, WITHDRAWN], LATER, ["already_decided"]),
+        ([WAITING, CONFIRMED], LATER, ["already_decided"]),
+        ([GIVEN], LATER, ["already_decided"]),
+        ([COOLING], LATER, ["already_decided"]),
+        ([REFUSED], LATER, ["already_decided"]),
+    ],
+)
+def test_what_can_be_confirmed(history: list[Any], at: datetime, codes: list[str]) -> None:
+    """Only an agreement that waits for it, not before the citizen is alone, not after its end."""
+    before = [QUESTION, SERVED, *history]
+    asking = given(ASK_SIGNATURE, *before)
+    if codes:
+        assert asking.rejected(press(Decision.CONFIRMED, at=at)) == codes
+        return
+    (challenge,) = asking.when(press(Decision.CONFIRMED, at=at))
+    (fact,) = given(SIGN, *before, challenge).when(sign(challenge_id="ch9", at=at))
+    assert isinstance(fact, ConsentConfirmed)
+    again = given(SIGN, *before, challenge, fact)
+    assert again.when(sign(challenge_id="ch9", at=at)) == []
+
+
+@pytest.mark.parametrize(
+    ("grade", "channel", "known", "waits"),
+    [
+        (Grade.KEY_UV, Channel.COUNTER, True, None),
+        (Grade.KEY_UV, Channel.ONLINE, True, None),
+        (Grade.KEY_UV, Channel.COUNTER, False, Waits.TIME),
+        (Grade.OTP, Channel.ONLINE, True, None),
+        (Grade.OTP, Channel.COUNTER, True, Waits.CONFIRMATION),
+        (Grade.OTP, Channel.ONLINE, False, Waits.TIME),
+        (Grade.OTP, Channel.COUNTER, False, Waits.TIME),
+        (Grade.WITNESSED, Channel.COUNTER, True, Waits.TIME),
+    ],
+)
+def test_what_an_agreement_waits_for(
+    grade: Grade, channel: Channel, waits: Waits | None, *, known: bool
+) -> None:
+    """Only what is the citizen's own act, with something that was theirs before, counts at once."""
+    assert Policy().waits_for(grade, channel, known_before=known) is waits
+
+
 def test_codes_are_counted_by_the_hour() -> None:
     """Five codes an hour; a sixth waits, and withdrawing is counted by itself."""
     sent = [asked(challenge_id=f"ch{number}") for number in range(5)]
@@ -132,6 +188,7 @@ def test_codes_are_counted_by_the_hour() -> None:
         (Decision.GIVEN, [], ConsentGiven),
         (Decision.REFUSED, [], ConsentRefused),
         (Decision.WITHDRAWN, [GIVEN], ConsentWithdrawn),
+        (Decision.WITHDRAWN, [WAITING], ConsentWithdrawn),
         (Decision.WITHDRAWN, [REFUSED], RefusalWithdrawn),
     ],
 )
@@ -226,6 +283,10 @@ def test_a_consent_is_used_once() -> None:
         ([QUESTION, GIVEN], {"redeemed_by": "service:other"}, ["audience_differs"]),
         ([QUESTION, GIVEN], {"at": AT - timedelta(microseconds=1)}, ["consent_not_yet"]),
         ([QUESTION, GIVEN], {"at": AT + timedelta(hours=1)}, ["consent_expired"]),
+        ([QUESTION, WAITING], {"at": LATER}, ["consent_unconfirmed"]),
+        ([QUESTION, WAITING, CONFIRMED], {"at": AT + timedelta(hours=1)}, ["consent_expired"]),
+        ([QUESTION, COOLING], {"at": AT + timedelta(hours=71)}, ["consent_not_yet"]),
+        ([QUESTION, COOLING], {"at": AT + timedelta(hours=96)}, ["consent_expired"]),
         (
             [QUESTION, GIVEN, REDEEMED, WITHDRAWN],
             {"redemption_id": "op2", "at": AT + timedelta(hours=1)},
@@ -245,6 +306,9 @@ FACTS = [
     WRONG,
     USED_UP,
     GIVEN,
+    WAITING,
+    COOLING,
+    CONFIRMED,
     REFUSED,
     ASK_ME_AGAIN,
     WITHDRAWN,

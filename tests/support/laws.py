@@ -79,16 +79,18 @@ def _by_consent(log: Sequence[Fact], kind: str) -> dict[str, Fact]:
 
 def _stated(consent: Sequence[Fact]) -> Iterator[str]:
     given = _by_consent(consent, "consent.given.1")
-    for fact in given.values():
-        data = fact["data"]
-        event = payload(data["event"])
-        if data["statement_hash"] != digest(data["statement"]):
+    confirmed = _by_consent(consent, "consent.confirmed.1")
+    for fact in (*given.values(), *confirmed.values()):
+        if fact["data"]["statement_hash"] != digest(fact["data"]["statement"]):
             yield f"law 9: the statement at {fact['position']} has another digest"
-        if (event["statement"], event["statement_hash"]) != (
-            data["statement"],
-            data["statement_hash"],
-        ):
-            yield f"law 9: the event at {fact['position']} holds another statement"
+    for consent_id, fact in given.items():
+        last = confirmed.get(consent_id, fact)
+        if token := last["data"]["event"]:
+            event, parts = payload(token), [("statement", fact), ("confirmation", last)]
+            for name, signed in parts if last is not fact else parts[:1]:
+                said = (signed["data"]["statement"], signed["data"]["statement_hash"])
+                if (event[name], event[f"{name}_hash"]) != said:
+                    yield f"law 9: the event at {last['position']} holds another {name}"
     for consent_id, used in _by_consent(consent, "consent.redeemed.1").items():
         agreed = given.get(consent_id)
         if agreed and agreed["data"]["statement_hash"] != used["data"]["statement_hash"]:
@@ -102,8 +104,8 @@ def _shown(consent: Sequence[Fact]) -> Iterator[str]:
     }
     asked = {one["data"]["challenge_id"]: one for one in of_kind(consent, "signature.asked.1")}
     kinds = (
-        *("consent.given.1", "consent.refused.1", "consent.withdrawn.1"),
-        "refusal.withdrawn.1",
+        *("consent.given.1", "consent.confirmed.1", "consent.refused.1"),
+        *("consent.withdrawn.1", "refusal.withdrawn.1"),
     )
     for kind in kinds:
         for fact in of_kind(consent, kind):

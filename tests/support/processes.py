@@ -87,6 +87,6 @@ def _world(
     consent: httpx.AsyncClient,
     accounts: httpx.AsyncClient,
 ) -> World:
-
+    """Return a world in which a bank asks online: what is agreed to can be used at once."""
     clock = SandboxClock(folder / "unused")
-    return World(folder, tokens, clock, people, consent=consent, accounts=accounts)
+    return World(folder, tokens, clock, people, "so-viet", consent=consent, accounts=accounts)

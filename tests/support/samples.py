@@ -9,6 +9,7 @@ from services.consent.facts import (
     BankRegistered,
     CitizenRegistered,
     ClerkRegistered,
+    ConsentConfirmed,
     ConsentGiven,
     ConsentRedeemed,
     ConsentRefused,
@@ -31,6 +32,7 @@ from shared.contracts.consent import (
     Grade,
     Receipt,
     Statement,
+    Waits,
 )
 from shared.marks import Marks
 from tests.support.given import AT
@@ -145,6 +147,27 @@ REFUSED = _decided(
     bank_refusal_id=MARKS.bank,
     office_refusal_id=MARKS.office,
 )
+WAITING = replace(
+    _decided(ConsentGiven, Decision.GIVEN, event=""),
+    statement=statement(
+        waits_for=Waits.CONFIRMATION,
+        not_before=AT + timedelta(minutes=30),
+        expires_at=AT + timedelta(hours=72),
+    ),
+)
+"""Agreed at a counter with a code: it waits for its confirmation."""
+
+COOLING = replace(
+    _decided(ConsentGiven, Decision.GIVEN, event="jws"),
+    statement=statement(
+        waits_for=Waits.TIME,
+        not_before=AT + timedelta(hours=72),
+        expires_at=AT + timedelta(hours=96),
+    ),
+)
+"""Agreed with something that was not known before: it waits for its time."""
+
+CONFIRMED = _decided(ConsentConfirmed, Decision.CONFIRMED, event="jws")
 ASK_ME_AGAIN = RefusalWithdrawn(
     consent_id="q1",
     citizen_id="c1",

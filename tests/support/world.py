@@ -22,6 +22,7 @@ from demo.phone import Phone
 from services.accounts import main as accounts_main
 from services.accounts.settings import Settings as AccountsSettings
 from services.consent import main as consent_main
+from services.consent.policy import Policy
 from services.consent.settings import Settings as ConsentSettings
 from shared.clock import SandboxClock
 
@@ -72,6 +73,9 @@ class World:
     tokens: Tokens
     clock: SandboxClock
     people: list[Citizen]
+    holder: str = "gdv-01"
+    """Who asks and opens, where a scenario does not say: a clerk at the counter, or a bank."""
+
     wire: Wire = field(default_factory=Wire)
     consent_app: Any = None
     accounts_app: Any = None
@@ -137,9 +141,10 @@ class World:
         return Phone(self.consent, citizen.phone)
 
     async def ask(
-        self, citizen: Citizen, *args: Any, holder: str = "gdv-01", **more: Any
+        self, citizen: Citizen, *args: Any, holder: str = "", **more: Any
     ) -> tuple[str, httpx.Response]:
         """Ask a citizen as `holder`; returns the consent's id and the answer."""
+        holder = holder or self.holder
         consent_id = more.pop("consent_id", None) or new_id()
         clerk = holder if holder.startswith("gdv") else None
         body = question(citizen, *args, clerk=more.pop("clerk", clerk), **more)
@@ -148,14 +153,25 @@ class World:
             f"/consents/{consent_id}", json=body, headers=headers
         )
 
-    async def given(
-        self, citizen: Citizen, *args: Any, holder: str = "gdv-01"
-    ) -> tuple[str, str, str]:
-        """Ask and agree; returns the consent's id, its link and the signed event."""
+    async def given(self, citizen: Citizen, *args: Any, holder: str = "") -> tuple[str, str, str]:
+        """Ask and agree, and confirm where that is needed, in which case half an hour goes by.
+
+        Returns the consent's id, its link and the signed event.
+        """
+        holder = holder or self.holder
         consent_id, answer = await self.ask(citizen, *args, holder=holder)
         link = answer.json()["link"]
         (await self.phone(citizen).decide(link, "given")).raise_for_status()
+        if holder.startswith("gdv"):
+            await self.confirm(citizen, link)
         return consent_id, link, await self.event(consent_id)
+
+    async def confirm(self, citizen: Citizen, link: str) -> None:
+        """Confirm an agreement; waits for its time, if that is still to come."""
+        phone = self.phone(citizen)
+        if 'value="confirmed"' not in (await phone.read(link)).text:
+            self.clock.move_to(self.clock() + Policy().confirm_after)
+        (await phone.decide(link, "confirmed")).raise_for_status()
 
     async def event(self, consent_id: str) -> str:
         """Return the signed consent event."""
@@ -169,10 +185,11 @@ class World:
         citizen: Citizen,
         consent: str | None,
         *args: Any,
-        holder: str = "gdv-01",
+        holder: str = "",
         **more: Any,
     ) -> httpx.Response:
         """Send the command to open an account as `holder`."""
+        holder = holder or self.holder
         opening_id = more.pop("opening_id", None) or new_id()
         clerk = holder if holder.startswith("gdv") else None
         body = command(citizen, consent, *args, clerk=more.pop("clerk", clerk), **more)

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from demo.cast import ACCOUNT, OTHER
+from demo.cast import ACCOUNT, KNOWN_SINCE, OTHER
 from demo.commands import command
 from services.accounts.consents import HttpConsents, Unreachable
 from services.consent import main as consent_main
@@ -140,11 +140,13 @@ def test_registering_twice_is_once_and_otherwise_a_conflict(tmp_path: Path) -> N
 
     async def scenario(world: World) -> None:
         person, headers = world.people[0], world.tokens.header("operator")
+        since = {"known_since": KNOWN_SINCE}
         nobodys = {"bank_id": "none", "name": "N", "purpose": "p", "terms_hash": "0" * 64}
         before = len(await world.log(world.consent))
         puts = [
-            (f"/citizens/{person.id}", {"phone": person.phone}, 204),
-            (f"/citizens/{person.id}", {"phone": "+84999999999"}, 409),
+            (f"/citizens/{person.id}", {"phone": person.phone, **since}, 204),
+            (f"/citizens/{person.id}", {"phone": "+84999999999", **since}, 409),
+            (f"/citizens/{person.id}", {"phone": person.phone}, 409),
             ("/clerks/gdv-01", {"office_id": "bd-huong-hoa"}, 204),
             ("/clerks/gdv-01", {"office_id": "elsewhere"}, 409),
             ("/products/new", nobodys, 404),
@@ -327,13 +329,14 @@ def test_nothing_personal_is_written(tmp_path: Path) -> None:
 
     async def scenario(world: World) -> None:
         person = world.people[0]
-        consent_id, answer = await world.ask(person)
+        consent_id, answer = await world.ask(person, holder="so-viet")
         phone = world.phone(person)
         page = await phone.press(answer.json()["link"], "given")
         code = await phone.last_code()
         await phone.type_code(page, code)
         opening_id = new_id()
-        await world.open(person, await world.event(consent_id), opening_id=opening_id)
+        event = await world.event(consent_id)
+        await world.open(person, event, holder="so-viet", opening_id=opening_id)
         statuses = list[int]()
         for number in ("1020304050", "1020304050", "999999999"):
             confirmed = await world.accounts.put(

@@ -28,7 +28,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 from typing_extensions import override
 
-from demo.cast import ACCOUNT, OTHER, POWER, SAVINGS, Citizen, Product
+from demo.cast import ACCOUNT, KNOWN_SINCE, OTHER, POWER, SAVINGS, Citizen, Product
 from demo.commands import question
 from services.accounts.facts import VOCABULARY as ACCOUNTS_FACTS
 from services.accounts.openings import COMPARED
@@ -44,11 +44,14 @@ from tests.support.laws import personal_data, violations
 from tests.support.world import World, a_world, new_id
 
 HOUR = 60
+HALF_AN_HOUR = 30
 DAY = 24 * HOUR
 QUARTER = 91 * DAY
 QUARTERS_MAX = 2
 """A signing key lives a year."""
 
+UNDOABLE = {"waiting", "given", "redeemed", "refused"}
+DECISIONS = ["given", "refused", "withdrawn", "confirmed"]
 KEYS = "/.well-known/jwks.json"
 REDEMPTIONS = "/redemptions"
 NUMBERS = ["100200300400", "500600700800"]
@@ -130,6 +133,7 @@ class Asked:
     served: bool = False
     codes: list[Code] = field(default_factory=list)
     given: Code | None = None
+    confirmed: Code | None = None
     refused_at: int | None = None
     may_ask_again: bool = False
     withdrawn: bool = False
@@ -149,17 +153,34 @@ class Asked:
         if self.used_by:
             return "redeemed"
         if self.given:
-            return "given"
+            return self._agreed(self.given, now)
         if self.refused_at is not None:
             return "refusal_withdrawn" if self.may_ask_again else "refused"
         return "requested" if now < self.decide_by else "lapsed"
+
+    def _agreed(self, given: Code, now: int) -> str:
+        if self.waits and self.confirmed is None:
+            return "waiting" if now - given.asked_at < 3 * DAY else "lapsed"
+        return "expired" if self.over(now) else "given"
+
+    @property
+    def waits(self) -> bool:
+        """Tell whether an agreement must be confirmed: it was asked for at a counter."""
+        return self.body["clerk_id"] is not None
+
+    def over(self, now: int) -> bool:
+        """Tell whether the hour of the use is over."""
+        last = self.confirmed or self.given
+        return last is not None and now - last.asked_at >= HOUR
 
     def offers(self, now: int) -> set[str]:
         """Return the buttons of the citizen's page."""
         standing = self.standing(now)
         if standing == "requested":
             return {"given", "refused"}
-        return {"withdrawn"} if standing in {"given", "redeemed", "refused"} else set()
+        if standing == "waiting" and self.given and now - self.given.asked_at >= HALF_AN_HOUR:
+            return {"confirmed", "withdrawn"}
+        return {"withdrawn"} if standing in UNDOABLE else set()
 
 
 @dataclass
@@ -339,7 +360,7 @@ class Model:
 
     def _is_open(self, one: Asked) -> bool:
         standing = one.standing(self.now)
-        return standing == "requested" or (standing == "given" and not self._over(one))
+        return standing in {"requested", "waiting", "given"}
 
     def register(self, citizen_id: str) -> Said:
         """Say what comes of registering a citizen anew, with the same phone."""
@@ -415,6 +436,8 @@ class Model:
         code.signed = True
         if code.decision == "given":
             one.given = code
+        elif code.decision == "confirmed":
+            one.confirmed = code
         elif code.decision == "refused":
             one.refused_at = self.now
         elif one.given:
@@ -428,7 +451,13 @@ class Model:
             return
         if decision == "withdrawn":
             undone = one.withdrawn or one.may_ask_again
-            yield "already_decided" if undone else "consent_not_given"
+            nothing = "consent_expired" if standing == "expired" else "consent_not_given"
+            yield "already_decided" if undone else nothing
+        elif decision == "confirmed" and standing == "waiting":
+            yield "confirmation_too_early"
+        elif decision == "confirmed" and standing != "lapsed":
+            decided = one.given or one.refused_at is not None
+            yield "already_decided" if decided else "consent_not_given"
         else:
             yield "request_expired" if standing == "lapsed" else "already_decided"
 
@@ -499,14 +528,10 @@ class Model:
             yield "not_own_bank"
         if sent.own_bank is None and body["clerk_id"] != sent.holder:
             yield "not_own_clerk"
-        if self._over(one):
+        if one.over(self.now):
             yield "consent_expired"
         if any(account.consent_id == one.id for account in self.opened.values()):
             yield "consent_used"
-
-    def _over(self, one: Asked) -> bool:
-        assert one.given
-        return self.now - one.given.asked_at >= HOUR
 
     def _redeem(self, one: Asked, opening_id: str, command: str) -> Said:
         if one.used_by and one.used_by[0] == opening_id:
@@ -514,7 +539,7 @@ class Model:
             return Said(201) if same else self._no_use(["redemption_id_reused"])
         reasons = ["consent_withdrawn"] if one.withdrawn else []
         reasons += ["consent_used"] if one.used_by else []
-        reasons += ["consent_expired"] if self._over(one) else []
+        reasons += ["consent_expired"] if one.over(self.now) else []
         if reasons:
             return self._no_use(reasons)
         use = (opening_id, command)
@@ -682,6 +707,9 @@ class Histories(RuleBasedStateMachine):
             self._press(one, decision)
             if one.codes and one.codes[-1].text:
                 self._type(one, one.codes[-1], right=True)
+            if one.given and one.waits:
+                self._time_passes(HALF_AN_HOUR)
+                self._press_and_type(one, "confirmed")
         return one
 
     @rule(
@@ -814,7 +842,7 @@ class Histories(RuleBasedStateMachine):
     @precondition(lambda self: self._linked())
     @rule(
         which=st.integers(0, 9),
-        decision=st.sampled_from(["given", "refused", "withdrawn"]),
+        decision=st.sampled_from(DECISIONS),
         wrong=st.sampled_from([0, 1, 4, 5, 6]),
     )
     def press(self, which: int, decision: str, wrong: int) -> None:
@@ -840,8 +868,11 @@ class Histories(RuleBasedStateMachine):
         self._withdraw(_pick(self._signed(), which))
 
     def _withdraw(self, one: Asked) -> None:
+        self._press_and_type(one, "withdrawn")
+
+    def _press_and_type(self, one: Asked, decision: str) -> None:
         sent = len(one.codes)
-        self._press(one, "withdrawn")
+        self._press(one, decision)
         if len(one.codes) > sent and one.codes[-1].text:
             self._type(one, one.codes[-1], right=True)
 
@@ -856,9 +887,7 @@ class Histories(RuleBasedStateMachine):
         page = self._run(self.world.consent.get(one.link))
         assert page.status_code == said.status
         if page.status_code == 200:
-            offered = {
-                each for each in ("given", "refused", "withdrawn") if _button(each) in page.text
-            }
+            offered = {each for each in DECISIONS if _button(each) in page.text}
             assert offered == self.model.offers(one)
         self._compare()
 
@@ -881,7 +910,7 @@ class Histories(RuleBasedStateMachine):
         typed = code.text if right else f"{(int(code.text) + 1) % 10**6:06}"
         answer = self._run(self._phone(one).type_code(code.page, typed))
         assert answer.status_code == said.status, answer.text
-        if one.given and not one.event:
+        if one.given and (one.confirmed or not one.waits) and not one.event:
             one.event = self._run(self.world.event(one.id))
         self._compare()
 
@@ -902,8 +931,9 @@ class Histories(RuleBasedStateMachine):
         """A citizen is registered anew, with the same phone."""
         citizen_id = _pick(sorted(self.model.erased), which)
         (phone,) = (one.phone for one in self.world.people if one.id == citizen_id)
+        body = {"phone": phone, "known_since": KNOWN_SINCE}
         said = self._predict(lambda: self.model.register(citizen_id))
-        self._operate("PUT", f"/citizens/{citizen_id}", {"phone": phone}, said)
+        self._operate("PUT", f"/citizens/{citizen_id}", body, said)
 
     def _operate(self, method: str, path: str, body: dict[str, str], said: Said) -> None:
         header = self.world.tokens.header("operator")
@@ -938,8 +968,11 @@ class Histories(RuleBasedStateMachine):
         self.world.wire.app = None if self.model.gone else self.world.consent_app
 
     @rule(minutes=st.sampled_from([1, 1, 2, 4, 5, 10, 30, 59, HOUR, DAY + 1, QUARTER]))
-    def time_passes(self, minutes: int) -> None:
+    def let_time_pass(self, minutes: int) -> None:
         """Time passes for everyone; after a quarter, a refusal no longer holds."""
+        self._time_passes(minutes)
+
+    def _time_passes(self, minutes: int) -> None:
         self.quarters += minutes == QUARTER
         if self.quarters <= QUARTERS_MAX:
             self.world.clock.move_to(self.world.clock() + timedelta(minutes=minutes))

@@ -31,7 +31,7 @@ def test_a_refusal_sticks_until_its_own_person_takes_it_back(tmp_path: Path) -> 
 
 
 def test_a_refusal_names_nobody(tmp_path: Path) -> None:
-    """Neither the fact nor what led to its signature has the citizen's id; two have nothing alike."""
+    """Neither the fact nor what led to it has the citizen's id; two have nothing alike."""
 
     async def play() -> None:
         async with a_world(tmp_path) as world:

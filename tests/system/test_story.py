@@ -221,8 +221,8 @@ def exchange_receipts(_: Facts, accounts: Facts) -> None:
 
 def exchange_events(consent: Facts, _: Facts) -> None:
     """Give the first citizen the second one's signed event."""
-    event = first(consent, "consent.given", 1)["data"]["event"]
-    first(consent, "consent.given")["data"]["event"] = event
+    event = first(consent, "consent.confirmed", 1)["data"]["event"]
+    first(consent, "consent.confirmed")["data"]["event"] = event
 
 
 def withdraw_before(consent: Facts, _: Facts) -> None:
@@ -271,6 +271,7 @@ BROKEN: dict[str, tuple[int, Break]] = {
     "two accounts": (3, lambda c, a: add(a, first(a, OPENED), opening_id="another")),
     "used after a withdrawal": (4, withdraw_before),
     "used before given": (4, use_before),
+    "used before confirmed": (4, lambda c, a: drop(c, first(c, "consent.confirmed"))),
     "never given": (5, lambda c, a: drop(c, first(c, GIVEN))),
     "another citizen": (5, change(1, OPENED, citizen_id="another")),
     "another bank": (5, change(1, OPENED, bank_id="another")),
@@ -288,6 +289,7 @@ BROKEN: dict[str, tuple[int, Break]] = {
     "given twice": (8, lambda c, a: add(c, first(c, GIVEN))),
     "given and refused": (8, refuse_too),
     "a changed statement": (9, change_statement(GIVEN, product_id="another")),
+    "a changed confirmation": (9, change_statement("consent.confirmed", nonce="another")),
     "a use of another statement": (9, change(0, USED, statement_hash=OTHER)),
     "another text shown": (10, change(0, "notice.served", notice_hash=OTHER)),
     "a code for something else": (10, change(0, "signature.asked", statement_hash=OTHER)),

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
-from services.consent.application import Consents
+from services.consent.application.asking import Asking
 from services.consent.facts import ConsentRequested
 from services.consent.policy import Policy
 from services.consent.redemptions import Redeem
@@ -60,7 +60,7 @@ class Redeemed(BaseModel):
     receipt: str
 
 
-def routes(consents: Consents, policy: Policy, now: Callable[[], datetime]) -> APIRouter:
+def routes(asking: Asking, policy: Policy, now: Callable[[], datetime]) -> APIRouter:
     """Return the routes around one consent."""
     router = APIRouter(tags=["consents"])
 
@@ -68,14 +68,14 @@ def routes(consents: Consents, policy: Policy, now: Callable[[], datetime]) -> A
     async def ask(consent_id: PathId, body: Question, asker: Asker) -> Asked:
         """Ask a citizen; the caller makes the id, and may repeat the call."""
         question = _question(consent_id, body, asker, policy, now())
-        link = await consents.ask(question)
-        view = await consents.consent(consent_id)
+        link = await asking.ask(question)
+        view = await asking.consent(consent_id)
         return Asked(consent_id=consent_id, link=link, decide_by=_decide_by(view))
 
     @router.get("/consents/{consent_id}")
     async def read(consent_id: PathId, reader: Reader) -> dict[str, Any]:
         """Tell where a consent stands, with the signed event once the citizen agreed."""
-        view = await consents.consent(consent_id)
+        view = await asking.consent(consent_id)
         _may_read(view, reader)
         return view.document()
 
@@ -85,7 +85,7 @@ def routes(consents: Consents, policy: Policy, now: Callable[[], datetime]) -> A
         asked = Redeem(
             consent_id=consent_id, redeemed_by=service.name, at=now(), **body.model_dump()
         )
-        return Redeemed(receipt=await consents.redeem(asked))
+        return Redeemed(receipt=await asking.redeem(asked))
 
     return router
 

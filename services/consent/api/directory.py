@@ -3,11 +3,12 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel
+from pydantic import AwareDatetime, BaseModel
 
-from services.consent.application import Consents
+from services.consent.application.registering import Registering
 from services.consent.facts import (
     BankRegistered,
+    CitizenRegistered,
     ClerkRegistered,
     Ground,
     OfficeRegistered,
@@ -58,46 +59,48 @@ class Citizen(BaseModel):
     """The phone that was confirmed as the citizen's own."""
 
     phone: Phone
+    known_since: AwareDatetime | None = None
+    """Since when it is known to be theirs; by default, since it was registered here."""
 
 
-def routes(consents: Consents) -> APIRouter:
+def routes(directory: Registering) -> APIRouter:
     """Return the directory's routes."""
     router = APIRouter(tags=["directory"])
 
     @router.put("/banks/{bank_id}", status_code=204)
     async def put_bank(bank_id: PathId, body: Named, _: Operator) -> None:
         """Register an organisation that may ask citizens."""
-        await consents.register(BankRegistered(bank_id=bank_id, name=body.name))
+        await directory.register(BankRegistered(bank_id=bank_id, name=body.name))
 
     @router.put("/products/{product_id}", status_code=204)
     async def put_product(product_id: PathId, body: Product, _: Operator) -> None:
         """Register a product of a bank."""
-        await consents.register(ProductOffered(product_id=product_id, **body.model_dump()))
+        await directory.register(ProductOffered(product_id=product_id, **body.model_dump()))
 
     @router.put("/offices/{office_id}", status_code=204)
     async def put_office(office_id: PathId, body: Named, _: Operator) -> None:
         """Register a post office."""
-        await consents.register(OfficeRegistered(office_id=office_id, name=body.name))
+        await directory.register(OfficeRegistered(office_id=office_id, name=body.name))
 
     @router.put("/clerks/{clerk_id}", status_code=204)
     async def put_clerk(clerk_id: PathId, body: Clerk, _: Operator) -> None:
         """Register a clerk at an office."""
-        await consents.register(ClerkRegistered(clerk_id=clerk_id, office_id=body.office_id))
+        await directory.register(ClerkRegistered(clerk_id=clerk_id, office_id=body.office_id))
 
     @router.put("/sites/{site_id}", status_code=204)
     async def put_site(site_id: PathId, body: Site, _: Operator) -> None:
         """Register a place where people may be asked."""
-        await consents.register(SiteRegistered(site_id=site_id, **body.model_dump()))
+        await directory.register(SiteRegistered(site_id=site_id, **body.model_dump()))
 
     @router.put("/citizens/{citizen_id}", status_code=204)
     async def put_citizen(citizen_id: PathId, body: Citizen, _: Operator) -> None:
         """Register a citizen; the phone lies under their own key and can be erased."""
-        await consents.register_citizen(citizen_id, body.phone)
+        await directory.register(CitizenRegistered(citizen_id=citizen_id, **body.model_dump()))
 
     @router.post("/citizens/{citizen_id}/erasure")
     async def erase_citizen(citizen_id: PathId, body: Erasure, by: Operator) -> dict[str, Any]:
         """Erase what is kept of a citizen; the answer names the facts that prove it."""
-        positions = await consents.erase_citizen(citizen_id, body.ground, by.name)
+        positions = await directory.erase_citizen(citizen_id, body.ground, by.name)
         return {"citizen_id": citizen_id, "positions": positions}
 
     return router

@@ -20,7 +20,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 from pydantic import BeforeValidator
 
-from services.consent.application import Consents, Shown
+from services.consent.application.deciding import Deciding, Shown
 from services.consent.codes import DIGITS
 from services.consent.consents import Challenge, Standing
 from services.consent.decisions import WITHDRAWABLE
@@ -52,6 +52,7 @@ ANSWERABLE = {
     Decision.GIVEN: {Standing.REQUESTED},
     Decision.REFUSED: {Standing.REQUESTED},
     Decision.WITHDRAWN: WITHDRAWABLE,
+    Decision.CONFIRMED: {Standing.WAITING},
 }
 """Where a consent stands when a page still offers a decision."""
 
@@ -64,10 +65,10 @@ LangQuery = Annotated[Lang, BeforeValidator(_known_lang), Query()]
 LangForm = Annotated[Lang, BeforeValidator(_known_lang), Form()]
 
 
-def routes(consents: Consents, *, sandbox: bool) -> APIRouter:
+def routes(deciding: Deciding, *, sandbox: bool) -> APIRouter:
     """Return the pages of a link."""
     router = APIRouter(tags=["citizen"], include_in_schema=False)
-    pages = _Pages(consents, sandbox=sandbox)
+    pages = _Pages(deciding, sandbox=sandbox)
     router.mount("/static", StaticFiles(directory=HERE / "static"))
 
     @router.get("/c/{link}")
@@ -98,8 +99,8 @@ def routes(consents: Consents, *, sandbox: bool) -> APIRouter:
 
 
 class _Pages:
-    def __init__(self, consents: Consents, *, sandbox: bool) -> None:
-        self._consents = consents
+    def __init__(self, deciding: Deciding, *, sandbox: bool) -> None:
+        self._deciding = deciding
         self._sandbox = sandbox
         self._templates = Environment(
             loader=FileSystemLoader(HERE / "templates"),
@@ -111,7 +112,7 @@ class _Pages:
 
     async def show(self, link: str, lang: Lang) -> Response:
         try:
-            shown = await self._consents.show(self._consents.consent_id(link), lang)
+            shown = await self._deciding.show(self._deciding.consent_id(link), lang)
         except Rejection as no:
             return self._sorry(no, lang, link)
         standing = shown.view.standing
@@ -129,12 +130,13 @@ class _Pages:
             withdrawable=standing in ANSWERABLE[Decision.WITHDRAWN] and not shown.erased,
             erased=shown.erased,
             withdraw="ask_me_again" if standing is Standing.REFUSED else "withdraw",
+            confirmable=not shown.erased and shown.confirmable,
         )
 
     async def ask_code(self, link: str, decision: str, lang: Lang) -> Response:
         try:
-            consent_id = self._consents.consent_id(link)
-            challenge_id = await self._consents.ask_signature(consent_id, _decision(decision), lang)
+            consent_id = self._deciding.consent_id(link)
+            challenge_id = await self._deciding.ask_signature(consent_id, _decision(decision), lang)
         except Rejection as no:
             return self._sorry(no, lang, link)
         return _see(f"{link}/sign/{challenge_id}", lang)
@@ -143,11 +145,11 @@ class _Pages:
         self, link: str, challenge_id: str, lang: Lang, error: Rejection | None = None
     ) -> Response:
         try:
-            consent_id = self._consents.consent_id(link)
-            challenge = _challenge(await self._consents.consent(consent_id), challenge_id)
+            consent_id = self._deciding.consent_id(link)
+            challenge = _challenge(await self._deciding.consent(consent_id), challenge_id)
             # In the statement's language: that text was served, this page serves no other.
             signed_lang: Lang = "en" if challenge.asked.statement.notice_lang == "en" else "vi"
-            shown = await self._consents.show(consent_id, signed_lang)
+            shown = await self._deciding.show(consent_id, signed_lang)
         except Rejection as no:
             return self._sorry(no, lang, link)
         decision = challenge.asked.statement.decision
@@ -170,8 +172,8 @@ class _Pages:
 
     async def sign(self, link: str, challenge_id: str, code: str, lang: Lang) -> Response:
         try:
-            consent_id = self._consents.consent_id(link)
-            await self._consents.sign(consent_id, challenge_id, _digits(code))
+            consent_id = self._deciding.consent_id(link)
+            await self._deciding.sign(consent_id, challenge_id, _digits(code))
         except Rejection as no:
             if no.code in {"code_wrong", "code_expired", "code_tries_used", "malformed"}:
                 return await self.show_sign(link, challenge_id, lang, no)
@@ -245,20 +247,34 @@ def _spoken(text: str, shown: Shown, lang: Lang) -> Markup:
 
 def _meaning(shown: Shown, lang: Lang) -> Markup:
     """Return what the present standing means, with its one time and the names."""
-    consent = shown.view.consent
-    times = {
-        Standing.REQUESTED: consent.requested and consent.requested.decide_by,
-        Standing.LAPSED: consent.requested and consent.requested.decide_by,
-        Standing.GIVEN: consent.given and consent.given.statement.expires_at,
-        Standing.REFUSED: consent.refused and consent.refused.asking_again_from,
-    }
-    at = times.get(shown.view.standing)
     words, names = WORDS[lang], shown.names
+    start, end = _times(shown.view)
     askers = f" {words['and']} ".join(one for one in (names.bank, names.office) if one)
-    meaning = words[f"meaning_{shown.view.standing}"].format(
-        time=_time(at, lang) if at else "", bank=names.bank, askers=askers
+    meaning = words[_meaning_of(shown.view)].format(
+        start=_time(start, lang) if start else "",
+        time=_time(end, lang) if end else "",
+        bank=names.bank,
+        askers=askers,
     )
     return _spoken(meaning, shown, lang)
+
+
+def _meaning_of(view: ConsentView) -> str:
+    """Return the name of the words: waiting has two meanings, and so has a time that ran out."""
+    name = f"meaning_{view.standing}"
+    if view.consent.unconfirmed and view.standing in {Standing.WAITING, Standing.LAPSED}:
+        return f"{name}_unconfirmed"
+    return name
+
+
+def _times(view: ConsentView) -> tuple[datetime | None, datetime | None]:
+    """Return from when and until when the present standing lasts, as far as it matters."""
+    consent, governing = view.consent, view.consent.governing
+    if consent.refused:
+        return None, consent.refused.asking_again_from
+    if governing:
+        return governing.not_before, governing.expires_at
+    return None, consent.requested.decide_by if consent.requested else None
 
 
 def _happened(view: ConsentView, lang: Lang) -> list[tuple[str, str, int]]:

@@ -1,0 +1,41 @@
+"""Banks and clerks ask a citizen and look what came of it; the accounts service uses a consent."""
+
+from services.consent import messages
+from services.consent.application.parts import Parts
+from services.consent.facts import ConsentRequested
+from services.consent.redemptions import REDEEM, Redeem
+from services.consent.requests import ASK, Ask
+from services.consent.statements import redemption_receipt
+from services.consent.views import ConsentView, read_consent, read_phone
+from shared.contracts.consent import REDEMPTION
+
+
+class Asking:
+    """The consents behind the routes for machines."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def ask(self, question: ConsentRequested) -> str:
+        """Put a question to a citizen; returns the link, which goes to the citizen's phone too.
+
+        The clerk's screen shows the link as well, so a lost message loses nothing.
+        """
+        parts = self._parts
+        asked = Ask(question=question, refusals=parts.refusals(question), policy=parts.policy)
+        outcome = await parts.log.perform(ASK, asked)
+        link = parts.link(question.consent_id)
+        if outcome.added:
+            phone = await read_phone(parts.log, question.citizen_id)
+            await parts.tell(phone, messages.question(link, question.decide_by))
+        return link
+
+    async def consent(self, consent_id: str) -> ConsentView:
+        """Return a consent as it stands now."""
+        return await read_consent(self._parts.log, consent_id, self._parts.now())
+
+    async def redeem(self, asked: Redeem) -> str:
+        """Use a consent; returns the signed receipt, the same again for the same redemption."""
+        outcome = await self._parts.log.perform(REDEEM, asked)
+        receipt = redemption_receipt(self._parts.signer.issuer, outcome.state)
+        return self._parts.sign(REDEMPTION, receipt, asked.at)

@@ -1,0 +1,93 @@
+"""Everything that the consent service is made of, and what several of its files do with it."""
+
+import logging
+import secrets
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from services.consent.codes import Codes
+from services.consent.consents import Consent
+from services.consent.facts import ConsentRequested
+from services.consent.notices import Names, Notice, Notices
+from services.consent.policy import Policy
+from services.consent.refusals import RefusalMarks
+from services.consent.sms import NotSent, SmsGateway
+from services.consent.views import Phone, read_phone
+from shared.canonical import canonical
+from shared.contracts.consent import ConsentEvent, Receipt
+from shared.contracts.reasons import Lang
+from shared.errors import Kind, Rejection, Unavailable
+from shared.ledger.erasure import Erasure
+from shared.ledger.log import Log
+from shared.ledger.personal import SubjectKeys
+from shared.marks import Marks
+from shared.signing import NoKey, Signer
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """The parts, joined by `main`."""
+
+    log: Log
+    signer: Signer
+    codes: Codes
+    marks: Marks
+    keys: SubjectKeys
+    erasure: Erasure
+    sms: SmsGateway
+    notices: Notices
+    policy: Policy
+    now: Callable[[], datetime]
+    public_url: str
+
+    def link(self, consent_id: str) -> str:
+        """Return the address of a citizen's page; it opens the notice and signs nothing."""
+        return f"{self.public_url}/c/{self.codes.link(consent_id)}"
+
+    def refusals(self, asked: ConsentRequested) -> RefusalMarks:
+        """Return the marks that a refusal of this question has, or would have."""
+        return RefusalMarks.of(
+            self.marks, asked.consent_id, asked.citizen_id, asked.bank_id, asked.office_id
+        )
+
+    def notice(self, consent: Consent, lang: Lang, names: Names) -> Notice:
+        """Return the text that the question of a consent is put with."""
+        return self.notices.notice(requested(consent).purpose, lang, names)
+
+    async def phone(self, consent: Consent) -> Phone:
+        """Return the citizen's phone; raises `Rejection` once it is erased."""
+        phone = await read_phone(self.log, requested(consent).citizen_id)
+        if phone is None:
+            raise Rejection(Kind.CONFLICT, "citizen_erased")
+        return phone
+
+    def sign(self, typ: str, payload: ConsentEvent | Receipt, at: datetime) -> str:
+        """Return a document signed by the service; raises `Unavailable` without a valid key."""
+        try:
+            return self.signer.sign(typ, canonical(payload), at)
+        except NoKey:
+            logger.error("no key is valid: run init, then restart")  # noqa: TRY400 - no trace
+            raise Unavailable("no_key") from None
+
+    async def tell(self, phone: Phone | None, text: str) -> None:
+        """Send a message that nothing hangs on; a lost one is noted, without its text."""
+        try:
+            await self.sms.send(phone.number if phone else "", text)
+        except NotSent:
+            logger.warning("a message was not sent")
+
+
+def requested(consent: Consent) -> ConsentRequested:
+    """Return the question of a consent; raises `Rejection` where nobody asked."""
+    if consent.requested is None:
+        raise Rejection(Kind.UNKNOWN, "consent_unknown")
+    return consent.requested
+
+
+def new_id() -> str:
+    """Return a random UUID (version 4)."""
+    return str(uuid.UUID(bytes=secrets.token_bytes(16), version=4))

@@ -1,0 +1,121 @@
+"""What a citizen is given to sign, and what the service signs once they did.
+
+Everything in a statement is fixed before the signature is asked for; nothing is added afterwards.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from msgspec import UNSET
+
+from services.consent.consents import Consent
+from services.consent.facts import ConsentRequested
+from services.consent.notices import Notice
+from services.consent.policy import Policy
+from shared.contracts.consent import (
+    ACCOUNTS,
+    STATEMENT,
+    ConsentEvent,
+    Decision,
+    Grade,
+    Receipt,
+    Statement,
+    Waits,
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Draft:
+    """What makes one statement of all that could be made about a question; `at` in UTC.
+
+    `subject` is the citizen, or stands for one who refuses. `known_before` says whether what will
+    sign was the citizen's for long enough before the question came.
+    """
+
+    decision: Decision
+    grade: Grade
+    notice: Notice
+    subject: str
+    known_before: bool
+    statement_id: str
+    nonce: str
+    at: datetime
+
+
+def draft(consent: Consent, asked: ConsentRequested, what: Draft, policy: Policy) -> Statement:
+    """Return the statement for the citizen to sign."""
+    first = consent.given or consent.refused
+    waits_for = (
+        policy.waits_for(what.grade, asked.channel, known_before=what.known_before)
+        if what.decision is Decision.GIVEN
+        else None
+    )
+    not_before, expires_at = policy.usable(what.at, waits_for)
+    return Statement(
+        typ=STATEMENT,
+        statement_id=what.statement_id,
+        consent_id=asked.consent_id,
+        decision=what.decision,
+        citizen_id=what.subject,
+        bank_id=asked.bank_id,
+        audience=[ACCOUNTS, asked.bank_id],
+        purpose=asked.purpose,
+        product_id=asked.product_id,
+        terms_hash=asked.terms_hash,
+        notice_id=what.notice.id,
+        notice_lang=what.notice.lang,
+        notice_hash=what.notice.hash,
+        channel=asked.channel,
+        office_id=asked.office_id,
+        site_id=asked.site_id,
+        clerk_id=asked.clerk_id,
+        grade=what.grade,
+        nonce=what.nonce,
+        issued_at=what.at,
+        not_before=not_before,
+        expires_at=expires_at,
+        supersedes=first.statement.statement_id if first else None,
+        waits_for=waits_for or UNSET,
+    )
+
+
+def consent_event(
+    issuer: str, signed: Statement, at: datetime, agreement: Statement | None = None
+) -> ConsentEvent | None:
+    """Return the event to publish for a statement that is now signed; None if there is none yet.
+
+    `agreement` is the statement that a confirmation confirms.
+    """
+    whole = agreement or signed
+    if whole.waits_for is Waits.CONFIRMATION and agreement is None:
+        return None
+    return ConsentEvent(
+        iss=issuer,
+        aud=whole.audience,
+        sub=whole.citizen_id,
+        jti=whole.statement_id,
+        iat=int(at.timestamp()),
+        nbf=int(signed.not_before.timestamp()),
+        exp=int(signed.expires_at.timestamp()),
+        statement=whole,
+        statement_hash=whole.hash(),
+        confirmation=signed if agreement else UNSET,
+        confirmation_hash=signed.hash() if agreement else UNSET,
+    )
+
+
+def redemption_receipt(issuer: str, consent: Consent) -> Receipt:
+    """Return the receipt of a consent that was used."""
+    redeemed, placed = consent.redeemed, consent.places["redeemed"]
+    assert redeemed  # whoever asks for the receipt has just redeemed it, or found it redeemed
+    return Receipt(
+        iss=issuer,
+        aud=ACCOUNTS,
+        iat=int(redeemed.redeemed_at.timestamp()),
+        redemption_id=redeemed.redemption_id,
+        consent_id=redeemed.consent_id,
+        statement_hash=redeemed.statement_hash,
+        command_hash=redeemed.command_hash,
+        position=placed.position,
+        recorded_at=placed.recorded_at,
+    )
