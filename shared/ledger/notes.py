@@ -64,7 +64,7 @@ class Checkpoint:
         lines = body.split("\n")
         if len(lines) != CHECKPOINT_LINES + 1 or lines[-1] or not lines[0]:
             raise BadNote("a checkpoint has three lines")
-        root = _decoded(lines[2])
+        root = from_base64(lines[2])
         if not _is_size(lines[1]) or len(root) != HASH_BYTES:
             raise BadNote("a checkpoint has a size and a root")
         return cls(lines[0], int(lines[1]), root)
@@ -87,7 +87,7 @@ class Signature:
     def parse(cls, line: str) -> "Signature":
         """Read a line without its end; raises `BadNote`."""
         name, _, coded = line.removeprefix(DASH).partition(" ")
-        decoded = _decoded(coded)
+        decoded = from_base64(coded)
         if not line.startswith(DASH) or not _is_name(name) or len(decoded) <= KEY_ID_BYTES:
             raise BadNote("a signature line has a name and a signature")
         return cls(name, decoded[:KEY_ID_BYTES], decoded[KEY_ID_BYTES:])
@@ -146,7 +146,7 @@ class VerifierKey:
         """Read `name+id+key`; raises `BadNote`."""
         name, _, rest = text.strip().partition("+")
         key_id, _, coded = rest.partition("+")
-        material = _decoded(coded)
+        material = from_base64(coded)
         try:
             key = cls(name, Algorithm(material[0]), material[1:])
             key._load()
@@ -252,7 +252,8 @@ def _short(text: str) -> bytes:
     return struct.pack(">B", len(coded)) + coded
 
 
-def _decoded(coded: str) -> bytes:
+def from_base64(coded: str) -> bytes:
+    """Return the bytes that a text spells in base64; raises `BadNote` for any other spelling."""
     try:
         decoded = base64.b64decode(coded, validate=True)
     except (binascii.Error, ValueError) as error:

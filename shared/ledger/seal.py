@@ -3,7 +3,6 @@
 In the service's folder: `log.keys.json` (secret), `checkpoints.db`, and `public/`, which is served.
 """
 
-import base64
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -16,11 +15,11 @@ from shared.ledger.keys import create_keys, load_keys
 from shared.ledger.merkle import inclusion_proof
 from shared.ledger.notes import Algorithm, BadNote, Checkpoint, Note
 from shared.ledger.policy import Policy
+from shared.ledger.proofs import Proof
 from shared.ledger.recorder import Recorder
 from shared.ledger.tiles import PublicFolder, Tiles
 from shared.ledger.witnessing import TIMEOUT_S, Witnesses, Witnessing
 
-PROOF_TITLE = "c2sp.org/tlog-proof@v1"
 SIGNED_WITH = (Algorithm.ED25519, Algorithm.ML_DSA_44)
 """Every client of C2SP logs can check Ed25519; ML-DSA-44 will still hold when that may not."""
 
@@ -102,9 +101,7 @@ class Seal:
             raise NotSealed(f"{position} is not among the {checkpoint.size} facts sealed")
         tiles = Tiles(self.public.fetch, checkpoint.size)
         path = inclusion_proof(position - 1, checkpoint.size, tiles.node)
-        hashes = [base64.b64encode(one).decode() for one in path]
-        lines = [PROOF_TITLE, f"index {position - 1}", *hashes, "", content.decode()]
-        return "\n".join(lines)
+        return Proof(position - 1, tuple(path), content).text()
 
     def close(self) -> None:
         """Seal what is stored, have it witnessed if that can be, then stop."""
