@@ -156,7 +156,7 @@ def _issued_at(payload: bytes) -> datetime:
     try:
         issued_at = msgspec.json.decode(payload)["iat"]
         return datetime.fromtimestamp(issued_at, UTC)
-    except (ValueError, KeyError, TypeError, OverflowError, OSError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, OSError, RecursionError) as error:
         raise BadToken("token_malformed") from error
 
 
