@@ -1,0 +1,85 @@
+"""What a checked receipt says, in sentences: in English for everyone, and in the citizen's own.
+
+The Vietnamese words for a decision are those of the buttons that the citizen pressed.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from shared.clock import VIETNAM
+from shared.contracts.consent import Decision
+from shared.contracts.receipts import DecisionReceipt
+from shared.contracts.status_list import Status
+from shared.receipts.verify import Checked
+
+DECIDED = {
+    Decision.GIVEN: "The citizen agreed",
+    Decision.REFUSED: "The citizen refused",
+    Decision.WITHDRAWN: "The citizen took the consent back",
+}
+
+STANDS = {
+    Status.VALID: "it stood as it was made",
+    Status.INVALID: "it was withdrawn or void",
+    Status.SUSPENDED: "it was disputed and did not count",
+    Status.USED: "it was used, and cannot be used again",
+}
+
+VIETNAMESE_DECIDED = {
+    Decision.GIVEN: "Đồng ý",
+    Decision.REFUSED: "Không đồng ý",
+    Decision.WITHDRAWN: "Rút lại sự đồng ý",
+}
+
+VIETNAMESE_STANDS = {
+    Status.VALID: "quyết định còn hiệu lực",
+    Status.INVALID: "quyết định đã bị rút lại hoặc hủy",
+    Status.SUSPENDED: "quyết định đang bị khiếu nại, tạm không có hiệu lực",
+    Status.USED: "sự đồng ý đã được dùng, không dùng lại được",
+}
+
+TIME, VIETNAMESE_TIME = "%H:%M on %d %b %Y", "%H:%M ngày %d/%m/%Y"
+
+
+def sentences(checked: Checked) -> Iterator[str]:
+    """Yield what was checked, what was not, and the decision in the citizen's language."""
+    receipt = checked.receipt
+    yield (
+        f"right: {DECIDED[receipt.decision]}, {_time(receipt.log.recorded_at, TIME)} in Vietnam:"
+        f" {_matter(receipt)}"
+    )
+    yield f"signed by {receipt.iss} with key {receipt.public_key}"
+    if checked.log:
+        checkpoint = checked.log.checkpoint
+        yield (
+            f"in the log {checkpoint.origin} at position {receipt.log.position:,},"
+            f" under a signed checkpoint of {checkpoint.size:,} facts"
+        )
+    if checked.standing:
+        as_of = _time(checked.standing.as_of, TIME)
+        yield f"at {as_of} in Vietnam {STANDS[checked.standing.status]}"
+    yield from (f"but: {caveat}" for caveat in checked.caveats)
+    if receipt.language == "vi":
+        yield from _vietnamese(checked)
+
+
+def _vietnamese(checked: Checked) -> Iterator[str]:
+    receipt = checked.receipt
+    decided_at = _time(receipt.log.recorded_at, VIETNAMESE_TIME)
+    yield f"Quyết định: {VIETNAMESE_DECIDED[receipt.decision]}, lúc {decided_at}"
+    yield f"Việc: {_matter(receipt)}"
+    if checked.standing:
+        as_of = _time(checked.standing.as_of, VIETNAMESE_TIME)
+        yield f"Lúc {as_of}: {VIETNAMESE_STANDS[checked.standing.status]}"
+
+
+def _matter(receipt: DecisionReceipt) -> str:
+    names = [one.service for one in receipt.services]
+    return ", ".join([*names, *(one.pii_controller for one in receipt.pii_controllers)])
+
+
+def _time(instant: datetime, form: str) -> str:
+    try:
+        return instant.astimezone(VIETNAM).strftime(form)
+    except OverflowError:  # the last hours of the year 9999
+        return instant.isoformat()
