@@ -79,9 +79,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _instant(text: str) -> datetime:
-    instant = datetime.fromisoformat(text)
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
     if instant.tzinfo is None:
-        raise ValueError("a time says its zone")
+        raise argparse.ArgumentTypeError("a time says its zone, such as +07:00")
     return instant
 
 

@@ -10,7 +10,13 @@ from shared.clock import VIETNAM
 from shared.contracts.consent import Decision
 from shared.contracts.receipts import DecisionReceipt
 from shared.contracts.status_list import Status
-from shared.receipts.verify import Checked
+from shared.receipts.verify import (
+    KEYS_IN_FILE,
+    NO_STATUS,
+    NOT_IN_FILE,
+    VKEYS_IN_FILE,
+    Checked,
+)
 
 DECIDED = {
     Decision.GIVEN: "The citizen agreed",
@@ -36,6 +42,13 @@ VIETNAMESE_STANDS = {
     Status.INVALID: "quyết định đã bị rút lại hoặc hủy",
     Status.SUSPENDED: "quyết định đang bị khiếu nại, tạm không có hiệu lực",
     Status.USED: "sự đồng ý đã được dùng, không dùng lại được",
+}
+
+VIETNAMESE_CAVEATS = {
+    KEYS_IN_FILE: "đã kiểm tra bằng khóa trong chính tệp này, nên chưa rõ ai đã làm ra tệp",
+    VKEYS_IN_FILE: "khóa của nhật ký lấy từ chính tệp này, nên chưa rõ là nhật ký của ai",
+    NOT_IN_FILE: "tệp không có bằng chứng từ nhật ký, nên chưa rõ quyết định có trong đó không",
+    NO_STATUS: "không có danh sách trạng thái, nên chưa rõ quyết định còn hiệu lực không",
 }
 
 TIME, VIETNAMESE_TIME = "%H:%M on %d %b %Y", "%H:%M ngày %d/%m/%Y"
@@ -71,6 +84,7 @@ def _vietnamese(checked: Checked) -> Iterator[str]:
     if checked.standing:
         as_of = _time(checked.standing.as_of, VIETNAMESE_TIME)
         yield f"Lúc {as_of}: {VIETNAMESE_STANDS[checked.standing.status]}"
+    yield from (f"Nhưng: {VIETNAMESE_CAVEATS[caveat]}" for caveat in checked.caveats)
 
 
 def _matter(receipt: DecisionReceipt) -> str:

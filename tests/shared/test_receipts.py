@@ -40,7 +40,7 @@ from shared.receipts.verify import (
     Checked,
     verify_receipt,
 )
-from shared.receipts.words import sentences
+from shared.receipts.words import VIETNAMESE_CAVEATS, sentences
 from shared.signing import Signer, TrustedKeys, create_key
 from tests.support import samples
 from tests.support.given import AT
@@ -706,6 +706,8 @@ def test_what_is_left_open_is_said(run: Run) -> None:
     assert "right: The citizen refused" in out
     assert [f"but: {one}" in out for one in (KEYS_IN_FILE, VKEYS_IN_FILE, NO_STATUS)] == [True] * 3
     assert "Quyết định: Không đồng ý" in out
+    assert out.count("Nhưng: ") == 3
+    assert set(VIETNAMESE_CAVEATS) == {KEYS_IN_FILE, VKEYS_IN_FILE, NOT_IN_FILE, NO_STATUS}
 
 
 def test_in_json(run: Run, office: Office) -> None:
