@@ -143,6 +143,7 @@ class Services:
             **common,
             "FOLDER": str(self.folder / "consent"),
             "PUBLIC_URL": f"http://localhost:{consent_port}",
+            "ACCOUNTS_URL": f"http://127.0.0.1:{accounts_port}",
         }
         accounts = {
             **common,

@@ -10,7 +10,7 @@ import hmac
 import json
 import logging
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -131,12 +131,20 @@ def create_web_app(
     log: Log,
     seal: Seal,
     close: Callable[[], Awaitable[None]],
+    background: Callable[[], Coroutine[Any, Any, None]] | None = None,
 ) -> FastAPI:
-    """Return an app with problem documents, health, the log for whom it is for, bounded bodies."""
+    """Return an app with problem documents, health, the log for whom it is for, bounded bodies.
+
+    `background` runs while the app serves, until it is cancelled.
+    """
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> "AsyncIterator[None]":
+        task = asyncio.create_task(background()) if background else None
         yield
+        if task:
+            task.cancel()
+            await asyncio.wait([task])
         await asyncio.to_thread(seal.close)
         await close()
 

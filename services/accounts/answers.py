@@ -1,7 +1,7 @@
 """The bank's answer to an opening: it confirms with its account number, or declines. Once.
 
 Only the bank of the opening answers (Circular 07/2024 art. 4: an agent submits, the bank opens).
-An account number stands for one opening.
+An account number stands for one opening. What is frozen is not confirmed any more.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,6 +12,7 @@ from eventsourcing.dcb.api import DCBQueryItem
 from services.accounts.facts import (
     AccountConfirmed,
     AccountDeclined,
+    AccountFrozen,
     AccountOpened,
     AnswerRejected,
 )
@@ -47,12 +48,13 @@ class Answered:
     """What an answer depends on."""
 
     opened: AccountOpened | None = None
+    frozen: tuple[int, ...] = ()
     answers: tuple[tuple[int, AccountConfirmed | AccountDeclined], ...] = ()
 
 
 def boundary(answer: Answer) -> Sequence[DCBQueryItem]:
     """Return the arms: this opening, and whatever has this account number."""
-    kinds = [AccountOpened, AccountConfirmed, AccountDeclined]
+    kinds = [AccountOpened, AccountFrozen, AccountConfirmed, AccountDeclined]
     arms = [about(f"opening:{answer.opening_id}", kinds=kinds)]
     if isinstance(answer, Confirm):
         arms.append(about(f"account:{answer.account_id}", kinds=[AccountConfirmed]))
@@ -64,6 +66,8 @@ def evolve(answered: Answered, recorded: Recorded) -> Answered:
     match recorded.fact:
         case AccountOpened() as fact:
             return replace(answered, opened=fact)
+        case AccountFrozen():
+            return replace(answered, frozen=(*answered.frozen, recorded.position))
         case AccountConfirmed() | AccountDeclined() as fact:
             return replace(answered, answers=(*answered.answers, (recorded.position, fact)))
         case _:
@@ -106,6 +110,8 @@ def _fact(answer: Answer, opened: AccountOpened) -> AccountConfirmed | AccountDe
 def _conflicts(answered: Answered, answer: Answer) -> Iterator[Reason]:
     own = tuple(p for p, one in answered.answers if one.opening_id == answer.opening_id)
     others = tuple(p for p, one in answered.answers if one.opening_id != answer.opening_id)
+    if answered.frozen and isinstance(answer, Confirm):
+        yield Reason("account_frozen", answered.frozen)
     if own:
         yield Reason("already_answered", own)
     if others:

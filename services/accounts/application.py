@@ -18,14 +18,19 @@ from services.accounts.openings import (
     Reject,
     Unread,
 )
+from services.accounts.stops import HALT, Halt
 from services.accounts.views import list_openings, read_opening
 from shared.contracts.consent import (
+    ACCOUNTS,
     CONSENT_EVENT,
+    STOP,
     ConsentEvent,
+    Stop,
     Unreadable,
     read_consent_event,
+    read_stop,
 )
-from shared.errors import Reason
+from shared.errors import Kind, Reason, Rejection, Unavailable
 from shared.ledger.log import Log
 from shared.marks import Marks
 from shared.signing import BadToken, token_header
@@ -72,6 +77,15 @@ class Openings:
             await self._redeem_and_record(judged)
         return await self.opening(command.opening_id)
 
+    async def halt(self, token: str) -> dict[str, Any]:
+        """Take a stop that the consent service signed; returns where it lies, and what it froze.
+
+        Raises `Rejection` for a document that proves nothing.
+        """
+        halt = Halt(stop=await self._stop(token), token=token)
+        state = (await self._parts.log.perform(HALT, halt)).state
+        return {"position": state.received_at, "frozen": sorted(state.frozen)}
+
     async def unread(self, opening_id: str, commanded_by: str) -> None:
         """Record that a command could not be read."""
         asked = Unread(opening_id=opening_id, commanded_by=commanded_by)
@@ -116,6 +130,20 @@ class Openings:
             return Reason("token_malformed")
         except Unreachable:
             return UNREACHABLE
+
+    async def _stop(self, token: str) -> Stop:
+        try:
+            keys = await self._parts.consents.keys(str(token_header(token).get("kid")))
+            stop = read_stop(keys.verify(token, STOP))
+        except BadToken as bad:
+            raise Rejection(Kind.REJECTED, bad.code) from None
+        except Unreadable:
+            raise Rejection(Kind.MALFORMED, "token_malformed") from None
+        except Unreachable:
+            raise Unavailable("consent_unreachable") from None
+        if (stop.iss, stop.aud) != (self._parts.issuer, ACCOUNTS):
+            raise Rejection(Kind.REJECTED, "audience_differs")
+        return stop
 
     async def _redeem_and_record(self, judged: Judge) -> None:
         event = judged.evidence

@@ -60,6 +60,30 @@ class AccountConfirmed:
     account_end: str
 
 
+@fact("stop.received.1", tags=("consent", "citizen", "bank"))
+class StopReceived:
+    """The consent service says that a consent must open nothing any more; `stop` is its JWS."""
+
+    consent_id: str
+    citizen_id: str
+    bank_id: str
+    reason: str
+    stop: str
+
+
+@fact("account.frozen.1", tags=("opening", "consent", "citizen", "bank", "office", "clerk"))
+class AccountFrozen:
+    """What a stopped consent had opened: the bank lets nothing happen with it any more."""
+
+    opening_id: str
+    consent_id: str
+    citizen_id: str
+    bank_id: str
+    office_id: str | None
+    clerk_id: str | None
+    reason: str
+
+
 @fact("account.declined.1", tags=("opening", "citizen", "bank"))
 class AccountDeclined:
     """The bank did not open the account after all."""
@@ -81,5 +105,13 @@ class AnswerRejected:
 
 
 VOCABULARY = Vocabulary(
-    [AccountOpened, OpeningRejected, AccountConfirmed, AccountDeclined, AnswerRejected]
+    [
+        AccountOpened,
+        OpeningRejected,
+        AccountConfirmed,
+        StopReceived,
+        AccountFrozen,
+        AccountDeclined,
+        AnswerRejected,
+    ]
 )

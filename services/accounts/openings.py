@@ -10,7 +10,7 @@
      7  purpose          opening an account, in the consent and in the command
      8  place            the office, the clerk (who is the caller) and the site
      9  time             confirmed, if it waits for that; not before, not after
-    10  not used         no account in our own log has this consent
+    10  not used         no account in our own log has this consent, and nothing stopped it
     then, in this order
     11  redeem           the consent service uses it once, for this command alone
     12  record           `account.opened`, with both signed documents
@@ -29,7 +29,7 @@ from datetime import datetime
 
 from eventsourcing.dcb.api import DCBQueryItem
 
-from services.accounts.facts import AccountOpened, OpeningRejected
+from services.accounts.facts import AccountOpened, OpeningRejected, StopReceived
 from shared.canonical import digest
 from shared.contracts.consent import (
     ACCOUNTS,
@@ -101,6 +101,7 @@ class Opening:
     """What the log knows of an opening id, and of the consent that a command brings."""
 
     opened: tuple[tuple[int, AccountOpened], ...] = ()
+    stopped: tuple[tuple[int, StopReceived], ...] = ()
     rejected: tuple[OpeningRejected, ...] = ()
 
 
@@ -110,7 +111,7 @@ def boundary(asked: Judge) -> Sequence[DCBQueryItem]:
     arms = [about(opening, kinds=[AccountOpened, OpeningRejected])]
     if isinstance(asked.evidence, ConsentEvent):
         consent = f"consent:{asked.evidence.statement.consent_id}"
-        arms.append(about(consent, kinds=[AccountOpened]))
+        arms.append(about(consent, kinds=[AccountOpened, StopReceived]))
     return arms
 
 
@@ -119,6 +120,8 @@ def evolve(opening: Opening, recorded: Recorded) -> Opening:
     match recorded.fact:
         case AccountOpened() as fact:
             return replace(opening, opened=(*opening.opened, (recorded.position, fact)))
+        case StopReceived() as fact:
+            return replace(opening, stopped=(*opening.stopped, (recorded.position, fact)))
         case OpeningRejected() as fact:
             return replace(opening, rejected=(*opening.rejected, fact))
         case _:
@@ -227,6 +230,8 @@ def _used(opening: Opening, event: ConsentEvent) -> Iterator[Reason]:
     used = tuple(position for position, one in opening.opened if one.consent_id == consent_id)
     if used:
         yield Reason("consent_used", used)
+    for position, stop in opening.stopped:
+        yield Reason(stop.reason, (position,))
 
 
 JUDGE = Verb(boundary=boundary, initial=Opening(), evolve=evolve, decide=judge)

@@ -8,6 +8,7 @@ import msgspec
 from services.accounts.facts import (
     AccountConfirmed,
     AccountDeclined,
+    AccountFrozen,
     AccountOpened,
     OpeningRejected,
 )
@@ -20,8 +21,10 @@ STANDING = {
     AccountOpened: "opened",
     AccountConfirmed: "confirmed",
     AccountDeclined: "declined",
+    AccountFrozen: "frozen",
 }
-"""What each fact makes of an opening; a rejection does not undo what was opened."""
+"""What each fact makes of an opening; a rejection does not undo what was opened, and what is frozen
+stays frozen."""
 
 
 async def read_opening(log: Log, opening_id: str) -> dict[str, Any]:
@@ -36,7 +39,7 @@ async def list_openings(log: Log, tag: str | None, *, after: int, limit: int) ->
     """Return openings in the order in which they were allowed, and the cursor behind them."""
     tags = [tag] if tag else []
     opened = await log.read(about(*tags, kinds=[AccountOpened]), after=after, limit=limit)
-    kinds = [AccountOpened, AccountConfirmed, AccountDeclined]
+    kinds = [AccountOpened, AccountConfirmed, AccountDeclined, AccountFrozen]
     arms = [about(f"opening:{one.fact.opening_id}", kinds=kinds) for one in opened]
     histories = dict[str, list[Recorded]]()
     for recorded in await log.read(*arms) if arms else []:
@@ -49,9 +52,12 @@ def _summary(history: Sequence[Recorded]) -> dict[str, Any]:
     facts = [recorded.fact for recorded in history]
     decisive = [fact for fact in facts if not isinstance(fact, OpeningRejected)] or facts
     first = decisive[0]
+    frozen = [fact for fact in decisive if isinstance(fact, AccountFrozen)]
+    last = (frozen or decisive)[-1]
+    ends = [fact.account_end for fact in decisive if isinstance(fact, AccountConfirmed)]
     return {
         "opening_id": first.opening_id,
-        "standing": STANDING[type(decisive[-1])],
+        "standing": STANDING[type(last)],
         "position": history[facts.index(first)].position,
         "recorded_at": history[facts.index(first)].recorded_at,
         "citizen_id": first.citizen_id,
@@ -60,7 +66,7 @@ def _summary(history: Sequence[Recorded]) -> dict[str, Any]:
         "office_id": first.office_id,
         "clerk_id": first.clerk_id,
         "consent_id": getattr(first, "consent_id", None),
-        "account_end": getattr(decisive[-1], "account_end", None),
+        "account_end": ends[-1] if ends else None,
     }
 
 

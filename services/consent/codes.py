@@ -16,6 +16,11 @@ DIGITS = 6
 
 KEY_BYTES = 32
 
+DISPUTE_LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+"""Crockford's base 32: no I, L, O or U."""
+
+DISPUTE_LENGTH = 12
+
 
 def create_code_key(file: Path) -> None:
     """Make the secret key, unless it is there."""
@@ -40,6 +45,16 @@ class Codes:
         """Tell whether what a person typed is the code; blanks between digits do not matter."""
         digits = "".join(typed.split())
         return hmac.compare_digest(digits.encode(), self.code(statement_hash).encode())
+
+    def dispute(self, consent_id: str) -> str:
+        """Return the code with which whoever holds it disputes a consent: 12 letters and digits.
+
+        Printed and read aloud, so without letters that look or sound like others (60 bits).
+        """
+        mac = hmac.digest(self._key, b"dispute:" + consent_id.encode(), hashlib.sha256)
+        number = int.from_bytes(mac[:8], "big")
+        letters = (DISPUTE_LETTERS[number >> 5 * at & 31] for at in range(DISPUTE_LENGTH))
+        return "".join(letters)
 
     def link(self, consent_id: str) -> str:
         """Return the unguessable end of a citizen's link: the consent's id and a MAC of it."""

@@ -7,7 +7,9 @@ from typing import Any
 
 from services.consent.facts import (
     ConsentConfirmed,
+    ConsentDisputed,
     ConsentGiven,
+    ConsentInvalidated,
     ConsentRedeemed,
     ConsentRefused,
     ConsentRequested,
@@ -28,6 +30,8 @@ DECISIVE: dict[type[Any], str] = {
     RefusalWithdrawn: "refusal_withdrawn",
     ConsentWithdrawn: "withdrawn",
     ConsentRedeemed: "redeemed",
+    ConsentDisputed: "disputed",
+    ConsentInvalidated: "invalidated",
 }
 """The facts that a consent's standing is made of, and what `Consent` calls each."""
 
@@ -53,6 +57,8 @@ class Standing(StrEnum):
     WITHDRAWN = "withdrawn"
     REDEEMED = "redeemed"
     WITHDRAWN_AFTER_USE = "withdrawn_after_use"
+    DISPUTED = "disputed"
+    INVALIDATED = "invalidated"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +92,22 @@ class Consent:
     refusal_withdrawn: RefusalWithdrawn | None = None
     withdrawn: ConsentWithdrawn | None = None
     redeemed: ConsentRedeemed | None = None
+    disputed: ConsentDisputed | None = None
+    invalidated: ConsentInvalidated | None = None
     places: dict[str, Placed] = field(default_factory=dict)
 
     def standing(self, at: datetime) -> Standing:
-        """Return where the consent stands at an instant (UTC); only lapsing depends on time."""
+        """Return where the consent stands at an instant (UTC); only time running out depends on it.
+
+        What stops it stands before all else, whatever had happened or happens later.
+        """
+        if self.invalidated:
+            return Standing.INVALIDATED
+        if self.disputed:
+            return Standing.DISPUTED
+        return self._decided(at)
+
+    def _decided(self, at: datetime) -> Standing:
         if self.withdrawn:
             return Standing.WITHDRAWN_AFTER_USE if self.redeemed else Standing.WITHDRAWN
         if self.redeemed:

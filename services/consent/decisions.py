@@ -45,6 +45,12 @@ WITHDRAWN_ALREADY = frozenset(
 DECIDED = frozenset({"given", "confirmed", "refused", "withdrawn"})
 """What leaves nothing to confirm, where an agreement does not wait for it."""
 
+STOPPED = {
+    Standing.DISPUTED: "consent_disputed",
+    Standing.INVALIDATED: "consent_invalidated",
+}
+"""Where nothing can be decided any more, and why."""
+
 CODES_COUNTED_FOR = timedelta(hours=1)
 """The hour of `Policy.codes_per_hour_max`."""
 
@@ -118,7 +124,9 @@ def _undecidable(consent: Consent, decision: Decision, at: datetime) -> Iterator
     """Yield why this decision cannot be made from where the consent stands."""
     standing = consent.standing(at)
     positions = consent.positions("given", "confirmed", "refused", "withdrawn", "refusal_withdrawn")
-    if decision is Decision.CONFIRMED:
+    if stopped := STOPPED.get(standing):
+        yield Reason(stopped, consent.positions("disputed", "invalidated"))
+    elif decision is Decision.CONFIRMED:
         yield from unconfirmable(consent, at)
     elif decision is Decision.WITHDRAWN:
         if standing in WITHDRAWN_ALREADY:

@@ -19,7 +19,9 @@ from services.consent.facts import (
     CitizenErased,
     CitizenRegistered,
     ConsentConfirmed,
+    ConsentDisputed,
     ConsentGiven,
+    ConsentInvalidated,
     ConsentRedeemed,
     ConsentRefused,
     ConsentRequested,
@@ -38,8 +40,19 @@ KINDS = (
     ConsentGiven,
     ConsentConfirmed,
     ConsentWithdrawn,
+    ConsentDisputed,
+    ConsentInvalidated,
     ConsentRedeemed,
 )
+
+CLOSING = (
+    ConsentRefused,
+    ConsentWithdrawn,
+    ConsentDisputed,
+    ConsentInvalidated,
+    ConsentRedeemed,
+)
+"""After each of these nothing can be answered or used any more."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,7 +97,7 @@ def evolve(before: Before, recorded: Recorded) -> Before:
             return _open(before, consent_id, until, recorded)
         case ConsentGiven() | ConsentConfirmed() as fact:
             return _open(before, fact.consent_id, fact.statement.expires_at, recorded)
-        case ConsentRefused() | ConsentWithdrawn() | ConsentRedeemed() as fact:
+        case fact if isinstance(fact, CLOSING):
             rest = {key: one for key, one in before.open_until.items() if key != fact.consent_id}
             return replace(before, open_until=rest)
         case _:

@@ -1,13 +1,16 @@
 """Puts the consent service together: the one file that knows every part."""
 
+import httpx
 from fastapi import FastAPI
 
+from services.consent.accounts import HttpAccounts
 from services.consent.api import consents as consent_routes
 from services.consent.api import directory as directory_routes
 from services.consent.application.asking import Asking
 from services.consent.application.deciding import Deciding
 from services.consent.application.parts import Parts
 from services.consent.application.registering import Registering
+from services.consent.application.stopping import Stopping
 from services.consent.codes import Codes, create_code_key
 from services.consent.facts import VOCABULARY
 from services.consent.notices import Notices
@@ -33,12 +36,15 @@ class NotForPeople(Exception):
     """The settings would send codes to an outbox instead of to people's phones."""
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """Return the service, ready to serve; `init` made its folder before."""
-    return _app(settings, create_parts(settings))
+def create_app(settings: Settings, accounts: httpx.AsyncClient | None = None) -> FastAPI:
+    """Return the service, ready to serve; `init` made its folder before.
+
+    `accounts` reaches the accounts service; by default over the network at `accounts_url`.
+    """
+    return _app(settings, create_parts(settings, accounts))
 
 
-def create_parts(settings: Settings) -> Parts:
+def create_parts(settings: Settings, accounts: httpx.AsyncClient | None = None) -> Parts:
     """Return everything that the service is made of, open and ready."""
     now = choose_clock(sandbox=settings.sandbox, file=settings.clock_file)
     recorder = stores.open_recorder(settings.ledger_address, now)
@@ -53,6 +59,7 @@ def create_parts(settings: Settings) -> Parts:
         keys=keys,
         erasure=erasure,
         sms=_gateway(settings),
+        accounts=HttpAccounts(settings.accounts_url, accounts),
         notices=Notices(),
         policy=Policy(),
         now=now,
@@ -78,10 +85,13 @@ def from_env() -> FastAPI:
 
 
 def _app(settings: Settings, parts: Parts) -> FastAPI:
+    stopping = Stopping(parts)
+
     async def close() -> None:
         parts.log.close()
         parts.erasure.close()
         await parts.sms.close()
+        await parts.accounts.close()
 
     app = create_web_app(
         title="Thuận consent",
@@ -90,11 +100,14 @@ def _app(settings: Settings, parts: Parts) -> FastAPI:
         log=parts.log,
         seal=Seal(parts.log.recorder, settings.folder, parts.now, settings.policy),
         close=close,
+        background=stopping.run,
     )
+    app.state.parts = parts
     app.include_router(directory_routes.routes(Registering(parts)))
     app.include_router(consent_routes.routes(Asking(parts), parts.policy, parts.now))
     app.include_router(consent_routes.key_routes(parts.signer))
-    app.include_router(citizen_pages.routes(Deciding(parts), sandbox=settings.sandbox))
+    app.include_router(consent_routes.invalidation_routes(stopping))
+    app.include_router(citizen_pages.routes(Deciding(parts), stopping, sandbox=settings.sandbox))
     if isinstance(parts.sms, Outbox):
         app.include_router(sandbox.routes(parts.sms))
     return app

@@ -52,6 +52,14 @@ def waiting(signed: Statement, names: Names, link: str, *, confirm: bool) -> str
     return f"{what}{then} Không phải bạn, hoặc đổi ý: {link}"
 
 
+def stopped(names: Names, link: str, at: datetime) -> str:
+    """Return the message after a dispute: what is stopped, since when, and where to look."""
+    return (
+        f"Bạn báo KHÔNG PHẢI TÔI: {names.product}, {names.bank}, hồ sơ {names.code}."
+        f" Đã dừng lúc {time(at)}; tài khoản nếu có đã khóa. Xem: {link}"
+    )
+
+
 def time(instant: datetime) -> str:
     """Return a time as people here read it."""
     return instant.astimezone(VIETNAM).strftime("%H:%M %d/%m/%Y")

@@ -42,6 +42,9 @@ class Policy:
     refusal_holds_for: timedelta = timedelta(days=90)
     """How long the same bank or office may not ask a person who refused."""
 
+    authority_told_within: timedelta = timedelta(hours=72)
+    """From a dispute to the last moment for telling the authority (Law 91/2025 art. 23.1)."""
+
     code_lives_for: timedelta = timedelta(minutes=5)
     """Long enough for a slow message, short enough to be of no use to a finder."""
 

@@ -4,8 +4,8 @@
 the clocks say: a withdrawal acknowledged at position p means no redemption after p.
 
 The rules: the consent is given; it is meant for whoever uses it; it is this very statement; it was
-not withdrawn; it was not used; it is confirmed, if it waits for that; the time is between
-`not_before` and `expires_at` of what was signed last.
+not disputed, invalidated or withdrawn; it was not used; it is confirmed, if it waits for that; the
+time is between `not_before` and `expires_at` of what was signed last.
 """
 
 from collections.abc import Iterator, Sequence
@@ -91,6 +91,10 @@ def _unusable(consent: Consent, given: ConsentGiven, asked: Redeem) -> Iterator[
         yield Reason("audience_differs", consent.positions("given"))
     if given.statement_hash != asked.statement_hash:
         yield Reason("statement_differs", consent.positions("given"))
+    if consent.disputed:
+        yield Reason("consent_disputed", consent.positions("disputed"))
+    if consent.invalidated:
+        yield Reason("consent_invalidated", consent.positions("invalidated"))
     if consent.withdrawn:
         yield Reason("consent_withdrawn", consent.positions("withdrawn"))
     if consent.redeemed:

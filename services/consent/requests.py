@@ -7,7 +7,8 @@ The rules, in the order of their reasons:
  4. the time to decide is within policy;
  5. the citizen has not refused this bank, or this office, within the policy's period, unless the
     citizen took that back;
- 6. no question of this bank to this citizen is open.
+ 6. nor said of a question of theirs that it was not them;
+ 7. no question of this bank to this citizen is open.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +22,7 @@ from services.consent.facts import (
     CitizenErased,
     CitizenRegistered,
     ClerkRegistered,
+    ConsentDisputed,
     ConsentGiven,
     ConsentRefused,
     ConsentRequested,
@@ -56,6 +58,7 @@ class Before:
     citizen: bool = False
     entries: Mapping[type[Any], Any] = field(default_factory=dict)
     refusals: Refusals = field(default_factory=Refusals)
+    disputes: tuple[tuple[int, ConsentDisputed], ...] = ()
     questions: tuple[tuple[int, ConsentRequested], ...] = ()
     answered: frozenset[str] = frozenset()
 
@@ -67,7 +70,13 @@ def boundary(asked: Ask) -> Sequence[DCBQueryItem]:
         about(f"consent:{question.consent_id}", kinds=[ConsentRequested]),
         about(
             f"citizen:{question.citizen_id}",
-            kinds=[CitizenRegistered, CitizenErased, ConsentRequested, ConsentGiven],
+            kinds=[
+                CitizenRegistered,
+                CitizenErased,
+                ConsentRequested,
+                ConsentGiven,
+                ConsentDisputed,
+            ],
         ),
         about(f"bank_refusal:{asked.refusals.bank}", kinds=REFUSALS),
         about(f"bank:{question.bank_id}", kinds=[BankRegistered]),
@@ -104,6 +113,10 @@ def evolve(before: Before, recorded: Recorded) -> Before:
             return replace(before, refusals=refusals, answered=answered)
         case RefusalWithdrawn() as fact:
             return replace(before, refusals=before.refusals.withdrawn(fact))
+        case ConsentDisputed() as fact:
+            answered = before.answered | {fact.consent_id}
+            disputes = (*before.disputes, (recorded.position, fact))
+            return replace(before, disputes=disputes, answered=answered)
         case ConsentGiven() as fact:
             return replace(before, answered=before.answered | {fact.consent_id})
         case _:
@@ -125,6 +138,7 @@ def decide(before: Before, asked: Ask) -> Sequence[ConsentRequested]:
         *_not_own(question),
         *_untimely(asked),
         *_refused(before, asked),
+        *_disputed(before, question),
         *_pending(before, question),
     ]
     if reasons:
@@ -184,6 +198,20 @@ def _refused(before: Before, asked: Ask) -> Iterator[Reason]:
     blocking = before.refusals.blocking(asked.refusals, asked.question.asked_at)
     if blocking:
         yield Reason("refused_before", blocking)
+
+
+def _disputed(before: Before, question: ConsentRequested) -> Iterator[Reason]:
+    blocking = tuple(
+        position
+        for position, dispute in before.disputes
+        if question.asked_at < dispute.asking_again_from
+        and (
+            dispute.bank_id == question.bank_id
+            or (dispute.office_id is not None and dispute.office_id == question.office_id)
+        )
+    )
+    if blocking:
+        yield Reason("disputed_before", blocking)
 
 
 def _pending(before: Before, question: ConsentRequested) -> Iterator[Reason]:

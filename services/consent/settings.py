@@ -40,6 +40,9 @@ class Settings(BaseSettings):
     sms_url: str = ""
     """The SMS gateway; empty is allowed in a sandbox only, where an outbox takes its place."""
 
+    accounts_url: str = ""
+    """Where the accounts service answers, to be told of stops; empty: it is told of none."""
+
     sandbox: bool = False
     """For demonstrations: outbox, and a clock that `clock_file` moves. Never with real people."""
 

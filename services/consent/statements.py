@@ -20,6 +20,8 @@ from shared.contracts.consent import (
     Grade,
     Receipt,
     Statement,
+    Stop,
+    StopReason,
     Waits,
 )
 
@@ -101,6 +103,24 @@ def consent_event(
         statement_hash=whole.hash(),
         confirmation=signed if agreement else UNSET,
         confirmation_hash=signed.hash() if agreement else UNSET,
+    )
+
+
+def stop_document(issuer: str, consent: Consent, at: datetime) -> Stop:
+    """Return the document that tells accounts that a consent is stopped."""
+    asked, name = consent.requested, "invalidated" if consent.invalidated else "disputed"
+    assert asked  # only what was asked for is stopped
+    placed = consent.places[name]
+    return Stop(
+        iss=issuer,
+        aud=ACCOUNTS,
+        iat=int(at.timestamp()),
+        consent_id=asked.consent_id,
+        citizen_id=asked.citizen_id,
+        bank_id=asked.bank_id,
+        reason=StopReason.INVALIDATED if consent.invalidated else StopReason.DISPUTED,
+        position=placed.position,
+        recorded_at=placed.recorded_at,
     )
 
 

@@ -9,10 +9,13 @@ from services.consent.facts import (
     BankRegistered,
     CitizenErased,
     CitizenRegistered,
+    ConsentDisputed,
+    ConsentInvalidated,
     ConsentRequested,
     OfficeRegistered,
     ProductOffered,
     SiteRegistered,
+    StopDelivered,
 )
 from services.consent.notices import Names
 from shared.errors import Kind, Rejection
@@ -71,6 +74,29 @@ async def read_consent_ids(log: Log, citizen_id: str) -> list[str]:
     """Return the consents that a citizen was asked for, in the order of asking."""
     asked = await log.read(about(f"citizen:{citizen_id}", kinds=[ConsentRequested]))
     return [recorded.fact.consent_id for recorded in asked]
+
+
+async def read_by_dispute(log: Log, dispute_id: str) -> str | None:
+    """Return the consent whose dispute code has this mark, None if none has."""
+    found = await log.read(about(f"dispute:{dispute_id}", kinds=[ConsentRequested]), limit=1)
+    return found[0].fact.consent_id if found else None
+
+
+async def read_delivered(log: Log, consent_id: str) -> bool:
+    """Tell whether accounts has heard that a consent is stopped."""
+    return bool(await log.read(about(f"consent:{consent_id}", kinds=[StopDelivered]), limit=1))
+
+
+async def read_undelivered(log: Log) -> list[str]:
+    """Return the consents that are stopped and of which accounts has not heard, oldest first."""
+    stopped = await log.read(about(kinds=[ConsentDisputed, ConsentInvalidated, StopDelivered]))
+    left = dict[str, None]()
+    for recorded in stopped:
+        if isinstance(recorded.fact, StopDelivered):
+            left.pop(recorded.fact.consent_id, None)
+        else:
+            left[recorded.fact.consent_id] = None
+    return list(left)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@
 - the consent event: a JWS of type `CONSENT_EVENT`, whose payload holds the whole statement.
 - the redemption receipt: a JWS of type `REDEMPTION`, saying at which position of the consent log
   the consent was used, for which command.
+- the stop: a JWS of type `STOP`, saying at which position the consent was disputed or found void.
 """
 
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ CONSENT_EVENT = "thuan-consent+jwt"
 
 REDEMPTION = "thuan-redemption+jwt"
 """JOSE `typ` of a redemption receipt."""
+
+STOP = "thuan-stop+jwt"
+"""JOSE `typ` of a stop: a consent must open nothing any more, and what it opened is frozen."""
 
 STATEMENT = "thuan-statement+jcs;v=1"
 """`typ` inside every statement, so that its digest means nothing in another protocol."""
@@ -176,6 +180,28 @@ class Receipt:
     recorded_at: datetime
 
 
+class StopReason(StrEnum):
+    """Why a consent must open nothing any more."""
+
+    DISPUTED = "consent_disputed"
+    INVALIDATED = "consent_invalidated"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stop:
+    """The payload of a stop; `position` and `recorded_at` are where the consent log holds it."""
+
+    iss: str
+    aud: str
+    iat: int
+    consent_id: str
+    citizen_id: str
+    bank_id: str
+    reason: StopReason
+    position: int
+    recorded_at: datetime
+
+
 DocumentT = TypeVar("DocumentT")
 
 
@@ -191,6 +217,11 @@ def read_consent_event(payload: bytes) -> ConsentEvent:
 def read_receipt(payload: bytes) -> Receipt:
     """Return the payload as a redemption receipt; raises `Unreadable`."""
     return _read(payload, Receipt)
+
+
+def read_stop(payload: bytes) -> Stop:
+    """Return the payload as a stop; raises `Unreadable`."""
+    return _read(payload, Stop)
 
 
 def _read(payload: bytes, shape: type[DocumentT]) -> DocumentT:

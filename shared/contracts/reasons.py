@@ -87,6 +87,14 @@ REASONS: dict[str, Sentences] = {
         "The citizen refused; this bank and this office may not ask again yet.",
         "Người dân đã từ chối; ngân hàng và bưu cục này chưa được hỏi lại.",
     ),
+    "dispute_code_unknown": Sentences(
+        "There is no such code. Please look at the message or receipt again.",
+        "Không có mã này. Hãy xem lại tin nhắn hoặc biên nhận.",
+    ),
+    "disputed_before": Sentences(
+        "The citizen said “not me” to this bank or office; they may not ask again yet.",
+        "Người dân đã báo “không phải tôi” với ngân hàng hoặc bưu cục này; chưa được hỏi lại.",
+    ),
     "request_pending": Sentences(
         "The citizen has not answered the earlier question yet.",
         "Người dân chưa trả lời câu hỏi trước.",
@@ -138,6 +146,23 @@ REASONS: dict[str, Sentences] = {
     "consent_refused": Sentences("The citizen refused.", "Người dân đã từ chối."),
     "consent_withdrawn": Sentences(
         "The citizen has withdrawn the consent.", "Người dân đã rút lại sự đồng ý."
+    ),
+    "consent_disputed": Sentences(
+        "The citizen says it was not them; everything is stopped.",
+        "Người dân báo không phải mình; mọi việc đã dừng.",
+    ),
+    "consent_invalidated": Sentences(
+        "The consent was found void.", "Sự đồng ý đã bị tuyên vô hiệu."
+    ),
+    "invalidation_rejected": Sentences(
+        "The consent cannot be declared void like this.", "Không thể tuyên vô hiệu như vậy."
+    ),
+    "four_eyes_required": Sentences(
+        "A second organisation must say so too.", "Phải có đơn vị thứ hai cùng xác nhận."
+    ),
+    "account_frozen": Sentences(
+        "The account is frozen, since the citizen says it was not them.",
+        "Tài khoản đã khóa vì người dân báo không phải mình.",
     ),
     "consent_used": Sentences(
         "The consent was used already; it counts once.",

@@ -77,6 +77,9 @@ class World:
     """Who asks and opens, where a scenario does not say: a clerk at the counter, or a bank."""
 
     wire: Wire = field(default_factory=Wire)
+    back: Wire = field(default_factory=Wire)
+    """On which stops come to accounts."""
+
     consent_app: Any = None
     accounts_app: Any = None
     consent: Any = None
@@ -93,11 +96,13 @@ class World:
             folder=self.folder / "consent",
             tokens=self.tokens.file,
             public_url="http://consent",
+            accounts_url="http://accounts",
             sandbox=True,
             clock_file=self.folder / "clock",
         )
         consent_main.init(settings)
-        self.consent_app = consent_main.create_app(settings)
+        between = httpx.AsyncClient(transport=self.back, base_url="http://accounts")
+        self.consent_app = consent_main.create_app(settings, between)
         self.wire.app = self.consent_app
         self.consent = _client(self.consent_app, "http://consent")
 
@@ -114,6 +119,7 @@ class World:
         accounts_main.init(settings)
         between = httpx.AsyncClient(transport=self.wire, base_url="http://consent")
         self.accounts_app = accounts_main.create_app(settings, between)
+        self.back.app = self.accounts_app
         self.accounts = _client(self.accounts_app, "http://accounts")
 
     async def stop(self) -> None:

@@ -136,6 +136,7 @@ class Asked:
     confirmed: Code | None = None
     refused_at: int | None = None
     may_ask_again: bool = False
+    disputed_at: int | None = None
     withdrawn: bool = False
     used_by: tuple[str, str] | None = None
     event: str | None = None
@@ -148,6 +149,8 @@ class Asked:
 
     def standing(self, now: int) -> str:
         """Return where the consent stands."""
+        if self.disputed_at is not None:
+            return "disputed"
         if self.withdrawn:
             return "withdrawn_after_use" if self.used_by else "withdrawn"
         if self.used_by:
@@ -212,10 +215,13 @@ class Opened:
     consent_id: str
     bank_id: str
     answer: tuple[str, str] | None = None
+    frozen: bool = False
 
     @property
     def standing(self) -> str:
         """Return where the opening stands."""
+        if self.frozen:
+            return "frozen"
         return (
             {"confirmation": "confirmed", "declination": "declined"}[self.answer[0]]
             if (self.answer)
@@ -243,6 +249,11 @@ class Model:
         self._products = {one.id: one for one in (ACCOUNT, SAVINGS, OTHER, POWER)}
 
     # -- the store and the wire ----------------------------------------------------------------
+
+    @property
+    def undisturbed(self) -> bool:
+        """Tell whether nothing is about to fail; how stops are lost is in test_disputes.py."""
+        return not (self.gone or self.wire_fault or any(self.store_fault.values()))
 
     def _write(self, service: str, line: Line, effect: Callable[[], None] = lambda: None) -> None:
         fault, self.store_fault[service] = self.store_fault[service], None
@@ -324,12 +335,22 @@ class Model:
         ]
         if any(self._holds(one, body) for one in earlier if one.refused_at is not None):
             yield "refused_before"
+        if any(self._not_me(one, body) for one in earlier if one.disputed_at is not None):
+            yield "disputed_before"
         same = [one for one in earlier if one.body["bank_id"] == body["bank_id"]]
         if any(
             one.standing(self.now) == "requested" and one.body["product_id"] == body["product_id"]
             for one in same
         ):
             yield "request_pending"
+
+    def _not_me(self, disputed: Asked, body: dict[str, Any]) -> bool:
+        assert disputed.disputed_at is not None
+        office = disputed.body["office_id"]
+        own = disputed.body["bank_id"] == body["bank_id"]
+        return self.now - disputed.disputed_at < 90 * DAY and (
+            own or (office is not None and office == body["office_id"])
+        )
 
     def _holds(self, refused: Asked, body: dict[str, Any]) -> bool:
         assert refused.refused_at is not None
@@ -449,6 +470,9 @@ class Model:
         standing = one.standing(self.now)
         if decision in one.offers(self.now):
             return
+        if standing == "disputed":
+            yield "consent_disputed"
+            return
         if decision == "withdrawn":
             undone = one.withdrawn or one.may_ask_again
             nothing = "consent_expired" if standing == "expired" else "consent_not_given"
@@ -460,6 +484,20 @@ class Model:
             yield "already_decided" if decided else "consent_not_given"
         else:
             yield "request_expired" if standing == "lapsed" else "already_decided"
+
+    def dispute(self, one: Asked) -> Said:
+        """Say what comes of “not me”: a stop, told to accounts, which freezes what was opened."""
+        if one.disputed_at is None:
+            one.disputed_at = self.now
+            if self.keys_at is None or self.now - self.keys_at >= 5:
+                self.keys_at = self.now
+            self.lines["consent"] += [Line("consent.disputed.1"), Line("stop.delivered.1")]
+            self.lines["accounts"].append(Line("stop.received.1"))
+            for account in self.opened.values():
+                if account.consent_id == one.id:
+                    account.frozen = True
+                    self.lines["accounts"].append(Line("account.frozen.1"))
+        return Said(200)
 
     def _no_decision(self, reasons: list[str]) -> Said:
         self._write("consent", Line("decision.rejected.1", tuple(reasons)))
@@ -532,6 +570,8 @@ class Model:
             yield "consent_expired"
         if any(account.consent_id == one.id for account in self.opened.values()):
             yield "consent_used"
+        if one.disputed_at is not None:
+            yield "consent_disputed"
 
     def _redeem(self, one: Asked, opening_id: str, command: str) -> Said:
         if one.used_by and one.used_by[0] == opening_id:
@@ -568,7 +608,8 @@ class Model:
         answer = (kind, repr(sent.body))
         if opened.answer == answer:
             return Said(200)
-        reasons = ["already_answered"] if opened.answer else []
+        reasons = ["account_frozen"] if opened.frozen and kind == "confirmation" else []
+        reasons += ["already_answered"] if opened.answer else []
         others = [one for key, one in self.opened.items() if key != sent.id]
         if kind == "confirmation" and any(
             (one.bank_id, one.answer) == (sent.holder, answer) for one in others
@@ -866,6 +907,17 @@ class Histories(RuleBasedStateMachine):
     def withdraw(self, which: int) -> None:
         """A citizen takes a consent back, used or not, as far as the page lets it."""
         self._withdraw(_pick(self._signed(), which))
+
+    @precondition(lambda self: self._linked() and self.model.undisturbed)
+    @rule(which=st.integers(0, 9))
+    def dispute(self, which: int) -> None:
+        """A citizen says “not me”, perhaps again."""
+        one = _pick(self._linked(), which)
+        said = self._predict(lambda: self.model.dispute(one))
+        page = self._run(self.world.consent.post(f"{one.link}/not-me", follow_redirects=True))
+        assert page.status_code == said.status
+        self.model.read(one)  # the page that comes then shows the text
+        self._compare()
 
     def _withdraw(self, one: Asked) -> None:
         self._press_and_type(one, "withdrawn")

@@ -85,6 +85,12 @@ class _RecordingRoute(APIRoute):
             await self.openings.unread(opening_id, caller.name)
 
 
+class Stopping(BaseModel):
+    """A stop that the consent service signed; its signature is all the right that it needs."""
+
+    stop: Annotated[str, StringConstraints(max_length=TOKEN_CHARACTERS_MAX)]
+
+
 def routes(openings: Openings) -> APIRouter:
     """Return the routes of openings."""
     router = APIRouter(tags=["openings"])
@@ -108,6 +114,11 @@ def routes(openings: Openings) -> APIRouter:
     async def decline(opening_id: PathId, body: Declination, bank: Bank) -> dict[str, Any]:
         """Say that the bank does not open the account."""
         return await openings.decline(opening_id, bank.id, body.reason)
+
+    @router.post("/stops")
+    async def halt(body: Stopping) -> dict[str, Any]:
+        """Take a signed stop: nothing opens with its consent any more, what it opened is frozen."""
+        return await openings.halt(body.stop)
 
     @router.get("/openings/{opening_id}")
     async def read(opening_id: PathId, reader: Reader) -> dict[str, Any]:

@@ -8,7 +8,9 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
 from services.consent.application.asking import Asking
-from services.consent.facts import ConsentRequested
+from services.consent.application.stopping import Stopping
+from services.consent.disputes import Invalidate
+from services.consent.facts import ConsentRequested, VoidFor
 from services.consent.policy import Policy
 from services.consent.redemptions import Redeem
 from services.consent.views import ConsentView
@@ -20,6 +22,7 @@ from shared.web import Caller, Role, require
 
 Asker = Annotated[Caller, Depends(require(Role.BANK, Role.CLERK))]
 Reader = Annotated[Caller, Depends(require(Role.BANK, Role.CLERK, Role.SERVICE, Role.REGULATOR))]
+Voider = Annotated[Caller, Depends(require(Role.BANK, Role.REGULATOR))]
 Service = Annotated[Caller, Depends(require(Role.SERVICE))]
 
 
@@ -86,6 +89,26 @@ def routes(asking: Asking, policy: Policy, now: Callable[[], datetime]) -> APIRo
             consent_id=consent_id, redeemed_by=service.name, at=now(), **body.model_dump()
         )
         return Redeemed(receipt=await asking.redeem(asked))
+
+    return router
+
+
+class Invalidation(BaseModel):
+    """Why a consent is void; it takes two organisations that say the same of the same case."""
+
+    case_id: Id
+    why: VoidFor
+
+
+def invalidation_routes(stopping: Stopping) -> APIRouter:
+    """Return the route by which a consent is declared void."""
+    router = APIRouter(tags=["consents"])
+
+    @router.post("/consents/{consent_id}/invalidation")
+    async def invalidate(consent_id: PathId, body: Invalidation, by: Voider) -> dict[str, Any]:
+        """Propose that a consent is void, or carry out what another organisation proposed."""
+        asked = Invalidate(consent_id=consent_id, by=by.name, **body.model_dump())
+        return (await stopping.invalidate(asked)).document()
 
     return router
 

@@ -1,5 +1,7 @@
 """Banks and clerks ask a citizen and look what came of it; the accounts service uses a consent."""
 
+from dataclasses import replace
+
 from services.consent import messages
 from services.consent.application.parts import Parts
 from services.consent.facts import ConsentRequested
@@ -22,6 +24,8 @@ class Asking:
         The clerk's screen shows the link as well, so a lost message loses nothing.
         """
         parts = self._parts
+        code = parts.codes.dispute(question.consent_id)
+        question = replace(question, dispute_id=parts.dispute_mark(code))
         asked = Ask(question=question, refusals=parts.refusals(question), policy=parts.policy)
         outcome = await parts.log.perform(ASK, asked)
         link = parts.link(question.consent_id)

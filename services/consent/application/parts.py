@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from services.consent.accounts import Accounts
 from services.consent.codes import Codes
 from services.consent.consents import Consent
 from services.consent.facts import ConsentRequested
@@ -16,7 +17,7 @@ from services.consent.refusals import RefusalMarks
 from services.consent.sms import NotSent, SmsGateway
 from services.consent.views import Phone, read_phone
 from shared.canonical import canonical
-from shared.contracts.consent import ConsentEvent, Receipt
+from shared.contracts.consent import ConsentEvent, Receipt, Stop
 from shared.contracts.reasons import Lang
 from shared.errors import Kind, Rejection, Unavailable
 from shared.ledger.erasure import Erasure
@@ -24,6 +25,9 @@ from shared.ledger.log import Log
 from shared.ledger.personal import SubjectKeys
 from shared.marks import Marks
 from shared.signing import NoKey, Signer
+
+LOOK_ALIKES = str.maketrans({"O": "0", "I": "1", "L": "1"})
+"""What people type for the digits of a dispute code."""
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +43,7 @@ class Parts:
     keys: SubjectKeys
     erasure: Erasure
     sms: SmsGateway
+    accounts: Accounts
     notices: Notices
     policy: Policy
     now: Callable[[], datetime]
@@ -47,6 +52,11 @@ class Parts:
     def link(self, consent_id: str) -> str:
         """Return the address of a citizen's page; it opens the notice and signs nothing."""
         return f"{self.public_url}/c/{self.codes.link(consent_id)}"
+
+    def dispute_mark(self, typed: str) -> str:
+        """Return the mark of a dispute code, however it was spaced or written."""
+        letters = "".join(one for one in typed.upper() if one.isalnum())
+        return self.marks.mark("dispute", letters.translate(LOOK_ALIKES))
 
     def refusals(self, asked: ConsentRequested) -> RefusalMarks:
         """Return the marks that a refusal of this question has, or would have."""
@@ -65,7 +75,7 @@ class Parts:
             raise Rejection(Kind.CONFLICT, "citizen_erased")
         return phone
 
-    def sign(self, typ: str, payload: ConsentEvent | Receipt, at: datetime) -> str:
+    def sign(self, typ: str, payload: ConsentEvent | Receipt | Stop, at: datetime) -> str:
         """Return a document signed by the service; raises `Unavailable` without a valid key."""
         try:
             return self.signer.sign(typ, canonical(payload), at)

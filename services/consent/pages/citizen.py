@@ -21,9 +21,11 @@ from markupsafe import Markup, escape
 from pydantic import BeforeValidator
 
 from services.consent.application.deciding import Deciding, Shown
+from services.consent.application.stopping import Stopping
 from services.consent.codes import DIGITS
 from services.consent.consents import Challenge, Standing
-from services.consent.decisions import WITHDRAWABLE
+from services.consent.decisions import STOPPED, WITHDRAWABLE
+from services.consent.facts import DisputeChannel
 from services.consent.pages.words import WORDS
 from services.consent.views import ConsentView
 from shared.clock import VIETNAM
@@ -65,10 +67,10 @@ LangQuery = Annotated[Lang, BeforeValidator(_known_lang), Query()]
 LangForm = Annotated[Lang, BeforeValidator(_known_lang), Form()]
 
 
-def routes(deciding: Deciding, *, sandbox: bool) -> APIRouter:
-    """Return the pages of a link."""
+def routes(deciding: Deciding, stopping: Stopping, *, sandbox: bool) -> APIRouter:
+    """Return the pages of a link, and the one for whoever has only a dispute code."""
     router = APIRouter(tags=["citizen"], include_in_schema=False)
-    pages = _Pages(deciding, sandbox=sandbox)
+    pages = _Pages(deciding, stopping, sandbox=sandbox)
     router.mount("/static", StaticFiles(directory=HERE / "static"))
 
     @router.get("/c/{link}")
@@ -95,12 +97,25 @@ def routes(deciding: Deciding, *, sandbox: bool) -> APIRouter:
     ) -> Response:
         return await pages.sign(link, challenge_id, code, lang)
 
+    @router.post("/c/{link}/not-me")
+    async def not_me(link: str, lang: LangForm = "vi") -> Response:
+        return await pages.not_me(link, lang)
+
+    @router.get("/not-me")
+    async def show_not_me(lang: LangQuery = "vi") -> Response:
+        return pages.show_not_me(lang)
+
+    @router.post("/not-me")
+    async def not_me_by_code(code: Annotated[str, Form()] = "", lang: LangForm = "vi") -> Response:
+        return await pages.not_me_by_code(code, lang)
+
     return router
 
 
 class _Pages:
-    def __init__(self, deciding: Deciding, *, sandbox: bool) -> None:
+    def __init__(self, deciding: Deciding, stopping: Stopping, *, sandbox: bool) -> None:
         self._deciding = deciding
+        self._stopping = stopping
         self._sandbox = sandbox
         self._templates = Environment(
             loader=FileSystemLoader(HERE / "templates"),
@@ -131,6 +146,7 @@ class _Pages:
             erased=shown.erased,
             withdraw="ask_me_again" if standing is Standing.REFUSED else "withdraw",
             confirmable=not shown.erased and shown.confirmable,
+            stoppable=standing not in STOPPED,
         )
 
     async def ask_code(self, link: str, decision: str, lang: Lang) -> Response:
@@ -179,6 +195,24 @@ class _Pages:
                 return await self.show_sign(link, challenge_id, lang, no)
             return self._sorry(no, lang, link)
         return _see(link, lang)
+
+    async def not_me(self, link: str, lang: Lang) -> Response:
+        try:
+            await self._stopping.dispute(self._deciding.consent_id(link), DisputeChannel.LINK)
+        except Rejection as no:
+            return self._sorry(no, lang, link)
+        return _see(link, lang)
+
+    def show_not_me(self, lang: Lang, error: Rejection | None = None) -> Response:
+        status = STATUS[error.kind] if error else 200
+        text = _sentence(error.code, lang) if error else ""
+        return self._page("not_me.html", lang, status=status, error=text)
+
+    async def not_me_by_code(self, code: str, lang: Lang) -> Response:
+        try:
+            return _see(await self._stopping.dispute_by_code(code), lang)
+        except Rejection as no:
+            return self.show_not_me(lang, no)
 
     def _sorry(self, no: Rejection, lang: Lang, link: str) -> Response:
         """Say why not; of a link that we did not make, the same whatever it was."""
@@ -270,6 +304,8 @@ def _meaning_of(view: ConsentView) -> str:
 def _times(view: ConsentView) -> tuple[datetime | None, datetime | None]:
     """Return from when and until when the present standing lasts, as far as it matters."""
     consent, governing = view.consent, view.consent.governing
+    if consent.disputed:
+        return None, consent.disputed.authority_told_by
     if consent.refused:
         return None, consent.refused.asking_again_from
     if governing:

@@ -1,0 +1,191 @@
+"""“Not me” through both services: it stops, freezes, and is told until it is heard."""
+
+import asyncio
+import re
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from services.consent.application.stopping import Stopping
+from services.consent.codes import Codes
+from tests.support.laws import personal_data, violations
+from tests.support.world import World, a_world, new_id
+
+
+def play(folder: Path, scenario: Any) -> None:
+    """Play a scenario in a started world, whose logs are sound in the end."""
+
+    async def run() -> None:
+        async with a_world(folder) as world:
+            await scenario(world)
+            consent, accounts = await world.log(world.consent), await world.log(world.accounts)
+            keys = (await world.consent.get("/.well-known/jwks.json")).json()
+            assert violations(consent, accounts, keys, personal_data(world.people)) == []
+
+    asyncio.run(run())
+
+
+async def not_me(world: World, link: str) -> httpx.Response:
+    """Press the button."""
+    answer: httpx.Response = await world.consent.post(f"{link}/not-me", follow_redirects=True)
+    return answer
+
+
+async def standing(world: World, opening_id: str) -> str:
+    """Return where an opening stands, as the regulator reads it."""
+    headers = world.tokens.header("regulator")
+    answer = await world.accounts.get(f"/openings/{opening_id}", headers=headers)
+    return str(answer.json()["standing"])
+
+
+async def kinds(world: World, client: httpx.AsyncClient) -> list[str]:
+    """Return the kinds of one service's facts."""
+    return [one["kind"] for one in await world.log(client)]
+
+
+def test_one_press_stops_a_consent_that_could_be_used(tmp_path: Path) -> None:
+    """No code, no login: what could have opened an account opens nothing from then on."""
+
+    async def scenario(world: World) -> None:
+        citizen = world.people[0]
+        _, link, event = await world.given(citizen)
+        page = await not_me(world, link)
+        assert "Bạn đã báo: không phải tôi" in page.text
+        assert 'name="decision"' not in page.text
+        answer = await world.open(citizen, event)
+        assert answer.status_code == 403
+        assert [one["code"] for one in answer.json()["reasons"]] == ["consent_disputed"]
+        before = await kinds(world, world.consent)
+        await not_me(world, link)
+        assert await kinds(world, world.consent) == before, "the same again adds nothing"
+        _, again = await world.ask(citizen)
+        assert [one["code"] for one in again.json()["reasons"]] == ["disputed_before"]
+        outbox = await world.consent.get("/sandbox/outbox", params={"phone": citizen.phone})
+        assert "KHÔNG PHẢI TÔI" in outbox.json()[-1]["text"]
+
+    play(tmp_path, scenario)
+
+
+def test_one_press_freezes_what_was_opened(tmp_path: Path) -> None:
+    """The account is frozen before the page is there, and the bank cannot confirm it."""
+
+    async def scenario(world: World) -> None:
+        citizen = world.people[0]
+        _, link, event = await world.given(citizen)
+        opening_id = new_id()
+        (await world.open(citizen, event, opening_id=opening_id)).raise_for_status()
+        await not_me(world, link)
+        assert await standing(world, opening_id) == "frozen"
+        confirmed = await world.accounts.put(
+            f"/openings/{opening_id}/confirmation",
+            json={"account_number": "1020304050"},
+            headers=world.tokens.header("so-viet"),
+        )
+        assert [one["code"] for one in confirmed.json()["reasons"]] == ["account_frozen"]
+
+    play(tmp_path, scenario)
+
+
+@pytest.mark.parametrize("fault", ["before", "after"])
+def test_a_stop_that_is_lost_is_told_again(tmp_path: Path, fault: str) -> None:
+    """Lost on the way, or its answer lost: accounts hears of it in the end, and freezes once."""
+
+    async def scenario(world: World) -> None:
+        citizen = world.people[0]
+        _, link, event = await world.given(citizen)
+        opening_id = new_id()
+        (await world.open(citizen, event, opening_id=opening_id)).raise_for_status()
+        world.back.faults = [fault]
+        assert (await not_me(world, link)).status_code == 200, "the citizen is not made to wait"
+        assert await standing(world, opening_id) == ("opened" if fault == "before" else "frozen")
+        await world.restart_consent()
+        stopping = Stopping(world.consent_app.state.parts)
+        assert await stopping.tell_what_is_left() == 0
+        assert await standing(world, opening_id) == "frozen"
+        assert (await kinds(world, world.accounts)).count("account.frozen.1") == 1
+        assert (await kinds(world, world.consent)).count("stop.delivered.1") == 1
+
+    play(tmp_path, scenario)
+
+
+def test_a_dispute_between_redemption_and_record_leaves_no_account(tmp_path: Path) -> None:
+    """The answer to the redemption is lost; the citizen disputes; the repeated command is told."""
+
+    async def scenario(world: World) -> None:
+        citizen = world.people[0]
+        _, link, event = await world.given(citizen)
+        opening_id = new_id()
+        world.wire.faults, world.wire.only = ["after"], "/redemptions"
+        assert (await world.open(citizen, event, opening_id=opening_id)).status_code == 503
+        await not_me(world, link)
+        answer = await world.open(citizen, event, opening_id=opening_id)
+        assert [one["code"] for one in answer.json()["reasons"]] == ["consent_disputed"]
+        assert "account.opened.1" not in await kinds(world, world.accounts)
+
+    play(tmp_path, scenario)
+
+
+def test_the_code_on_paper_is_enough(tmp_path: Path) -> None:
+    """Whoever has only the receipt types its code, however spaced; a wrong one does nothing."""
+
+    async def scenario(world: World) -> None:
+        citizen = world.people[0]
+        consent_id, _, event = await world.given(citizen)
+        page = await world.consent.get("/not-me")
+        assert "Tôi không mở tài khoản này" in page.text
+        key = (world.folder / "consent" / "codes.key").read_bytes()
+        code = Codes(key).dispute(consent_id)
+        assert re.fullmatch("[0-9A-HJKMNP-TV-Z]{12}", code)
+        wrong = ("0" if code[0] != "0" else "1") + code[1:]
+        refused = await world.consent.post("/not-me", data={"code": wrong})
+        assert refused.status_code == 404
+        assert "Không có mã này" in refused.text
+        typed = f" {code[:4].lower()}-{code[4:8]} {code[8:]} ".replace("0", "o")
+        done = await world.consent.post("/not-me", data={"code": typed}, follow_redirects=True)
+        assert "Bạn đã báo: không phải tôi" in done.text
+        assert (await world.open(citizen, event)).status_code == 403
+
+    play(tmp_path, scenario)
+
+
+def test_a_bank_and_the_regulator_find_a_consent_void(tmp_path: Path) -> None:
+    """One alone proposes; the second freezes. A clerk, and another bank, may not."""
+
+    async def scenario(world: World) -> None:
+        citizen = world.people[0]
+        consent_id, _, event = await world.given(citizen)
+        opening_id = new_id()
+        (await world.open(citizen, event, opening_id=opening_id)).raise_for_status()
+        body = {"case_id": "lao-bao-2023", "why": "staff_misconduct"}
+        answers = [
+            await world.consent.post(
+                f"/consents/{consent_id}/invalidation",
+                json=body,
+                headers=world.tokens.header(holder),
+            )
+            for holder in ("gdv-01", "truong-son", "so-viet", "so-viet", "regulator")
+        ]
+        assert [one.status_code for one in answers] == [403, 404, 200, 409, 200]
+        assert answers[-1].json()["standing"] == "invalidated"
+        assert await standing(world, opening_id) == "frozen"
+
+    play(tmp_path, scenario)
+
+
+def test_a_stop_that_nobody_signed_stops_nothing(tmp_path: Path) -> None:
+    """Accounts believes the consent service's signature alone: no type, key or byte but its own."""
+
+    async def scenario(world: World) -> None:
+        citizen = world.people[0]
+        _, _, event = await world.given(citizen)
+        opening_id = new_id()
+        (await world.open(citizen, event, opening_id=opening_id)).raise_for_status()
+        for stop, code in ((event, "token_type"), ("a.b.c", "token_malformed")):
+            answer = await world.accounts.post("/stops", json={"stop": stop})
+            assert answer.status_code == 403
+            assert answer.json()["code"] == code
+        assert await standing(world, opening_id) == "opened"
+
+    play(tmp_path, scenario)
