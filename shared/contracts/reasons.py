@@ -137,6 +137,44 @@ REASONS: dict[str, Sentences] = {
     "code_not_sent": Sentences(
         "The code could not be sent. Please try again.", "Chưa gửi được mã. Hãy thử lại."
     ),
+    # signing with a passkey
+    "passkey_malformed": Sentences(
+        "The answer of the phone or computer cannot be read.", "Không đọc được trả lời của máy."
+    ),
+    "passkey_unknown": Sentences(
+        "This phone or computer is not registered as this person's.",
+        "Máy này chưa được đăng ký là của người này.",
+    ),
+    "passkey_type": Sentences(
+        "The device did something else: registering it is not signing.",
+        "Máy đã làm việc khác: đăng ký máy không phải là ký.",
+    ),
+    "passkey_challenge": Sentences(
+        "The device signed something else, or answered an old question.",
+        "Máy đã ký nội dung khác hoặc trả lời câu hỏi cũ.",
+    ),
+    "passkey_origin": Sentences(
+        "This was signed on a page or in an app that is not ours.",
+        "Chữ ký này làm trên trang hoặc ứng dụng không phải của chúng tôi.",
+    ),
+    "passkey_cross_origin": Sentences(
+        "This was signed inside somebody else's page.",
+        "Chữ ký này làm bên trong trang của người khác.",
+    ),
+    "passkey_rp": Sentences(
+        "This key of the device is for another service.", "Khóa này của máy dành cho dịch vụ khác."
+    ),
+    "passkey_unverified_user": Sentences(
+        "The device did not check the finger, the face or the PIN.",
+        "Máy chưa kiểm tra vân tay, khuôn mặt hoặc mã PIN.",
+    ),
+    "passkey_counter": Sentences(
+        "Somebody may have a copy of this device's key, so it does not count.",
+        "Có thể khóa của máy đã bị sao chép nên không được chấp nhận.",
+    ),
+    "passkey_signature": Sentences(
+        "The signature of the device is not right.", "Chữ ký của máy không đúng."
+    ),
     # using a consent
     "redemption_rejected": Sentences(
         "The consent cannot be used.", "Không thể dùng sự đồng ý này."
