@@ -111,7 +111,7 @@ def _settings(folder: Path, tokens: Tokens, port: int) -> ConsentSettings:
     return ConsentSettings(
         folder=folder / "consent",
         tokens=tokens.file,
-        public_url=f"http://127.0.0.1:{port}",
+        public_url=f"http://localhost:{port}",
         sandbox=True,
     )
 
@@ -191,8 +191,8 @@ async def _agree(parts: Parts) -> dict[str, object]:
     await Asking(parts).ask(question)
     deciding = Deciding(parts)
     await deciding.show(consent_id, "vi")
-    challenge_id = await deciding.ask_signature(consent_id, Decision.GIVEN, "vi")
+    challenge_id = await deciding.ask_code(consent_id, Decision.GIVEN, "vi")
     view = await deciding.consent(consent_id)
     code = parts.codes.code(view.consent.challenges[challenge_id].asked.statement_hash)
-    signed = await deciding.sign(consent_id, challenge_id, code)
+    signed = await deciding.sign_with_code(consent_id, challenge_id, code)
     return command(citizen, signed.event, clerk=None)

@@ -1,5 +1,6 @@
 """One consent from question to use: its state, folded from its facts, and nothing decided here."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -15,11 +16,16 @@ from services.consent.facts import (
     ConsentRequested,
     ConsentWithdrawn,
     NoticeServed,
+    PasskeyEnrolled,
+    PasskeyRevoked,
+    PasskeyUsed,
     RefusalWithdrawn,
     SignatureAsked,
     SignatureFailed,
+    StaffPasskeyMarked,
 )
 from shared.contracts.consent import Statement, Waits
+from shared.contracts.evidence import Passkey
 from shared.ledger.facts import Recorded
 
 DECISIVE: dict[type[Any], str] = {
@@ -37,6 +43,13 @@ DECISIVE: dict[type[Any], str] = {
 
 KINDS = (*DECISIVE, NoticeServed, SignatureAsked, SignatureFailed)
 """The facts that a consent's state is made of; rejections change nothing."""
+
+
+PASSKEY_KINDS = (PasskeyEnrolled, PasskeyUsed, PasskeyRevoked)
+"""The facts that a citizen's passkeys are made of."""
+
+DEAD = frozenset({"code_expired", "code_tries_used"})
+"""Why a challenge signs nothing any more, whatever is tried."""
 
 
 class Standing(StrEnum):
@@ -72,6 +85,28 @@ class Challenge:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """A passkey that a citizen has, since when, how far it has counted, and whether it still signs.
+
+    `passkey` is as it was enrolled; `latest` has the count of its newest signature.
+    """
+
+    passkey: Passkey
+    since: datetime
+    sign_count: int
+    revoked: bool = False
+
+    @property
+    def latest(self) -> Passkey:
+        """Return the passkey with its newest count."""
+        return replace(self.passkey, sign_count=self.sign_count)
+
+
+Passkeys = Mapping[str, Held]
+"""A citizen's passkeys by the name that facts know them by."""
+
+
+@dataclass(frozen=True, slots=True)
 class Placed:
     """A decisive fact and its position."""
 
@@ -95,6 +130,8 @@ class Consent:
     disputed: ConsentDisputed | None = None
     invalidated: ConsentInvalidated | None = None
     places: dict[str, Placed] = field(default_factory=dict)
+    passkeys: Passkeys = field(default_factory=dict)
+    staff_passkeys: frozenset[str] = frozenset()
 
     def standing(self, at: datetime) -> Standing:
         """Return where the consent stands at an instant (UTC); only time running out depends on it.
@@ -167,8 +204,28 @@ def evolve(consent: Consent, recorded: Recorded) -> Consent:
             return _challenge(consent, Challenge(fact))
         case SignatureFailed():
             return _failed(consent, fact)
+        case StaffPasskeyMarked():
+            return replace(consent, staff_passkeys=consent.staff_passkeys | {fact.passkey_id})
+        case PasskeyEnrolled() | PasskeyUsed() | PasskeyRevoked():
+            return replace(consent, passkeys=held(consent.passkeys, recorded))
         case _:
             return consent
+
+
+def held(passkeys: Passkeys, recorded: Recorded) -> Passkeys:
+    """Return a citizen's passkeys after one more fact."""
+    fact = recorded.fact
+    known = passkeys.get(fact.passkey_id)
+    match fact:
+        case PasskeyEnrolled():
+            new = Held(fact.passkey, recorded.recorded_at, fact.passkey.sign_count)
+            return {**passkeys, fact.passkey_id: new}
+        case PasskeyUsed() if known:
+            return {**passkeys, fact.passkey_id: replace(known, sign_count=fact.sign_count)}
+        case PasskeyRevoked() if known:
+            return {**passkeys, fact.passkey_id: replace(known, revoked=True)}
+        case _:
+            return passkeys
 
 
 def _challenge(consent: Consent, challenge: Challenge) -> Consent:
@@ -180,9 +237,9 @@ def _failed(consent: Consent, fact: SignatureFailed) -> Consent:
     challenge = consent.challenges.get(fact.challenge_id)
     if challenge is None:
         return consent
-    if fact.reason == "code_wrong":
-        return _challenge(consent, replace(challenge, tries_failed=challenge.tries_failed + 1))
-    return _challenge(consent, replace(challenge, overtried=True))
+    if fact.reason in DEAD:
+        return _challenge(consent, replace(challenge, overtried=True))
+    return _challenge(consent, replace(challenge, tries_failed=challenge.tries_failed + 1))
 
 
 def _signed(consent: Consent, challenge_id: str) -> Consent:

@@ -1,9 +1,11 @@
-"""The citizen decides: a statement is put together, a code bound to it is sent, the code signs it.
+"""The citizen decides: a statement is put together, and a code or a passkey signs it.
 
 1. `serve`: the exact text was put before the citizen.
-2. `ask_signature`: the citizen pressed one of the buttons; the statement is fixed and a code goes
-   to the citizen's own phone. The statement must name a text that was served.
-3. `sign`: the code came back. Right, it makes the decision; wrong, it is counted.
+2. `ask_signature`: the citizen pressed one of the buttons; the statement is fixed, with the way in
+   which it is to be signed, and a code goes to the citizen's own phone, or the device is asked. The
+   statement must name a text that was served.
+3. `sign`: the code came back, or the device's answer. Right, it makes the decision; wrong, it is
+   counted.
 
 Agreeing, refusing and withdrawing take the same steps. The code itself is derived from the
 statement's hash with a secret key and stored nowhere (`services/consent/codes.py`); the rules are
@@ -17,7 +19,16 @@ from typing import Any
 
 from eventsourcing.dcb.api import DCBQueryItem
 
-from services.consent.consents import KINDS, Challenge, Consent, Standing, evolve
+from services.consent.consents import (
+    DEAD,
+    KINDS,
+    PASSKEY_KINDS,
+    Challenge,
+    Consent,
+    Held,
+    Standing,
+    evolve,
+)
 from services.consent.facts import (
     ConsentConfirmed,
     ConsentGiven,
@@ -25,15 +36,20 @@ from services.consent.facts import (
     ConsentWithdrawn,
     DecisionRejected,
     NoticeServed,
+    PasskeyUsed,
     RefusalWithdrawn,
     SignatureAsked,
     SignatureFailed,
+    StaffPasskeyMarked,
 )
 from services.consent.policy import Policy
 from services.consent.refusals import RefusalMarks
-from shared.contracts.consent import Decision, Statement
+from shared.canonical import canonical
+from shared.contracts.consent import Decision, Grade, Statement, Waits
+from shared.contracts.evidence import Evidence, passkey_id
 from shared.errors import Kind, Reason, Rejection
 from shared.ledger.log import Verb, about
+from shared.passkeys import counts_on
 
 WITHDRAWABLE = frozenset({Standing.WAITING, Standing.GIVEN, Standing.REDEEMED, Standing.REFUSED})
 """Where there is something to take back: an agreement, or a refusal."""
@@ -79,17 +95,21 @@ SERVE = Verb(boundary=serve_boundary, initial=Consent(), evolve=evolve, decide=s
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AskSignature:
-    """The statement that the citizen chose to sign, and the id of the code's challenge."""
+    """The statement that the citizen chose to sign, and the id of its challenge."""
 
     challenge_id: str
+    citizen_id: str
     statement: Statement
     at: datetime
     policy: Policy
 
 
 def ask_boundary(asked: AskSignature) -> Sequence[DCBQueryItem]:
-    """Return this consent's facts."""
-    return [about(f"consent:{asked.statement.consent_id}", kinds=KINDS)]
+    """Return this consent's facts, and the citizen's passkeys."""
+    return [
+        about(f"consent:{asked.statement.consent_id}", kinds=KINDS),
+        about(f"citizen:{asked.citizen_id}", kinds=PASSKEY_KINDS),
+    ]
 
 
 def ask_decide(consent: Consent, asked: AskSignature) -> Sequence[SignatureAsked]:
@@ -101,6 +121,7 @@ def ask_decide(consent: Consent, asked: AskSignature) -> Sequence[SignatureAsked
         *_undecidable(consent, statement.decision, asked.at),
         *_unserved(consent, statement),
         *_too_many(consent, asked),
+        *_without_passkey(consent, statement),
     ]
     if reasons:
         raise _rejection(statement.consent_id, statement.decision, reasons)
@@ -159,6 +180,11 @@ def _unserved(consent: Consent, statement: Statement) -> Iterator[Reason]:
         yield Reason("notice_not_served")
 
 
+def _without_passkey(consent: Consent, statement: Statement) -> Iterator[Reason]:
+    if statement.grade is Grade.KEY_UV and all(one.revoked for one in consent.passkeys.values()):
+        yield Reason("passkey_unknown")
+
+
 def _too_many(consent: Consent, asked: AskSignature) -> Iterator[Reason]:
     recent = [
         challenge
@@ -176,11 +202,16 @@ def _too_many(consent: Consent, asked: AskSignature) -> Iterator[Reason]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sign:
-    """A code came back; `event` is what to publish if it makes the consent usable, else empty."""
+    """A code came back, or a device's answer: the evidence, or why it is none.
+
+    `event` is what to publish if it makes the consent usable, else empty.
+    """
 
     consent_id: str
+    citizen_id: str
     challenge_id: str
-    code_matches: bool
+    evidence: Evidence | None
+    failure: str
     event: str
     refusals: RefusalMarks
     at: datetime
@@ -188,8 +219,14 @@ class Sign:
 
 
 def sign_boundary(asked: Sign) -> Sequence[DCBQueryItem]:
-    """Return this consent's facts."""
-    return [about(f"consent:{asked.consent_id}", kinds=KINDS)]
+    """Return this consent's facts, the citizen's passkeys, and whether the one used is staff's."""
+    arms = [
+        about(f"consent:{asked.consent_id}", kinds=KINDS),
+        about(f"citizen:{asked.citizen_id}", kinds=PASSKEY_KINDS),
+    ]
+    if used := _passkey_used(asked):
+        arms.append(about(f"passkey:{used}", kinds=[StaffPasskeyMarked]))
+    return arms
 
 
 def sign_decide(consent: Consent, asked: Sign) -> Sequence[Any]:
@@ -198,17 +235,21 @@ def sign_decide(consent: Consent, asked: Sign) -> Sequence[Any]:
     if challenge is None:
         raise Rejection(Kind.UNKNOWN, "challenge_unknown")
     if challenge.signed:
-        if asked.code_matches:
+        if asked.evidence:
             return []
         raise _rejection(
             asked.consent_id, challenge.asked.statement.decision, [Reason("already_decided")]
         )
     if failure := _failure(challenge, asked):
         raise _failed(challenge, asked, failure)
-    decision = challenge.asked.statement.decision
-    if reasons := list(_undecidable(consent, decision, asked.at)):
-        raise _rejection(asked.consent_id, decision, reasons)
-    return [_decided(consent, challenge.asked, asked)]
+    statement = challenge.asked.statement
+    reasons = [
+        *_undecidable(consent, statement.decision, asked.at),
+        *_unsound(consent, statement, asked),
+    ]
+    if reasons:
+        raise _rejection(asked.consent_id, statement.decision, reasons)
+    return [_decided(consent, challenge.asked, asked), *_used(statement, asked)]
 
 
 SIGN = Verb(boundary=sign_boundary, initial=Consent(), evolve=evolve, decide=sign_decide)
@@ -219,7 +260,49 @@ def _failure(challenge: Challenge, asked: Sign) -> str | None:
         return "code_tries_used"
     if asked.at >= challenge.asked.expires_at:
         return "code_expired"
-    return None if asked.code_matches else "code_wrong"
+    return None if asked.evidence else asked.failure
+
+
+def _passkey_used(asked: Sign) -> str | None:
+    signature = asked.evidence.passkey if asked.evidence else None
+    return passkey_id(signature.credential_id) if signature else None
+
+
+def _unsound(consent: Consent, statement: Statement, asked: Sign) -> Iterator[Reason]:
+    """Yield why evidence that held by itself is none for this statement of this citizen."""
+    evidence = asked.evidence
+    if evidence is None or evidence.grade is not statement.grade:
+        yield Reason("grade_differs")
+        return
+    if evidence.passkey is None:
+        return
+    name = passkey_id(evidence.passkey.credential_id)
+    own = consent.passkeys.get(name)
+    if name in consent.staff_passkeys:
+        yield Reason("passkey_of_staff")
+    if own is None or own.revoked:
+        yield Reason("passkey_unknown")
+    elif not counts_on(own.sign_count, evidence.passkey.sign_count):
+        yield Reason("passkey_counter")
+    elif not _known_long_enough(consent, statement, own, asked.policy):
+        yield Reason("passkey_too_new")
+
+
+def _known_long_enough(consent: Consent, statement: Statement, own: Held, policy: Policy) -> bool:
+    """Tell whether the passkey may sign what does not wait for a time."""
+    if statement.decision is not Decision.GIVEN or statement.waits_for is Waits.TIME:
+        return True
+    asked = consent.requested
+    return asked is not None and own.since <= asked.asked_at - policy.settles_after
+
+
+def _used(statement: Statement, asked: Sign) -> Iterator[PasskeyUsed]:
+    """Yield how far the passkey has counted, except where a refusal must not lead to a person."""
+    name, signature = _passkey_used(asked), asked.evidence and asked.evidence.passkey
+    if name and signature and statement.citizen_id == asked.citizen_id:
+        yield PasskeyUsed(
+            citizen_id=asked.citizen_id, passkey_id=name, sign_count=signature.sign_count
+        )
 
 
 def _failed(challenge: Challenge, asked: Sign, code: str) -> Rejection:
@@ -227,9 +310,9 @@ def _failed(challenge: Challenge, asked: Sign, code: str) -> Rejection:
     fact = SignatureFailed(
         consent_id=asked.consent_id, challenge_id=asked.challenge_id, reason=code
     )
-    repeated = challenge.overtried and code != "code_wrong"
+    repeated = challenge.overtried and code in DEAD
     left = asked.policy.code_tries_max - challenge.tries_failed - 1
-    detail = str(left) if code == "code_wrong" else ""
+    detail = "" if code in DEAD else str(left)
     reason = Reason(code, detail=detail)
     return Rejection(Kind.REJECTED, code, reasons=[reason], facts=[] if repeated else [fact])
 
@@ -250,19 +333,27 @@ def _decided(consent: Consent, challenge: SignatureAsked, asked: Sign) -> Any:
         "bank_refusal_id": asked.refusals.bank,
         "office_refusal_id": asked.refusals.office,
     }
+    evidence = canonical(asked.evidence).decode()  # of a refusal, to be kept beside its fact
     match statement.decision:
         case Decision.GIVEN:
-            return ConsentGiven(**common, **place, event=asked.event)
+            return ConsentGiven(**common, **place, event=asked.event, evidence=asked.evidence)
         case Decision.CONFIRMED:
-            return ConsentConfirmed(**common, **place, event=asked.event)
+            return ConsentConfirmed(**common, **place, event=asked.event, evidence=asked.evidence)
         case Decision.REFUSED:
             again = asked.at + asked.policy.refusal_holds_for
-            return ConsentRefused(**common, **place, **marks, asking_again_from=again)
+            return ConsentRefused(
+                **common, **place, **marks, asking_again_from=again, evidence=evidence
+            )
         case Decision.WITHDRAWN if consent.refused:
-            return RefusalWithdrawn(**common, **marks)
+            return RefusalWithdrawn(**common, **marks, evidence=evidence)
         case Decision.WITHDRAWN:
             used = consent.places.get("redeemed")
-            return ConsentWithdrawn(**common, **place, used_at=used.position if used else None)
+            return ConsentWithdrawn(
+                **common,
+                **place,
+                used_at=used.position if used else None,
+                evidence=asked.evidence,
+            )
 
 
 def _rejection(consent_id: str, decision: Decision, reasons: list[Reason]) -> Rejection:

@@ -4,10 +4,13 @@ A citizen *refuses*; the rules *reject*. Ids are random or given by the caller a
 personal; a phone lies under the citizen's own key, and can be erased. Times are UTC.
 """
 
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from shared.canonical import digest
 from shared.contracts.consent import Channel, Decision, Statement
+from shared.contracts.evidence import Evidence, Passkey
 from shared.ledger.facts import ERASED, Erased, Vocabulary, fact
 
 # -- the directory: who may ask, for what, where ------------------------------------------------
@@ -95,6 +98,85 @@ class ErasureRejected:
     citizen_id: str
     asked_by: str
     reasons: list[str]
+
+
+# -- passkeys -----------------------------------------------------------------------------------
+
+ENROLMENT = "thuan-enrolment+jcs;v=1"
+"""`typ` of what a code and a device answer for: it can never be taken for a statement."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EnrolmentRequest:
+    """A citizen's wish to sign with a device; its digest is what code and device stand for."""
+
+    typ: str
+    enrolment_id: str
+    citizen_id: str
+    nonce: str
+    issued_at: datetime
+
+    def hash(self) -> str:
+        """Return the SHA-256 of the canonical bytes, hexadecimal."""
+        return digest(self)
+
+
+@fact("passkey.asked.1", tags=("citizen", "enrolment"))
+class PasskeyAsked:
+    """A code bound to this request went to the citizen's phone; the device answers its digest."""
+
+    citizen_id: str
+    enrolment_id: str
+    request: EnrolmentRequest
+    request_hash: str
+    expires_at: datetime
+
+
+@fact("passkey.failed.1", tags=("citizen", "enrolment"))
+class PasskeyFailed:
+    """A try to enrol a passkey did not succeed."""
+
+    citizen_id: str
+    enrolment_id: str
+    reasons: list[str]
+
+
+@fact("passkey.enrolled.1", tags=("citizen", "enrolment", "passkey"))
+class PasskeyEnrolled:
+    """A device signs for the citizen from now on; `passkey` has the bytes that prove it was asked.
+
+    Passkeys say nothing of a person: key and id are chance, made on the device for us alone.
+    """
+
+    citizen_id: str
+    enrolment_id: str
+    passkey_id: str
+    passkey: Passkey
+
+
+@fact("passkey.used.1", tags=("citizen", "passkey"))
+class PasskeyUsed:
+    """A passkey signed something of the citizen's, and counts on from here."""
+
+    citizen_id: str
+    passkey_id: str
+    sign_count: int
+
+
+@fact("passkey.revoked.1", tags=("citizen", "passkey"))
+class PasskeyRevoked:
+    """The citizen took a passkey away: it signs nothing from here on."""
+
+    citizen_id: str
+    passkey_id: str
+
+
+@fact("staff.passkey.marked.1", tags=("clerk", "passkey"))
+class StaffPasskeyMarked:
+    """A passkey is a clerk's own: it signs for no citizen, whoever enrolled it."""
+
+    clerk_id: str
+    passkey_id: str
 
 
 # -- asking -------------------------------------------------------------------------------------
@@ -199,6 +281,7 @@ class ConsentGiven:
     statement: Statement
     statement_hash: str
     event: str
+    evidence: Evidence | None = None
 
 
 @fact(
@@ -207,6 +290,7 @@ class ConsentGiven:
         *("consent", "citizen", "bank", "office", "clerk", "challenge"),
         *("bank_refusal", "office_refusal"),
     ),
+    personal={"consent": ("evidence",)},
 )
 class ConsentRefused:
     """Somebody refused and signed; asking them again is blocked until `asking_again_from`.
@@ -226,11 +310,13 @@ class ConsentRefused:
     asking_again_from: datetime
     bank_refusal_id: str | None = None
     office_refusal_id: str | None = None
+    evidence: str | Erased = ERASED
 
 
 @fact(
     "refusal.withdrawn.1",
     tags=("consent", "citizen", "bank", "challenge", "bank_refusal", "office_refusal"),
+    personal={"consent": ("evidence",)},
 )
 class RefusalWithdrawn:
     """Whoever refused took it back and signed: they may be asked again, as if never asked."""
@@ -243,6 +329,7 @@ class RefusalWithdrawn:
     statement_hash: str
     bank_refusal_id: str | None
     office_refusal_id: str | None
+    evidence: str | Erased = ERASED
 
 
 @fact("consent.confirmed.1", tags=("consent", "citizen", "bank", "office", "clerk", "challenge"))
@@ -258,6 +345,7 @@ class ConsentConfirmed:
     statement: Statement
     statement_hash: str
     event: str
+    evidence: Evidence | None = None
 
 
 @fact("consent.withdrawn.1", tags=("consent", "citizen", "bank", "office", "clerk", "challenge"))
@@ -273,6 +361,7 @@ class ConsentWithdrawn:
     statement: Statement
     statement_hash: str
     used_at: int | None
+    evidence: Evidence | None = None
 
 
 # -- stopping -----------------------------------------------------------------------------------
@@ -395,6 +484,12 @@ VOCABULARY = Vocabulary(
         CitizenRegistered,
         CitizenErased,
         ErasureRejected,
+        PasskeyAsked,
+        PasskeyFailed,
+        PasskeyEnrolled,
+        PasskeyUsed,
+        PasskeyRevoked,
+        StaffPasskeyMarked,
         ConsentRequested,
         RequestRejected,
         NoticeServed,

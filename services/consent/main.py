@@ -28,6 +28,7 @@ from shared.ledger.recorder import Recorder
 from shared.ledger.seal import Seal, create_seal, log_origin
 from shared.ledger.subject_keys import create_subject_keys, open_subject_keys
 from shared.marks import Marks, create_marks
+from shared.passkeys import RelyingParty
 from shared.signing import Signer, load_keys, renew_keys
 from shared.web import Tokens, create_web_app
 
@@ -62,6 +63,7 @@ def create_parts(settings: Settings, accounts: httpx.AsyncClient | None = None) 
         accounts=HttpAccounts(settings.accounts_url, accounts),
         notices=Notices(),
         policy=Policy(),
+        party=RelyingParty(settings.passkey_domain, "Thuận", settings.origins),
         now=now,
         public_url=settings.public_url.rstrip("/"),
     )

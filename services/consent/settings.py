@@ -34,6 +34,12 @@ class Settings(BaseSettings):
     public_url: str = "http://localhost:8001"
     """The address that citizens' links begin with."""
 
+    passkey_domain: str = "localhost"
+    """The domain that passkeys are made for (RP id), such as `thuan.example`; never changed."""
+
+    passkey_origins: tuple[str, ...] = ()
+    """Pages and apps that may ask for a passkey, as JSON; empty: `public_url` alone."""
+
     issuer: str = "consent"
     """The name under which consent events are signed (`iss`)."""
 
@@ -48,6 +54,11 @@ class Settings(BaseSettings):
 
     clock_file: Path | None = None
     """Holds the seconds by which a sandbox's clock is moved."""
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """Return the pages and apps that may ask for a passkey."""
+        return self.passkey_origins or (self.public_url.rstrip("/"),)
 
     @property
     def ledger_address(self) -> str:

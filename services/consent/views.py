@@ -4,7 +4,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from services.consent.consents import KINDS, Consent, Placed, Standing, evolve
+from services.consent.consents import (
+    KINDS,
+    PASSKEY_KINDS,
+    Consent,
+    Passkeys,
+    Placed,
+    Standing,
+    evolve,
+    held,
+)
 from services.consent.facts import (
     BankRegistered,
     CitizenErased,
@@ -74,6 +83,14 @@ async def read_consent_ids(log: Log, citizen_id: str) -> list[str]:
     """Return the consents that a citizen was asked for, in the order of asking."""
     asked = await log.read(about(f"citizen:{citizen_id}", kinds=[ConsentRequested]))
     return [recorded.fact.consent_id for recorded in asked]
+
+
+async def read_passkeys(log: Log, citizen_id: str) -> Passkeys:
+    """Return a citizen's passkeys, those too that were taken away."""
+    passkeys: Passkeys = {}
+    for recorded in await log.read(about(f"citizen:{citizen_id}", kinds=PASSKEY_KINDS)):
+        passkeys = held(passkeys, recorded)
+    return passkeys
 
 
 async def read_by_dispute(log: Log, dispute_id: str) -> str | None:

@@ -6,6 +6,7 @@ padding (RFC 4648 section 5), so that the evidence lives in canonical JSON uncha
 is secret.
 """
 
+import hashlib
 from dataclasses import dataclass, field
 
 from shared.canonical import digest
@@ -13,6 +14,11 @@ from shared.contracts.consent import Grade
 
 WITNESS_STATEMENT = "thuan-witness+jcs;v=1"
 """`typ` of what a witness signs: it can never be taken for a citizen's own statement."""
+
+
+def passkey_id(credential_id: str) -> str:
+    """Return the name by which facts and tags know a credential: 32 hexadecimal digits."""
+    return hashlib.sha256(credential_id.encode()).hexdigest()[:32]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,6 +43,11 @@ class Passkey:
     client_data_json: str
     attestation_object: str
     challenge: str
+
+    @property
+    def id(self) -> str:
+        """Return a short name of the credential id, which may be long: 32 hexadecimal digits."""
+        return passkey_id(self.credential_id)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -122,6 +122,22 @@ REASONS: dict[str, Sentences] = {
         "This text was not shown, so it cannot be answered.",
         "Nội dung này chưa được hiển thị nên không thể trả lời.",
     ),
+    "passkey_of_staff": Sentences(
+        "This device signs for staff, so it signs for no citizen.",
+        "Thiết bị này là của nhân viên nên không ký thay người dân.",
+    ),
+    "passkey_taken": Sentences(
+        "This passkey is another person's.", "Khóa này đã là của người khác."
+    ),
+    "passkey_too_new": Sentences(
+        "This passkey is too new for that.", "Khóa này mới quá, chưa ký được như vậy."
+    ),
+    "enrolment_unknown": Sentences("This was not asked for.", "Không có yêu cầu này."),
+    "enrolment_done": Sentences("This request was used already.", "Yêu cầu này đã dùng rồi."),
+    "grade_differs": Sentences(
+        "The statement says that it is signed in another way.",
+        "Văn bản này phải được ký bằng cách khác.",
+    ),
     "too_many_codes": Sentences(
         "Too many codes were sent. Please wait an hour.", "Đã gửi quá nhiều mã. Hãy chờ một giờ."
     ),

@@ -122,14 +122,14 @@ def stand(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
         "CONSENT_SANDBOX": "true",
         "CONSENT_CLOCK_FILE": str(folder / "clock"),
         "CONSENT_TOKENS": str(tokens.file),
-        "CONSENT_PUBLIC_URL": f"http://127.0.0.1:{port}",
+        "CONSENT_PUBLIC_URL": f"http://localhost:{port}",
     }
     service = Service("consent", port, env, folder)
     service.init()
     with ExitStack() as stack:
         stack.callback(service.stop)
         service.start()
-        base = f"http://127.0.0.1:{port}"
+        base = f"http://localhost:{port}"
         asyncio.run(_register(base, tokens, people))
         client = stack.enter_context(httpx.Client(base_url=base))
         yield Stand(service, tokens, SandboxClock(folder / "clock"), people, client)

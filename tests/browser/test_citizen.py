@@ -175,7 +175,7 @@ def test_a_citizen_agrees_and_withdraws_without_scripts(
         steps[button] = [one for one in watch.pages[before:] if one.startswith("POST")]
     assert [len(one) for one in steps.values()] == [2, 2, 2]  # after opening the link: 3 steps
     assert page.get_by_role("button").count() == 0
-    assert watch.hosts == {f"127.0.0.1:{stand.service.port}"}
+    assert watch.hosts == {f"localhost:{stand.service.port}"}
     assert watch.complaints == []
 
 
@@ -258,7 +258,7 @@ def test_every_page_can_be_heard(
         assert one.evaluate("one => one.labels.length") == 1
         described = (one.get_attribute("aria-describedby") or "").split()
         assert [page.locator(f"#{name}").count() for name in described] == [1] * len(described)
-    assert watch.hosts == {f"127.0.0.1:{stand.service.port}"}
+    assert watch.hosts == {f"localhost:{stand.service.port}"}
     assert [one for one in watch.complaints if "Failed to load resource" not in one] == []
 
 

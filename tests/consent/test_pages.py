@@ -650,6 +650,7 @@ async def with_unsteady_messages(world: World) -> Unsteady:
         folder=world.folder / "consent",
         tokens=world.tokens.file,
         public_url="http://consent",
+        passkey_origins=("https://localhost",),
         sandbox=True,
         clock_file=world.folder / "clock",
     )

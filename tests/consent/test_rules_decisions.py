@@ -21,6 +21,7 @@ from services.consent.facts import (
 from services.consent.policy import Policy
 from services.consent.redemptions import REDEEM, Redeem
 from shared.contracts.consent import Channel, Decision, Grade, Waits
+from shared.contracts.evidence import CodeMatch, Evidence
 from shared.ledger.facts import Recorded
 from tests.support.given import AT, given
 from tests.support.samples import (
@@ -44,9 +45,18 @@ WRONG = SignatureFailed(consent_id="q1", challenge_id="ch1", reason="code_wrong"
 USED_UP = SignatureFailed(consent_id="q1", challenge_id="ch1", reason="code_tries_used")
 
 
+CODE = Evidence(grade=Grade.OTP, code=CodeMatch(challenge_id="ch1"))
+
+
 def press(decision: Decision = Decision.GIVEN, **changes: Any) -> AskSignature:
     """Return a button that was pressed."""
-    whole = AskSignature(challenge_id="ch9", statement=statement(decision), at=AT, policy=Policy())
+    whole = AskSignature(
+        challenge_id="ch9",
+        citizen_id="c1",
+        statement=statement(decision),
+        at=AT,
+        policy=Policy(),
+    )
     return replace(whole, **changes)
 
 
@@ -55,7 +65,9 @@ def sign(**changes: Any) -> Sign:
     whole = Sign(
         consent_id="q1",
         challenge_id="ch1",
-        code_matches=True,
+        citizen_id="c1",
+        evidence=CODE,
+        failure="code_wrong",
         event="jws",
         refusals=MARKS,
         at=AT,
@@ -200,7 +212,7 @@ def test_a_right_code_signs_once(decision: Decision, before: list[Any], kind: ty
     assert isinstance(fact, kind)
     assert fact.statement == challenge.statement  # type: ignore[attr-defined]
     assert given(SIGN, *history, fact).when(sign(challenge_id="ch2")) == []
-    wrong = sign(challenge_id="ch2", code_matches=False)
+    wrong = sign(challenge_id="ch2", evidence=None)
     assert given(SIGN, *history, fact).rejected(wrong) == ["already_decided"]
 
 
@@ -209,7 +221,7 @@ def test_wrong_codes_run_out() -> None:
     history = [QUESTION, SERVED, asked()]
     for number in range(5):
         tried = given(SIGN, *history, *[WRONG] * number)
-        assert tried.rejected(sign(code_matches=False)) == ["code_wrong"]
+        assert tried.rejected(sign(evidence=None)) == ["code_wrong"]
     over = given(SIGN, *history, *[WRONG] * 5)
     assert over.rejected(sign()) == ["code_tries_used"]
     assert len(given(SIGN, *history, *[WRONG] * 4).when(sign())) == 1

@@ -25,6 +25,7 @@ from services.consent import main as consent_main
 from services.consent.policy import Policy
 from services.consent.settings import Settings as ConsentSettings
 from shared.clock import SandboxClock
+from tests.support.authenticator import ORIGIN, RP_ID
 
 MORNING = datetime(2023, 8, 9, 0, 0, tzinfo=UTC)
 """07:00 on 9 August 2023 in Vietnam."""
@@ -96,6 +97,8 @@ class World:
             folder=self.folder / "consent",
             tokens=self.tokens.file,
             public_url="http://consent",
+            passkey_domain=RP_ID,
+            passkey_origins=(ORIGIN,),
             accounts_url="http://accounts",
             sandbox=True,
             clock_file=self.folder / "clock",

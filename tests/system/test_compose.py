@@ -87,7 +87,7 @@ def here(environment: dict[str, str], mapping: dict[str, str]) -> dict[str, str]
         outside = next(
             (value.replace(*pair) for pair in mapping.items() if pair[0] in value), value
         )
-        result[key] = re.sub(r"\$\{[^}]*\}", "http://127.0.0.1:9", outside)
+        result[key] = re.sub(r"\$\{[^}]*\}", "http://localhost:9", outside)
     return result
 
 

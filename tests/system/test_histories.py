@@ -246,6 +246,7 @@ class Model:
         self._people = {one.id for one in people}
         self.erased: set[str] = set()
         self._keyed = set(self._people)  # whoever has a key that no fact erases
+        self._refusals: dict[str, set[str]] = {}  # and what each refused: a key for each
         self._products = {one.id: one for one in (ACCOUNT, SAVINGS, OTHER, POWER)}
 
     # -- the store and the wire ----------------------------------------------------------------
@@ -255,11 +256,13 @@ class Model:
         """Tell whether nothing is about to fail; how stops are lost is in test_disputes.py."""
         return not (self.gone or self.wire_fault or any(self.store_fault.values()))
 
-    def _write(self, service: str, line: Line, effect: Callable[[], None] = lambda: None) -> None:
+    def _write(
+        self, service: str, line: Line, effect: Callable[[], None] = lambda: None, *more: Line
+    ) -> None:
         fault, self.store_fault[service] = self.store_fault[service], None
         if fault == "before":
             raise StoreDown
-        self.lines[service].append(line)
+        self.lines[service] += [line, *more]
         effect()
         if fault == "after":
             raise StoreDown
@@ -366,18 +369,21 @@ class Model:
 
     def erase(self, citizen_id: str) -> Said:
         """Say what comes of erasing a citizen's data."""
-        if citizen_id not in self._keyed:
+        keys = len(self._refusals.get(citizen_id, ())) + (citizen_id in self._keyed)
+        if not keys:
             return Said(200)
         own = [one for one in self.asked.values() if one.body["citizen_id"] == citizen_id]
         if any(self._is_open(one) for one in own):
             self._write("consent", Line("erasure.rejected.1", ("consent_open",)))
             return Said(409, ("consent_open",))
-        self._write("consent", Line("citizen.erased.1"), lambda: self._forget(citizen_id))
+        more = [Line("citizen.erased.1")] * (keys - 1)
+        self._write("consent", Line("citizen.erased.1"), lambda: self._forget(citizen_id), *more)
         return Said(200)
 
     def _forget(self, citizen_id: str) -> None:
         self.erased.add(citizen_id)
         self._keyed.discard(citizen_id)
+        self._refusals.pop(citizen_id, None)
 
     def _is_open(self, one: Asked) -> bool:
         standing = one.standing(self.now)
@@ -432,6 +438,11 @@ class Model:
             return self._not_signed(one, code, failure)
         if reasons := [*self._undecidable(one, code.decision)]:
             return self._no_decision(reasons)
+        if one.given is None and code.decision in {
+            "refused",
+            "withdrawn",
+        }:  # its evidence has a key
+            self._refusals.setdefault(one.body["citizen_id"], set()).add(one.id)
         what = "consent" if code.decision != "withdrawn" or one.given else "refusal"
         self._write("consent", Line(f"{what}.{code.decision}.1"), lambda: self._sign(one, code))
         return Said(200)

@@ -1,12 +1,13 @@
-"""The citizen reads, presses a button, and signs with the code that came to the phone.
+"""The citizen reads, presses a button, and signs with a passkey or the code that came by SMS.
 
-Order of effects in `ask_signature`: first the fact, then the message. Lost in between, the citizen
+Order of effects in `ask_code`: first the fact, then the message. Lost in between, the citizen
 has no code and asks for another; the other way round, a code would be valid that no fact knows.
 """
 
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from services.consent import messages
 from services.consent.application.parts import Parts, new_id, requested
@@ -19,14 +20,23 @@ from services.consent.decisions import (
     Sign,
     unconfirmable,
 )
-from services.consent.facts import NoticeServed
+from services.consent.facts import NoticeServed, SignatureAsked
 from services.consent.notices import Names, Notice
 from services.consent.sms import NotSent
 from services.consent.statements import Draft, consent_event, draft
-from services.consent.views import ConsentView, Phone, read_consent, read_names, read_phone
+from services.consent.views import (
+    ConsentView,
+    Phone,
+    read_consent,
+    read_names,
+    read_passkeys,
+    read_phone,
+)
 from shared.contracts.consent import CONSENT_EVENT, Decision, Grade, Statement
+from shared.contracts.evidence import CodeMatch, Evidence
 from shared.contracts.reasons import Lang
 from shared.errors import Kind, Rejection, Unavailable
+from shared.passkeys import BadPasskey
 
 NONCE_BYTES = 16
 """128 bits of chance in every statement, so that no two have the same digest or code."""
@@ -56,6 +66,16 @@ class Shown:
     def erased(self) -> bool:
         """Tell whether the citizen's data are erased."""
         return self.phone_end is None
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """What is to be signed and how; whether what signs it was known before the question."""
+
+    decision: Decision
+    grade: Grade
+    lang: Lang
+    known_before: bool
 
 
 class Deciding:
@@ -91,36 +111,94 @@ class Deciding:
         phone_end = phone.number[-PHONE_DIGITS_SHOWN:] if phone else None
         return Shown(view, names, notice, phone_end, self._parts.now())
 
-    async def ask_signature(self, consent_id: str, decision: Decision, lang: Lang) -> str:
+    async def ask_code(self, consent_id: str, decision: Decision, lang: Lang) -> str:
         """Fix the statement and send its code to the citizen; returns the challenge's id."""
         view = await self.consent(consent_id)
         names = await read_names(self._parts.log, view.consent)
-        notice = self._parts.notice(view.consent, lang, names)
         phone = await self._parts.phone(view.consent)
-        statement = self._draft(view.consent, decision, notice, phone)
+        known = self._known_before(view.consent, phone.known_since)
+        way = Way(decision, Grade.OTP, lang, known)
+        challenge_id, statement = await self._ask(view.consent, way)
+        await self._send_code(phone, statement, names, of_refusal=bool(view.consent.refused))
+        return challenge_id
+
+    async def ask_passkey(
+        self, consent_id: str, decision: Decision, lang: Lang
+    ) -> tuple[str, dict[str, Any]]:
+        """Fix the statement; returns the challenge's id, and what the device is to be asked.
+
+        Only what was known before the question is asked, if there is any.
+        """
+        view = await self.consent(consent_id)
+        citizen_id = requested(view.consent).citizen_id
+        held = list((await read_passkeys(self._parts.log, citizen_id)).values())
+        live = [one for one in held if not one.revoked]
+        known = [one for one in live if self._known_before(view.consent, one.since)]
+        way = Way(decision, Grade.KEY_UV, lang, bool(known))
+        challenge_id, statement = await self._ask(view.consent, way)
+        digest = bytes.fromhex(statement.hash())
+        asked = [one.latest for one in known or live]
+        return challenge_id, self._parts.party.signing_options(digest, asked)
+
+    async def sign_with_code(self, consent_id: str, challenge_id: str, code: str) -> ConsentView:
+        """Sign with a code; returns the consent as it stands after it, or raises `Rejection`."""
+        view, asked = await self._asked(consent_id, challenge_id)
+        right = self._parts.codes.matches(asked.statement_hash, code)
+        match = CodeMatch(challenge_id=challenge_id)
+        evidence = Evidence(grade=Grade.OTP, code=match) if right else None
+        return await self._sign(view, asked, evidence, "code_wrong")
+
+    async def sign_with_passkey(
+        self, consent_id: str, challenge_id: str, answer: object
+    ) -> ConsentView:
+        """Sign with a device's answer; returns the consent after it, or raises `Rejection`."""
+        view, asked = await self._asked(consent_id, challenge_id)
+        held = await read_passkeys(self._parts.log, requested(view.consent).citizen_id)
+        passkeys = [one.latest for one in held.values() if not one.revoked]
+        evidence, failure = None, ""
+        try:
+            digest = bytes.fromhex(asked.statement_hash)
+            signature = self._parts.party.sign(answer, digest, passkeys)
+            evidence = Evidence(grade=Grade.KEY_UV, passkey=signature)
+        except BadPasskey as bad:
+            failure = bad.code
+        return await self._sign(view, asked, evidence, failure)
+
+    async def _asked(
+        self, consent_id: str, challenge_id: str
+    ) -> tuple[ConsentView, SignatureAsked]:
+        view = await self.consent(consent_id)
+        challenge = view.consent.challenges.get(challenge_id)
+        if challenge is None:
+            raise Rejection(Kind.UNKNOWN, "challenge_unknown")
+        return view, challenge.asked
+
+    async def _ask(self, consent: Consent, way: Way) -> tuple[str, Statement]:
+        """Fix the statement to be signed in this way; returns the challenge's id and it."""
+        names = await read_names(self._parts.log, consent)
+        statement = self._draft(consent, way, self._parts.notice(consent, way.lang, names))
         asked = AskSignature(
             challenge_id=new_id(),
+            citizen_id=requested(consent).citizen_id,
             statement=statement,
             at=statement.issued_at,
             policy=self._parts.policy,
         )
         await self._parts.log.perform(ASK_SIGNATURE, asked)
-        await self._send_code(phone, statement, names, of_refusal=bool(view.consent.refused))
-        return asked.challenge_id
+        return asked.challenge_id, statement
 
-    async def sign(self, consent_id: str, challenge_id: str, code: str) -> ConsentView:
-        """Sign with a code; returns the consent as it stands after it, or raises `Rejection`."""
-        view = await self.consent(consent_id)
-        challenge = view.consent.challenges.get(challenge_id)
-        if challenge is None:
-            raise Rejection(Kind.UNKNOWN, "challenge_unknown")
-        at, statement = self._parts.now(), challenge.asked.statement
+    async def _sign(
+        self, view: ConsentView, challenge: SignatureAsked, evidence: Evidence | None, failure: str
+    ) -> ConsentView:
+        question, at = requested(view.consent), self._parts.now()
         asked = Sign(
-            consent_id=consent_id,
-            challenge_id=challenge_id,
-            code_matches=self._parts.codes.matches(challenge.asked.statement_hash, code),
-            event=self._event(view.consent, statement, at),
-            refusals=self._parts.refusals(requested(view.consent)),
+            consent_id=question.consent_id,
+            citizen_id=question.citizen_id,
+            challenge_id=challenge.challenge_id,
+            evidence=evidence,
+            failure=failure,
+            event=self._event(view.consent, challenge.statement, at) if evidence else "",
+            refusals=self._parts.refusals(question),
             at=at,
             policy=self._parts.policy,
         )
@@ -130,17 +208,19 @@ class Deciding:
             await self._tell_waiting(after)
         return after
 
-    def _draft(
-        self, consent: Consent, decision: Decision, notice: Notice, phone: Phone
-    ) -> Statement:
+    def _known_before(self, consent: Consent, since: datetime) -> bool:
+        """Tell whether something was the citizen's for long enough before the question came."""
+        return since <= requested(consent).asked_at - self._parts.policy.settles_after
+
+    def _draft(self, consent: Consent, way: Way, notice: Notice) -> Statement:
         asked = requested(consent)
-        unnamed = decision is Decision.REFUSED or consent.refused is not None
+        unnamed = way.decision is Decision.REFUSED or consent.refused is not None
         what = Draft(
-            decision=decision,
-            grade=Grade.OTP,
+            decision=way.decision,
+            grade=way.grade,
             notice=notice,
             subject=self._parts.refusals(asked).refuser if unnamed else asked.citizen_id,
-            known_before=phone.known_since <= asked.asked_at - self._parts.policy.settles_after,
+            known_before=way.known_before,
             statement_id=new_id(),
             nonce=secrets.token_urlsafe(NONCE_BYTES),
             at=self._parts.now(),

@@ -24,6 +24,7 @@ from shared.ledger.erasure import Erasure
 from shared.ledger.log import Log
 from shared.ledger.personal import SubjectKeys
 from shared.marks import Marks
+from shared.passkeys import RelyingParty
 from shared.signing import NoKey, Signer
 
 LOOK_ALIKES = str.maketrans({"O": "0", "I": "1", "L": "1"})
@@ -46,6 +47,7 @@ class Parts:
     accounts: Accounts
     notices: Notices
     policy: Policy
+    party: RelyingParty
     now: Callable[[], datetime]
     public_url: str
 

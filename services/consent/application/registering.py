@@ -1,6 +1,7 @@
 """The operator registers who may ask, for what, where, and whom; and erases what is kept of one."""
 
 import asyncio
+from collections.abc import Sequence
 
 from services.consent.application.parts import Parts
 from services.consent.directory import REGISTER, Entry
@@ -25,10 +26,11 @@ class Registering:
         The keys take nothing new from the start, so what is registered meanwhile is not lost. The
         fact comes before the keys go, the keys before the bytes; a start finishes what is left.
         """
-        key_ids = await asyncio.to_thread(self._parts.keys.retire, f"citizen:{citizen_id}")
+        consent_ids = await read_consent_ids(self._parts.log, citizen_id)
+        key_ids = await asyncio.to_thread(self._retire, citizen_id, consent_ids)
         asked = Erase(
             citizen_id=citizen_id,
-            consent_ids=await read_consent_ids(self._parts.log, citizen_id),
+            consent_ids=consent_ids,
             key_ids=key_ids,
             ground=ground,
             asked_by=asked_by,
@@ -37,3 +39,8 @@ class Registering:
         outcome = await self._parts.log.perform(ERASE, asked)
         await asyncio.to_thread(self._parts.erasure.carry_out, key_ids)
         return sorted(outcome.state.erased.values())
+
+    def _retire(self, citizen_id: str, consent_ids: Sequence[str]) -> list[str]:
+        """Retire the citizen's own keys, and those of what they refused."""
+        subjects = [f"citizen:{citizen_id}", *(f"consent:{one}" for one in consent_ids)]
+        return [key_id for one in subjects for key_id in self._parts.keys.retire(one)]

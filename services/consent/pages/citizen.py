@@ -152,7 +152,7 @@ class _Pages:
     async def ask_code(self, link: str, decision: str, lang: Lang) -> Response:
         try:
             consent_id = self._deciding.consent_id(link)
-            challenge_id = await self._deciding.ask_signature(consent_id, _decision(decision), lang)
+            challenge_id = await self._deciding.ask_code(consent_id, _decision(decision), lang)
         except Rejection as no:
             return self._sorry(no, lang, link)
         return _see(f"{link}/sign/{challenge_id}", lang)
@@ -189,7 +189,7 @@ class _Pages:
     async def sign(self, link: str, challenge_id: str, code: str, lang: Lang) -> Response:
         try:
             consent_id = self._deciding.consent_id(link)
-            await self._deciding.sign(consent_id, challenge_id, _digits(code))
+            await self._deciding.sign_with_code(consent_id, challenge_id, _digits(code))
         except Rejection as no:
             if no.code in {"code_wrong", "code_expired", "code_tries_used", "malformed"}:
                 return await self.show_sign(link, challenge_id, lang, no)
