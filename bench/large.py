@@ -36,9 +36,9 @@ def run(facts: int = FACTS, small: int = SMALL, appends: int = APPENDS) -> list[
         stores.create_schema(address)
         with closing(stores.open_recorder(address, system_clock)) as recorder:
             _fill(recorder, small)
-            before = rate_together(stores.open_recorder(address, system_clock), appends)
+            before = rate_together(recorder, appends)
             _fill(recorder, facts)
-            after = rate_together(stores.open_recorder(address, system_clock), appends)
+            after = rate_together(recorder, appends)
         megabytes, rate = _read(address)
     return [
         Row(
