@@ -10,10 +10,10 @@ transaction (group commit), and one that is alone waits for nobody.
 
 import asyncio
 import logging
-import queue
 import threading
+from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
@@ -216,61 +216,80 @@ def _within(query: DCBQuery, recorded: Recorded) -> bool:
     )
 
 
-Waiting = tuple[Append, "Future[Appended | IntegrityError]"]
+Told = asyncio.Future[Appended | IntegrityError]
 
 
 class GroupCommit:
-    """The one thread that commits: takes whatever waits, commits it together, tells each."""
+    """The one thread that commits: takes whatever waits, commits it together, tells each.
+
+    An event loop is woken once for all of a batch: a wake is a system call, and one for each append
+    cost more than the append.
+    """
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
-        self._waiting = queue.Queue[Waiting | None](WAITING_APPENDS_MAX)
+        self._waiting = deque[tuple[Append, Told]]()
+        self._closing = False
+        self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
         self._thread.start()
 
     async def append(self, append: Append) -> Appended | IntegrityError:
         """Return where the append came to lie, or the conflict that kept it out."""
-        future: Future[Appended | IntegrityError] = Future()
+        told: Told = asyncio.get_running_loop().create_future()
+        with self._changed:
+            if len(self._waiting) >= WAITING_APPENDS_MAX:
+                raise Unavailable("overloaded")
+            self._waiting.append((append, told))
+            self._changed.notify()
         try:
-            self._waiting.put_nowait((append, future))
-        except queue.Full:
-            raise Unavailable("overloaded") from None
-        try:
-            return await asyncio.wrap_future(future)
+            return await told
         except Exception as error:
             raise Unavailable("store_unavailable") from error
 
     def close(self) -> None:
         """Commit what waits, then end the thread."""
-        self._waiting.put(None)
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
         self._thread.join()
 
     def _run(self) -> None:
-        while batch := self._next_batch():
+        while taken := self._next_batch():
             # A caller that went away before its turn is left out; from here on it cannot.
-            batch = [item for item in batch if item[1].set_running_or_notify_cancel()]
+            batch = [one for one in taken if not one[1].cancelled()]
             if not batch:
                 continue
-            futures = [future for _, future in batch]
+            waiting = [told for _, told in batch]
             try:
                 outcomes = self._recorder.append_batch([append for append, _ in batch])
             except Exception as error:  # the callers are told; the writer lives on
                 logger.exception("a batch of %d appends was not committed", len(batch))
-                for future in futures:
-                    future.set_exception(error)
+                _tell(waiting, Told.set_exception, [error] * len(batch))
             else:
-                for future, outcome in zip(futures, outcomes, strict=True):
-                    future.set_result(outcome)
+                _tell(waiting, Told.set_result, outcomes)
 
-    def _next_batch(self) -> list[Waiting]:
+    def _next_batch(self) -> list[tuple[Append, Told]]:
         """Wait for one append, then take those behind it; empty when closed."""
-        batch = list[Waiting]()
-        taken = self._waiting.get()
-        while taken is not None:
-            batch.append(taken)
-            if len(batch) == BATCH_APPENDS_MAX or self._waiting.empty():
-                return batch
-            taken = self._waiting.get()
-        if batch:
-            self._waiting.put(None)  # first what waits, then the end
-        return batch
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._closing)
+            size = min(len(self._waiting), BATCH_APPENDS_MAX)
+            return [self._waiting.popleft() for _ in range(size)]
+
+
+def _tell(
+    waiting: Sequence[Told], tell: Callable[[Told, Any], None], outcomes: Sequence[Any]
+) -> None:
+    """Tell each its outcome in its own event loop; one that is closed has nobody left to tell."""
+    by_loop = defaultdict[asyncio.AbstractEventLoop, list[tuple[Told, Any]]](list)
+    for told, outcome in zip(waiting, outcomes, strict=True):
+        by_loop[told.get_loop()].append((told, outcome))
+    for loop, answers in by_loop.items():
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(_tell_here, tell, answers)
+
+
+def _tell_here(tell: Callable[[Told, Any], None], answers: Sequence[tuple[Told, Any]]) -> None:
+    for told, outcome in answers:
+        if not told.done():  # its caller may have gone meanwhile
+            tell(told, outcome)

@@ -3,11 +3,13 @@
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from eventsourcing.dcb.api import DCBEvent
 from eventsourcing.persistence import IntegrityError
 from typing_extensions import override
 
@@ -205,6 +207,51 @@ def test_a_caller_that_goes_away_harms_nobody(tmp_path: Path) -> None:
         ]
 
     play(tmp_path, scenario)
+
+
+def test_a_caller_that_goes_away_during_the_commit_harms_nobody(tmp_path: Path) -> None:
+    """What is being committed cannot be taken back; the others of its batch are told."""
+
+    async def scenario(log: Log, recorder: Watched) -> None:
+        first, second = threading.Event(), threading.Event()
+        recorder.gate = first
+        asks = [asyncio.create_task(log.perform(TAKE, ("s1", "p")))]
+        await asyncio.sleep(0.1)
+        asks += [asyncio.create_task(log.perform(TAKE, (show, "p"))) for show in ("s2", "s3")]
+        await asyncio.sleep(0.1)
+        recorder.gate = second
+        first.set()
+        await asks[0]
+        await asyncio.sleep(0.1)
+        asks[1].cancel()
+        second.set()
+        await asks[2]
+        assert asks[1].cancelled()
+        assert recorder.batches == 2
+        assert await log.head() == 3
+
+    play(tmp_path, scenario)
+
+
+def test_an_event_loop_that_is_closed_harms_nobody(tmp_path: Path) -> None:
+    """Its caller cannot be told any more; those of the next loop are."""
+    sqlite.create_schema(tmp_path / "ledger.db")
+    recorder = Watched(tmp_path / "ledger.db", system_clock)
+    recorder.gate = threading.Event()
+    writer = log_module.GroupCommit(recorder)
+    append = Append([DCBEvent(type="k.1", data=b"{}")])
+
+    async def leave() -> None:
+        gone = asyncio.create_task(writer.append(append))
+        await asyncio.sleep(0.1)
+        gone.cancel()
+
+    with closing(recorder), closing(writer):
+        asyncio.run(leave())
+        recorder.gate.set()
+        outcome = asyncio.run(writer.append(append))
+        assert isinstance(outcome, Appended)
+        assert outcome.position == 2
 
 
 def test_what_waits_together_is_committed_together(tmp_path: Path) -> None:
