@@ -5,11 +5,12 @@ may be shown to anyone: whom a fact concerns is not in it, and only the fact's h
 personal part that is erased leaves its digest, and every proof as it was.
 """
 
-import hashlib
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from hashlib import sha256
 
 VERSION = 2
 
@@ -21,6 +22,9 @@ DIGESTS = struct.Struct(">32s32sB")
 
 DIGEST_BYTES = 32
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+INSTANTS_KEPT = 1_024
+"""All facts of a commit have one time, and what is read in order asks for the same again."""
 
 
 class BadEntry(ValueError):
@@ -53,13 +57,12 @@ def encode(
     `part_digests` are the SHA-256 of its personal parts as they are stored, 255 at most.
     """
     name = kind.encode()
-    stamp = (recorded_at - EPOCH) // timedelta(microseconds=1)
     return b"".join(
         (
-            HEADER.pack(VERSION, position, stamp, len(name)),
+            HEADER.pack(VERSION, position, stamp_of(recorded_at), len(name)),
             name,
             tags_digest(tags),
-            hashlib.sha256(data).digest(),
+            sha256(data).digest(),
             len(part_digests).to_bytes(),
             *part_digests,
         )
@@ -72,7 +75,7 @@ def decode(entry: bytes) -> Entry:
         version, position, stamp, length = HEADER.unpack_from(entry)
         start = HEADER.size + length
         kind = entry[HEADER.size : start].decode()
-        recorded_at = EPOCH + timedelta(microseconds=stamp)
+        recorded_at = instant_of(stamp)
         tags, data, count = DIGESTS.unpack_from(entry, start)
     except (struct.error, UnicodeDecodeError, OverflowError) as error:
         raise BadEntry(str(error)) from error
@@ -82,13 +85,27 @@ def decode(entry: bytes) -> Entry:
     return Entry(position, recorded_at, kind, tags, data, digests_in(parts))
 
 
+@lru_cache(maxsize=INSTANTS_KEPT)
+def stamp_of(instant: datetime) -> int:
+    """Return an instant in microseconds since 1970-01-01 UTC."""
+    return (instant - EPOCH) // timedelta(microseconds=1)
+
+
+@lru_cache(maxsize=INSTANTS_KEPT)
+def instant_of(stamp: int) -> datetime:
+    """Return the instant, in UTC, that `stamp_of` gave; raises `OverflowError` for none."""
+    return EPOCH + timedelta(microseconds=stamp)
+
+
 def digests_in(row: bytes) -> tuple[bytes, ...]:
     """Return the digests that lie in a row, one behind the other."""
+    if not row:  # as for nearly all facts
+        return ()
     starts = range(0, len(row), DIGEST_BYTES)
     return tuple(row[start : start + DIGEST_BYTES] for start in starts)
 
 
 def tags_digest(tags: Sequence[str]) -> bytes:
     """Return the digest of the tags in their order, each behind its length in bytes."""
-    texts = [tag.encode() for tag in tags]
-    return hashlib.sha256(b"".join([len(one).to_bytes(2) + one for one in texts])).digest()
+    row = b"".join([len(text := tag.encode()).to_bytes(2) + text for tag in tags])
+    return sha256(row).digest()

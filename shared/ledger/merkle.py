@@ -4,13 +4,13 @@
 subtrees, which is what tiles keep, and checked with nothing but hashes. Leaves count from 0.
 """
 
-import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 
 HASH_BYTES = 32
 
-EMPTY_ROOT = hashlib.sha256(b"").digest()
+EMPTY_ROOT = sha256(b"").digest()
 """The root of a tree without leaves."""
 
 Node = Callable[[int, int], bytes]
@@ -23,12 +23,12 @@ class BadProof(Exception):
 
 def leaf_hash(entry: bytes) -> bytes:
     """Return the hash of a leaf."""
-    return hashlib.sha256(b"\x00" + entry).digest()
+    return sha256(b"\x00" + entry).digest()
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
     """Return the hash of an inner node."""
-    return hashlib.sha256(b"\x01" + left + right).digest()
+    return sha256(b"\x01" + left + right).digest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ order in which they become visible. The row is never updated: the end is the las
 READ COMMITTED lets the statement after the lock see the commit before it.
 """
 
-import json
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -13,6 +12,7 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
+import msgspec
 import psycopg
 from eventsourcing.dcb.api import DCBAppendCondition, DCBQuery, DCBQueryItem
 from eventsourcing.persistence import IntegrityError
@@ -396,7 +396,7 @@ def _look(
             rows += [_wanted(number, condition.after or 0, item) for item in items]
         elif condition:
             others.append((number, condition))
-    locked = connection.execute("SELECT * FROM look(%s)", [json.dumps(rows)])
+    locked = connection.execute("SELECT * FROM look(%s)", [msgspec.json.encode(rows).decode()])
     asked = [(number, _ask(connection, condition)) for number, condition in others]
     position, recorded_at, frontier, found = _row(locked)
     failing = {*found, *(number for number, cursor in asked if cursor.fetchone())}
@@ -425,7 +425,7 @@ def _insert(connection: Connection, facts: Sequence[StoredFact], end: Head) -> N
             end.recorded_at,
             [one.position for one in facts],
             [one.kind for one in facts],
-            [json.dumps(one.tags) for one in facts],
+            [msgspec.json.encode(one.tags).decode() for one in facts],
             [one.data for one in facts],
             [one.leaf for one in facts],
             [b"".join(one.part_digests) for one in facts],

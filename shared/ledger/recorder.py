@@ -10,9 +10,10 @@ import threading
 from abc import abstractmethod
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
+import msgspec
 from eventsourcing.dcb.api import (
     DCBAppendCondition,
     DCBEvent,
@@ -50,8 +51,7 @@ ERASURE_TAG = "key"
 """A fact with the tag `key:<id>` says that this key, and all that lies under it, must be gone."""
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(msgspec.Struct, frozen=True):
     """What a fact says of one person, encrypted under that person's key, so that it can go."""
 
     key_id: str
@@ -69,9 +69,11 @@ class PersonalEvent(DCBEvent):
     parts: tuple[Part, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class StoredFact:
+class StoredFact(msgspec.Struct, frozen=True, gc=False):
     """A fact as it lies in the store: bytes and place, and the leaf hash made when it came.
+
+    A Struct, like the others that every fact and append makes one of: a frozen dataclass takes ten
+    times as long to make.
 
     `part_digests` stay for ever; `parts` are there where they were asked for (`with_parts`), with
     None for one that is gone.
@@ -90,7 +92,7 @@ class StoredFact:
     def new(cls, position: int, recorded_at: datetime, event: DCBEvent) -> "StoredFact":
         """Return an event in the place that it is given."""
         parts = event.parts if isinstance(event, PersonalEvent) else ()
-        digests = tuple(part.digest() for part in parts)
+        digests = tuple(map(Part.digest, parts))
         entry = entries.encode(
             position, recorded_at, event.type, event.tags, event.data, part_digests=digests
         )
@@ -133,16 +135,14 @@ class Page:
     head: int
 
 
-@dataclass(frozen=True, slots=True)
-class Append:
+class Append(msgspec.Struct, frozen=True):
     """One caller's facts and the condition under which they may enter."""
 
     events: Sequence[DCBEvent]
     condition: DCBAppendCondition | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Appended:
+class Appended(msgspec.Struct, frozen=True):
     """Where an append came to lie: its last position, and the time given to all of its facts."""
 
     position: int
@@ -238,7 +238,7 @@ class Recorder(DCBRecorder):
         asked = [fact.position for fact in facts if fact.part_digests]
         there = self.parts(asked) if asked else {}
         return [
-            replace(
+            msgspec.structs.replace(
                 fact,
                 parts=tuple(
                     there.get((fact.position, number)) for number in range(len(fact.part_digests))

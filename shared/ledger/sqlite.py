@@ -9,7 +9,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import closing, contextmanager, suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from eventsourcing.dcb.api import DCBAppendCondition, DCBQuery
 from eventsourcing.persistence import IntegrityError
 from typing_extensions import override
 
-from shared.ledger.entries import EPOCH, digests_in
+from shared.ledger.entries import digests_in, instant_of, stamp_of
 from shared.ledger.merkle import Frontier
 from shared.ledger.recorder import (
     SCHEMA_VERSION,
@@ -166,7 +166,7 @@ class SQLiteRecorder(Recorder):
         with self._reading:
             (position,) = self._reader.execute(
                 "SELECT coalesce(max(position), 0) FROM commits WHERE recorded_at <= ?",
-                [_stamp(instant)],
+                [stamp_of(instant)],
             ).fetchone()
         return int(position)
 
@@ -219,7 +219,7 @@ class SQLiteRecorder(Recorder):
 
     def _insert(self, facts: Sequence[StoredFact], end: Head) -> None:
         assert end.recorded_at is not None
-        stamp = _stamp(end.recorded_at)
+        stamp = stamp_of(end.recorded_at)
         self._writer.executemany(
             "INSERT INTO facts VALUES (?, ?, ?, ?, ?, ?, ?)",
             [(one.position, stamp, *_columns(one)) for one in facts],
@@ -277,30 +277,23 @@ def _end(connection: sqlite3.Connection) -> Head:
     row = connection.execute(
         "SELECT position, recorded_at, frontier FROM commits ORDER BY position DESC LIMIT 1"
     ).fetchone()
-    return Head(Frontier.unpack(row[0], row[2]), _instant(row[1])) if row else Head()
+    return Head(Frontier.unpack(row[0], row[2]), instant_of(row[1])) if row else Head()
 
 
 def _stored(row: tuple[Any, ...]) -> StoredFact:
     position, stamp, kind, tags, data, leaf, parts = row
-    digests = digests_in(parts)
-    tags = msgspec.json.decode(tags)
-    return StoredFact(position, _instant(stamp), kind, tags, data, leaf, digests)
+    instant, named = instant_of(stamp), msgspec.json.decode(tags)
+    return StoredFact(position, instant, kind, named, data, leaf, digests_in(parts))
 
 
 def _columns(fact: StoredFact) -> tuple[Any, ...]:
-    return fact.kind, _tags(fact.tags), fact.data, fact.leaf, b"".join(fact.part_digests)
-
-
-def _tags(tags: Sequence[str]) -> str:
-    return json.dumps(tags, ensure_ascii=False)
-
-
-def _stamp(instant: datetime) -> int:
-    return (instant - EPOCH) // timedelta(microseconds=1)
-
-
-def _instant(stamp: int) -> datetime:
-    return EPOCH + timedelta(microseconds=stamp)
+    return (
+        fact.kind,
+        msgspec.json.encode(fact.tags).decode(),
+        fact.data,
+        fact.leaf,
+        b"".join(fact.part_digests),
+    )
 
 
 def _statements(script: str) -> list[str]:
