@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
-from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -221,43 +220,47 @@ def _append() -> Append:
     return Append([event], DCBAppendCondition(DCBQuery(items=[DCBQueryItem(tags=[tag])])))
 
 
+def _shares(appends: int, clients: int) -> list[list[Append]]:
+    """Return each client's appends, made before the clock starts."""
+    return [[_append() for _ in range(max(1, appends // clients))] for _ in range(clients)]
+
+
 def rate_together(recorder: Recorder, appends: int) -> float:
     """Return appends a second by clients that wait at the same time."""
-    share = max(1, appends // CLIENTS)
+    shares = _shares(appends, CLIENTS)
 
     async def clients() -> float:
         writer = GroupCommit(recorder)
 
-        async def client() -> None:
-            for _ in range(share):
-                outcome = await writer.append(_append())
+        async def client(share: Sequence[Append]) -> None:
+            for append in share:
+                outcome = await writer.append(append)
                 assert isinstance(outcome, Appended)
 
         started = time.perf_counter()
-        await asyncio.gather(*(client() for _ in range(CLIENTS)))
+        await asyncio.gather(*(client(share) for share in shares))
         seconds = time.perf_counter() - started
         writer.close()
-        return share * CLIENTS / seconds
+        return len(shares[0]) * CLIENTS / seconds
 
     return asyncio.run(clients())
 
 
 def _rate_in_threads(recorder: DCBRecorder, appends: int, *, threads: int) -> float:
-    share = max(1, appends // threads)
+    shares = _shares(appends, threads)
 
-    def client() -> None:
-        for _ in range(share):
-            append = _append()
+    def client(share: Sequence[Append]) -> None:
+        for append in share:
             recorder.append(append.events, append.condition)
 
     def clients() -> None:
-        working = [threading.Thread(target=client) for _ in range(threads)]
+        working = [threading.Thread(target=client, args=[share]) for share in shares]
         for thread in working:
             thread.start()
         for thread in working:
             thread.join()
 
-    return share * threads / _seconds(clients)
+    return len(shares[0]) * threads / _seconds(clients)
 
 
 def _alone(recorder: Recorder) -> Callable[[], object]:
@@ -298,18 +301,19 @@ class Unproved(SQLiteRecorder):
     def _place(
         self, batch: Sequence[Append], head: Head, failing: Sequence[bool]
     ) -> tuple[list[Appended | IntegrityError], list[StoredFact], Head]:
-        recorded_at, size = datetime.now(UTC), head.position
+        recorded_at, position = self._time_after(head.recorded_at), head.position
         outcomes, entering = list[Appended | IntegrityError](), Entering()
         for append, fails in zip(batch, failing, strict=True):
             assert append.condition
             assert not fails
             assert not entering.fail(append.condition)
-            (one,) = append.events
-            size += 1
-            fact = StoredFact(size, recorded_at, one.type, one.tags, one.data, bytes(32))
-            entering.add([fact])
-            outcomes.append(Appended(size, recorded_at))
-        tree = Frontier(size, (bytes(32),) * size.bit_count())
+            for one in append.events:
+                position += 1
+                entering.add(
+                    StoredFact(position, recorded_at, one.type, one.tags, one.data, bytes(32))
+                )
+            outcomes.append(Appended(position, recorded_at))
+        tree = Frontier(position, (bytes(32),) * position.bit_count())
         return outcomes, entering.facts, Head(tree, recorded_at)
 
 

@@ -10,11 +10,10 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
-from typing import Any
 
 import msgspec
 import psycopg
-from eventsourcing.dcb.api import DCBAppendCondition, DCBQuery, DCBQueryItem
+from eventsourcing.dcb.api import DCBAppendCondition, DCBQuery
 from eventsourcing.persistence import IntegrityError
 from psycopg import sql
 from psycopg.rows import TupleRow
@@ -34,7 +33,7 @@ from shared.ledger.recorder import (
     SchemaMissing,
     StoredFact,
 )
-from shared.ledger.selection import as_of_head, matching, matching_positions
+from shared.ledger.selection import as_of_head, matching, matching_positions, wanted
 
 Connection = psycopg.Connection[TupleRow]
 
@@ -385,18 +384,9 @@ def _head(row: TupleRow | None) -> Head:
 def _look(
     connection: Connection, conditions: Sequence[DCBAppendCondition | None]
 ) -> tuple[Head, list[bool]]:
-    """Lock the log; return its end, and of each condition whether it fails.
-
-    Conditions that name tags, as rules' do, are asked about all at once.
-    """
-    rows, others = list[dict[str, Any]](), list[tuple[int, DCBAppendCondition]]()
-    for number, condition in enumerate(conditions):
-        items = condition.fail_if_events_match.items if condition else None
-        if condition and items and all(item.tags for item in items):
-            rows += [_wanted(number, condition.after or 0, item) for item in items]
-        elif condition:
-            others.append((number, condition))
-    locked = connection.execute("SELECT * FROM look(%s)", [msgspec.json.encode(rows).decode()])
+    """Lock the log; return its end, and of each condition whether it fails."""
+    rows, others = wanted(conditions)
+    locked = connection.execute("SELECT * FROM look(%s)", [rows])
     asked = [(number, _ask(connection, condition)) for number, condition in others]
     position, recorded_at, frontier, found = _row(locked)
     failing = {*found, *(number for number, cursor in asked if cursor.fetchone())}
@@ -408,12 +398,6 @@ def _ask(connection: Connection, condition: DCBAppendCondition) -> psycopg.Curso
     query, after = condition.fail_if_events_match, condition.after or 0
     positions, parameters = matching_positions(query, after, "%s")
     return connection.execute(f"{positions} LIMIT 1", parameters)
-
-
-def _wanted(number: int, after: int, item: DCBQueryItem) -> dict[str, Any]:
-    tag, *others = item.tags
-    kinds = item.types or None
-    return {"number": number, "after": after, "tag": tag, "others": others, "kinds": kinds}
 
 
 def _insert(connection: Connection, facts: Sequence[StoredFact], end: Head) -> None:

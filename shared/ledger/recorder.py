@@ -296,9 +296,9 @@ class Recorder(DCBRecorder):
             if append.condition and (fails or entering.fail(append.condition)):
                 outcomes.append(IntegrityError(append.condition))
                 continue
-            placed = enumerate(append.events, start=position + 1)
-            entering.add([StoredFact.new(at, recorded_at, event) for at, event in placed])
-            position += len(append.events)
+            for event in append.events:
+                position += 1
+                entering.add(StoredFact.new(position, recorded_at, event))
             outcomes.append(Appended(position, recorded_at))
         tree = head.tree.extended(fact.leaf for fact in entering.facts)
         return outcomes, entering.facts, Head(tree, recorded_at)
@@ -325,12 +325,11 @@ class Entering:
         self.facts = list[StoredFact]()
         self._by_tag = defaultdict[str, list[StoredFact]](list)
 
-    def add(self, facts: Sequence[StoredFact]) -> None:
-        """Take in the facts of one append."""
-        self.facts += facts
-        for fact in facts:
-            for tag in fact.tags:
-                self._by_tag[tag].append(fact)
+    def add(self, fact: StoredFact) -> None:
+        """Take in the next fact."""
+        self.facts.append(fact)
+        for tag in fact.tags:
+            self._by_tag[tag].append(fact)
 
     def fail(self, condition: DCBAppendCondition) -> bool:
         """Tell whether any of the facts matches, as the library defines it."""

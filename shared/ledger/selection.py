@@ -1,11 +1,13 @@
-"""How both SQL stores pick facts: an SQL condition for a DCB query.
+"""How both SQL stores pick facts: an SQL condition for a DCB query, and many conditions at once.
 
 Both keep `facts(position, kind, …)` and `fact_tags(tag, position, kind)`.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
-from eventsourcing.dcb.api import DCBQuery
+import msgspec
+from eventsourcing.dcb.api import DCBAppendCondition, DCBQuery
 
 
 def matching(query: DCBQuery | None, after: int, mark: str) -> tuple[str, list[Any]]:
@@ -49,6 +51,36 @@ def matching_positions(query: DCBQuery, after: int, mark: str) -> tuple[str, lis
     if not arms:
         return f"SELECT position FROM facts WHERE position > {mark}", [after]
     return " UNION ".join(arms), parameters
+
+
+class _Wanted(msgspec.Struct, omit_defaults=True):
+    number: int
+    after: int
+    tag: str
+    others: list[str] = []
+    kinds: list[str] | None = None
+
+
+def wanted(
+    conditions: Sequence[DCBAppendCondition | None],
+) -> tuple[str, list[tuple[int, DCBAppendCondition]]]:
+    """Return what the conditions that name tags, as rules' do, ask for; and the others, numbered.
+
+    The first is JSON for one statement: for each query item `number` (the condition's), `after`,
+    `tag`, and where there are any `others` (more tags) and `kinds`.
+    """
+    rows, others = list[_Wanted](), list[tuple[int, DCBAppendCondition]]()
+    for number, condition in enumerate(conditions):
+        if condition is None:
+            continue
+        items, after = condition.fail_if_events_match.items, condition.after or 0
+        if items and all(item.tags for item in items):
+            for item in items:
+                tag, *more = item.tags
+                rows.append(_Wanted(number, after, tag, more, item.types or None))
+        else:
+            others.append((number, condition))
+    return msgspec.json.encode(rows).decode(), others
 
 
 def as_of_head(head: int, as_of: int | None) -> int:
