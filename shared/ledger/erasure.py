@@ -5,13 +5,15 @@ an old backup of the keys, goes when the service starts: `again`.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from eventsourcing.dcb.api import DCBQuery, DCBQueryItem
 
 from shared.ledger.facts import Vocabulary
 from shared.ledger.personal import SubjectKeys
 from shared.ledger.recorder import ERASURE_TAG, PAGE_FACTS_MAX, Recorder, StoredFact
+
+PREFIX = f"{ERASURE_TAG}:"
 
 logger = logging.getLogger(__name__)
 
@@ -52,11 +54,11 @@ class Erasure:
             return
         query, after = DCBQuery(items=[DCBQueryItem(types=kinds, tags=[])]), 0
         while facts := self._eraser.page(query, after=after, limit=PAGE_FACTS_MAX).facts:
-            self.carry_out([key_id for fact in facts for key_id in erased_keys(fact)])
+            self.carry_out(erased_keys(facts))
             after = facts[-1].position
 
 
-def erased_keys(fact: StoredFact) -> list[str]:
-    """Return the ids of the keys that a fact erases: none, for nearly all."""
-    prefix = f"{ERASURE_TAG}:"
-    return [tag.removeprefix(prefix) for tag in fact.tags if tag.startswith(prefix)]
+def erased_keys(facts: Iterable[StoredFact]) -> list[str]:
+    """Return the ids of the keys that facts erase, as very few do."""
+    tags = [tag for fact in facts for tag in fact.tags if tag.startswith(PREFIX)]
+    return [tag.removeprefix(PREFIX) for tag in tags]

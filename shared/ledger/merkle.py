@@ -31,6 +31,14 @@ def node_hash(left: bytes, right: bytes) -> bytes:
     return sha256(b"\x01" + left + right).digest()
 
 
+def complete_root(hashes: Sequence[bytes]) -> bytes:
+    """Return the root over hashes whose number is a power of two, joined level by level."""
+    while len(hashes) > 1:
+        pairs = zip(hashes[::2], hashes[1::2], strict=True)
+        hashes = [sha256(b"\x01" + left + right).digest() for left, right in pairs]
+    return hashes[0]
+
+
 @dataclass(frozen=True, slots=True)
 class Frontier:
     """The complete subtrees that a tree of `size` leaves falls into, the largest first."""

@@ -6,14 +6,14 @@ tiles, which older checkpoints need, go once the full one is there and holds the
 
 import os
 import shutil
-import struct
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from shared.ledger.merkle import HASH_BYTES, Frontier, frontier_at, leaf_hash, node_hash
+from shared.ledger.merkle import HASH_BYTES, Frontier, complete_root, frontier_at, leaf_hash
 
 LEVEL_BITS = 8
 WIDTH = 1 << LEVEL_BITS
@@ -51,7 +51,7 @@ def tiles_of(count: int) -> Iterator[tuple[int, int]]:
 
 def pack_entries(entries: Sequence[bytes]) -> bytes:
     """Return entries as a tile keeps them, each behind its length."""
-    return b"".join(struct.pack(">H", len(entry)) + entry for entry in entries)
+    return b"".join([len(entry).to_bytes(2) + entry for entry in entries])
 
 
 def unpack_entries(packed: bytes, path: str) -> list[bytes]:
@@ -64,6 +64,22 @@ def unpack_entries(packed: bytes, path: str) -> list[bytes]:
     if at != len(packed):
         raise BadTile(f"{path} is cut within an entry")
     return entries
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A tile of entries as it is published, of which a tree needs the first `width`."""
+
+    path: str
+    packed: bytes
+    width: int
+
+    def entries(self) -> list[bytes]:
+        """Return the entries; raises `BadTile`."""
+        entries = unpack_entries(self.packed, self.path)
+        if len(entries) not in {self.width, WIDTH}:
+            raise BadTile(f"{self.path} holds {len(entries)} entries, not {self.width}")
+        return entries[: self.width]
 
 
 class Tiles:
@@ -82,9 +98,7 @@ class Tiles:
         joined = hashes[start : start + (1 << height)]
         if len(joined) != 1 << height:
             raise BadTile(f"a tree of {self._size} has no node {level}/{index}")
-        while len(joined) > 1:
-            joined = [node_hash(*pair) for pair in zip(joined[::2], joined[1::2], strict=True)]
-        return joined[0]
+        return complete_root(joined)
 
     def tile(self, level: int, index: int) -> list[bytes]:
         """Return the hashes of a tile; raises `BadTile`."""
@@ -99,12 +113,12 @@ class Tiles:
 
     def entries(self, index: int) -> list[bytes]:
         """Return the entries of a tile; raises `BadTile`."""
+        return self.bundle(index).entries()
+
+    def bundle(self, index: int) -> "Bundle":
+        """Return a tile of entries as it is published; raises `BadTile`."""
         width = self._width(0, index)
-        path, packed = self._file(ENTRIES, index, width)
-        entries = unpack_entries(packed, path)
-        if len(entries) not in {width, WIDTH}:
-            raise BadTile(f"{path} holds {len(entries)} entries, not {width}")
-        return entries[:width]
+        return Bundle(*self._file(ENTRIES, index, width), width)
 
     def frontier(self, size: int | None = None) -> Frontier:
         """Return the frontier of the first `size` leaves (all of them); raises `BadTile`."""
@@ -206,7 +220,7 @@ class PublicFolder:
             tile = hashes[index * WIDTH : index * WIDTH + width]
             self._publish_tile(level, first + index, width, b"".join(tile))
             if width == WIDTH:
-                above.append(Frontier().extended(tile).root())
+                above.append(complete_root(tile))
         return above
 
 

@@ -3,23 +3,36 @@
 Needs no service and trusts none: signatures, every tile, every entry in its place and time, the
 root, and, given the facts, that each is the one in its entry, and that a personal part is missing
 only where a fact erased it. It stops at the first position that is wrong and says how. Nothing is
-held in memory but one tile a level, and the keys of what is erased.
+held in memory but one tile a level with its facts, and the keys of what is erased.
+
+A tile is compared as a whole with what its facts make; only where that differs is it looked at one
+position after the other.
 """
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice, zip_longest
 
 from shared.ledger.entries import BadEntry, Entry, decode, tags_digest
 from shared.ledger.erasure import erased_keys
 from shared.ledger.integrator import CHECKPOINT_PATH, WITNESSED_PATH
-from shared.ledger.merkle import Frontier, leaf_hash
+from shared.ledger.merkle import Frontier, complete_root, leaf_hash
 from shared.ledger.notes import BadNote, Note, VerifierKey, opened, signers
 from shared.ledger.personal import keys_of
 from shared.ledger.policy import NO_QUORUM, Policy
 from shared.ledger.recorder import StoredFact
-from shared.ledger.tiles import LEVEL_BITS, WIDTH, BadTile, Fetch, Tiles, tile_path, tiles_of
+from shared.ledger.tiles import (
+    LEVEL_BITS,
+    WIDTH,
+    BadTile,
+    Fetch,
+    Tiles,
+    pack_entries,
+    tile_path,
+    tiles_of,
+)
 
 Progress = Callable[[int, int], None]
 """Told how many positions are checked, and of how many."""
@@ -63,26 +76,15 @@ def verify(
     With a policy it is the witnessed checkpoint that counts, and its quorum is checked.
     """
     verified = _checkpoint(fetch, origin, keys, policy or Policy(quorum=NO_QUORUM))
-    tiles = Tiles(fetch, verified.size)
-    rebuilt, held = _Rebuilt(tiles), None if facts is None else iter(facts)
-    parts = _Parts()
-    before = datetime.min.replace(tzinfo=UTC)
-    for index, _ in tiles_of(verified.size):
-        bundle = _bundle(tiles, index)
-        rebuilt.add(index, [leaf_hash(entry) for entry in bundle])
-        for position, entry in enumerate(bundle, start=index * WIDTH + 1):
-            fact = None if held is None else next(held, None)
-            recorded_at = _recorded_at(entry, fact, position, held=held is not None)
-            if recorded_at < before:
-                raise Wrong("recorded before the one in front of it", position)
-            before, verified.entries = recorded_at, position
-            if fact:
-                parts.look(fact)
-        verified.facts = 0 if held is None else verified.entries
+    walk = _Walk(Tiles(fetch, verified.size), facts)
+    for index, width in tiles_of(verified.size):
+        walk.check(index)
+        verified.entries += width
+        verified.facts += 0 if facts is None else width
         progress(verified.entries, verified.size)
-    if rebuilt.root() != verified.root:
+    if walk.rebuilt.root() != verified.root:
         raise Wrong("the entries do not lead to the signed root")
-    verified.parts_kept, verified.parts_erased = parts.counted(held or iter(()))
+    verified.parts_kept, verified.parts_erased = walk.parts_counted()
     return verified
 
 
@@ -101,11 +103,63 @@ def _checkpoint(fetch: Fetch, origin: str, keys: Sequence[VerifierKey], policy: 
     return Verified(origin, checkpoint.size, checkpoint.root, signed_by, cosigned_by)
 
 
-def _bundle(tiles: Tiles, index: int) -> list[bytes]:
-    try:
-        return tiles.entries(index)
-    except BadTile as error:
-        raise Wrong(str(error), index * WIDTH + 1) from error
+class _Walk:
+    """Goes through the log tile by tile: entries, and the facts where they are held."""
+
+    def __init__(self, tiles: Tiles, facts: Iterable[StoredFact] | None) -> None:
+        self._tiles = tiles
+        self._held = None if facts is None else iter(facts)
+        self._before = datetime.min.replace(tzinfo=UTC)
+        self._parts = _Parts()
+        self.rebuilt = _Rebuilt(tiles)
+
+    def check(self, index: int) -> None:
+        """Check the next tile of entries; raises `Wrong` at the first position that is."""
+        first = index * WIDTH + 1
+        try:
+            bundle = self._tiles.bundle(index)
+            facts = None if self._held is None else list(islice(self._held, bundle.width))
+            made = _made_of(facts or (), first)
+            same = len(made) == bundle.width and pack_entries(made) == bundle.packed
+            entries = made if same else bundle.entries()
+        except BadTile as error:
+            raise Wrong(str(error), first) from error
+        self.rebuilt.add(index, [leaf_hash(entry) for entry in entries])
+        if facts and same and self._in_order([fact.recorded_at for fact in facts]):
+            self._parts.look(facts)
+        else:
+            self._one_by_one(entries, facts, first)
+
+    def parts_counted(self) -> tuple[int, int]:
+        """Return how many parts are kept and erased; raises `Wrong` for one that nothing erased."""
+        return self._parts.counted(self._held or ())
+
+    def _in_order(self, times: Sequence[datetime]) -> bool:
+        """Tell whether no time is before the one in front of it, and if so keep the last."""
+        ordered = [self._before, *times]
+        if ordered != sorted(ordered):
+            return False
+        self._before = ordered[-1]
+        return True
+
+    def _one_by_one(
+        self, entries: Sequence[bytes], facts: Sequence[StoredFact] | None, first: int
+    ) -> None:
+        pairs = zip_longest(entries, facts or ())
+        for position, (entry, fact) in enumerate(pairs, start=first):
+            recorded_at = _recorded_at(entry, fact, position, held=facts is not None)
+            if recorded_at < self._before:
+                raise Wrong("recorded before the one in front of it", position)
+            self._before = recorded_at
+            if fact:
+                self._parts.look([fact])
+
+
+def _made_of(facts: Sequence[StoredFact], first: int) -> list[bytes]:
+    """Return the entries that facts make; none unless all are in their places."""
+    if [fact.position for fact in facts] != list(range(first, first + len(facts))):
+        return []
+    return [fact.entry() for fact in facts]
 
 
 def _recorded_at(entry: bytes, fact: StoredFact | None, position: int, *, held: bool) -> datetime:
@@ -154,13 +208,16 @@ class _Parts:
         self._gone_first = dict[str, int]()  # by key: the first position where a part is gone
         self._erased = set[str]()
 
-    def look(self, fact: StoredFact) -> None:
-        """Take in a fact; raises `Wrong` where a part is not the one that was sealed."""
-        self._erased.update(erased_keys(fact))
+    def look(self, facts: Sequence[StoredFact]) -> None:
+        """Take in facts; raises `Wrong` where a part is not the one that was sealed."""
+        self._erased.update(erased_keys(facts))
+        for fact in facts:
+            if fact.parts:
+                self._look(fact)
+
+    def _look(self, fact: StoredFact) -> None:
         if fact.changed_parts():
             raise Wrong("a personal part differs from what was sealed", fact.position)
-        if not fact.parts:
-            return
         key_ids = keys_of(fact.data)
         if len(key_ids) != len(fact.parts):
             raise Wrong("the fact does not name the keys of its personal parts", fact.position)
@@ -171,10 +228,9 @@ class _Parts:
                 self._gone += 1
                 self._gone_first.setdefault(key_id, fact.position)
 
-    def counted(self, later: Iterator[StoredFact]) -> tuple[int, int]:
+    def counted(self, later: Iterable[StoredFact]) -> tuple[int, int]:
         """Return how many are kept and erased; raises `Wrong` for one that nothing erased."""
-        for fact in later:
-            self._erased.update(erased_keys(fact))
+        self._erased.update(erased_keys(later))
         for key_id, position in self._gone_first.items():
             if key_id not in self._erased:
                 raise Wrong("a personal part is missing, and no fact erases it", position)
@@ -188,26 +244,31 @@ class _Rebuilt:
         self._tiles = tiles
         self._above = list[list[bytes]]()  # by level from 1: the hashes of the tile under way
         self._done = list[int]()  # by level from 1: the tiles before it
-        self._frontier = Frontier()
+        self._full, self._rest = Frontier(), Frontier()  # over full tiles, and behind them
 
-    def add(self, index: int, leaves: Sequence[bytes]) -> None:
+    def add(self, index: int, leaves: list[bytes]) -> None:
         """Take a tile of leaves; raises `Wrong` where the published hash is another."""
         first = index * WIDTH + 1
         published = self._published(0, index, first)
-        for position, pair in enumerate(zip(leaves, published, strict=True), start=first):
-            if pair[0] != pair[1]:
-                raise Wrong("the entry is not what its published hash says", position)
-        self._frontier = self._frontier.extended(leaves)
+        if leaves != published:
+            pairs = enumerate(zip(leaves, published, strict=True), start=first)
+            position = next(at for at, (made, said) in pairs if made != said)
+            raise Wrong("the entry is not what its published hash says", position)
         self._tiles.forget()
-        if len(leaves) == WIDTH:
-            self._climb(1, Frontier().extended(leaves).root())
+        if len(leaves) < WIDTH:
+            self._rest = Frontier().extended(leaves)
+            return
+        joined = complete_root(leaves)
+        self._full = self._full.extended([joined])
+        self._climb(1, joined)
 
     def root(self) -> bytes:
         """Return the root, once the partial tiles above the entries are compared too."""
         for level, hashes in enumerate(self._above, start=1):
             if hashes:
                 self._compare(level, hashes)
-        return self._frontier.root()
+        size = self._full.size * WIDTH + self._rest.size
+        return Frontier(size, (*self._full.hashes, *self._rest.hashes)).root()
 
     def _climb(self, level: int, joined: bytes) -> None:
         if level > len(self._above):
@@ -219,7 +280,7 @@ class _Rebuilt:
             self._compare(level, hashes)
             self._above[level - 1] = []
             self._done[level - 1] += 1
-            self._climb(level + 1, Frontier().extended(hashes).root())
+            self._climb(level + 1, complete_root(hashes))
 
     def _compare(self, level: int, hashes: Sequence[bytes]) -> None:
         index = self._done[level - 1]

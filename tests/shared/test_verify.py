@@ -3,16 +3,22 @@
 import shutil
 import sqlite3
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from msgspec import structs
 
 from shared.clock import system_clock
 from shared.ledger import __main__ as command
 from shared.ledger.notes import Checkpoint, Note
+from shared.ledger.recorder import StoredFact
 from shared.ledger.tiles import pack_entries, unpack_entries
+from shared.ledger.verify import Verified, Wrong, verify
 from tests.shared.conftest import Told
 from tests.support.sealed import KEY, LATER_KEY, Sealed, a_log, unguarded
 
@@ -98,6 +104,44 @@ def test_a_changed_fact_is_located(
     code, document = told(log.root)
     assert (code, document["right"], document["position"]) == (1, False, position)
     assert how in document["how"]
+
+
+CHANGES: dict[str, Callable[[StoredFact], StoredFact | None]] = {
+    "data": lambda fact: structs.replace(fact, data=b"[]"),
+    "tags": lambda fact: structs.replace(fact, tags=["a:2"]),
+    "kind": lambda fact: structs.replace(fact, kind="k.2"),
+    "earlier": lambda fact: structs.replace(fact, recorded_at=fact.recorded_at - timedelta(days=1)),
+    "position": lambda fact: structs.replace(fact, position=fact.position + 1),
+    "gone": lambda fact: None,
+}
+
+
+@given(changes=st.dictionaries(st.integers(1, SIZE), st.sampled_from(sorted(CHANGES)), max_size=3))
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30, deadline=None
+)
+def test_a_tile_at_once_says_what_one_position_after_the_other_says(
+    log: Sealed, monkeypatch: pytest.MonkeyPatch, changes: dict[int, str]
+) -> None:
+    """Whatever is changed: whole tiles are told wrong at the same position, in the same words."""
+    facts = [
+        CHANGES[changes[fact.position]](fact) if fact.position in changes else fact
+        for fact in log.recorder.page().facts
+    ]
+
+    def told() -> Verified | tuple[str, int | None]:
+        there = [fact for fact in facts if fact]
+        try:
+            return verify(log.folder.fetch, KEY.name, [KEY.verifier], facts=there)
+        except Wrong as wrong:
+            return wrong.how, wrong.position
+
+    at_once = told()
+    with monkeypatch.context() as patch:
+        patch.setattr("shared.ledger.verify._made_of", lambda *_: [])
+        assert told() == at_once
+    position = None if isinstance(at_once, Verified) else at_once[1]
+    assert position == min(changes, default=None)
 
 
 def flip(log: Sealed, path: str, at: int) -> None:
@@ -187,6 +231,29 @@ def test_time_that_goes_back_is_found(log: Sealed, told: Told, tmp_path: Path) -
         code, document = told(made.folder.root)
     assert (code, document["position"]) == (1, 10)
     assert "recorded before" in document["how"]
+
+
+@pytest.mark.parametrize("position", [10, 257])
+def test_time_that_goes_back_in_the_facts_too_is_found(
+    log: Sealed, told: Told, position: int
+) -> None:
+    """Facts and tiles that agree are not right either when their times are out of order."""
+    unguarded(log, f"UPDATE facts SET recorded_at = 0 WHERE position = {position}")
+    shutil.rmtree(log.folder.root / "tile")
+    root = log.folder.grow(0, [fact.entry() for fact in log.recorder.page().facts]).root()
+    body = Checkpoint(KEY.name, SIZE, root).body()
+    log.folder.publish("checkpoint", Note(body, (KEY.sign(body, system_clock()),)).text().encode())
+    code, document = told(log.root)
+    assert (code, document["position"]) == (1, position)
+    assert "recorded before" in document["how"]
+
+
+def test_facts_and_entries_cut_alike_are_found(log: Sealed, told: Told) -> None:
+    """A tile that lacks the same entries as the store lacks facts is too short all the same."""
+    path = "tile/entries/002.p/88"
+    log.folder.publish(path, pack_entries(unpack_entries(log.folder.fetch(path), path)[:80]))
+    unguarded(log, "DELETE FROM facts WHERE position > 592")
+    assert told(log.root)[1]["how"] == f"{path} holds 80 entries, not 88"
 
 
 def test_nothing_to_check_is_said(log: Sealed, tmp_path: Path, told: Told) -> None:
