@@ -4,7 +4,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,17 @@ from shared.clock import system_clock
 from shared.ledger import sqlite, stores
 from shared.ledger.merkle import Frontier
 from shared.ledger.postgres import Connection, PostgresRecorder
-from shared.ledger.recorder import Append, Appended, Commit, Head, Page, Recorder, SchemaMissing
+from shared.ledger.recorder import (
+    Append,
+    Appended,
+    Commit,
+    Head,
+    Page,
+    Part,
+    PersonalEvent,
+    Recorder,
+    SchemaMissing,
+)
 from tests.support.postgres import in_a_schema
 
 Now = Callable[[], datetime]
@@ -336,6 +346,139 @@ def test_a_lost_answer_to_a_commit_is_looked_up(
         assert recorder.append([event()]) == 2 + committed
         data = [fact.data for fact in recorder.page().facts]
     assert data.count(b"mine") == committed
+
+
+def alone(address: str, stack: ExitStack) -> PostgresRecorder:
+    """Return a recorder that learned that nobody else appends: it guesses where the log ends."""
+    recorder = stack.enter_context(closing(stores.open_recorder(address, system_clock)))
+    assert isinstance(recorder, PostgresRecorder)
+    for _ in range(2):
+        recorder.append([event()])
+    return recorder
+
+
+def holds_together(recorder: Recorder, positions: int) -> None:
+    """Hold that positions are dense, and the last root is that of the leaves."""
+    facts = recorder.page().facts
+    assert [fact.position for fact in facts] == list(range(1, positions + 1))
+    tree = Frontier().extended(fact.leaf_now() for fact in facts)
+    assert recorder.end().tree == tree
+    assert recorder.commit(positions) == Commit(positions, tree.root())
+
+
+def test_who_is_alone_appends_in_one_statement(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its facts, tags and conditions come to the same as when it asks first."""
+    address = in_a_schema(postgres_url)
+    stores.create_schema(address)
+    with ExitStack() as stack:
+        recorder = alone(address, stack)
+        with monkeypatch.context() as patch:
+            patch.delattr(PostgresRecorder, "_in_turn")
+            recorder.append([event("k2", ["b:1", "a:2", "b:1"]), event(tags=[])])
+        assert [fact.tags for fact in recorder.page(after=2).facts] == [["b:1", "a:2", "b:1"], []]
+        with pytest.raises(IntegrityError):
+            recorder.append([event()], unless(DCBQueryItem(types=["k2"], tags=["b:1"])))
+        recorder.append([event()], unless(DCBQueryItem(types=["k1"], tags=["b:1"])))
+        holds_together(recorder, 5)
+
+
+def test_personal_parts_are_kept_from_the_first_append_on(recorder: Recorder) -> None:
+    """Every append keeps its parts, whichever way it is written."""
+    part = Part("key-1", b"sealed")
+    for position in range(1, 5):
+        recorder.append([PersonalEvent("k1", b"{}", ["a:1"], (part,))])
+        assert recorder.parts([position]) == {(position, 0): part}
+    holds_together(recorder, 4)
+
+
+def test_a_wrong_guess_of_the_end_writes_nothing(postgres_url: str) -> None:
+    """Others appended meanwhile: what they wrote counts, and positions and roots stay right."""
+    address = in_a_schema(postgres_url)
+    stores.create_schema(address)
+    with ExitStack() as stack:
+        recorder = alone(address, stack)
+        other = stack.enter_context(closing(stores.open_recorder(address, system_clock)))
+        other.append([event(tags=["b:1"])])
+        with pytest.raises(IntegrityError):
+            recorder.append([event()], unless(DCBQueryItem(tags=["b:1"])))
+        for _ in range(3):
+            recorder.append([event()])
+            other.append([event()])
+        holds_together(recorder, 9)
+
+
+def test_another_log_of_the_same_length_is_noticed(postgres_url: str) -> None:
+    """A server that lost the last commit, and was given another in its place, has another tree."""
+    address = in_a_schema(postgres_url)
+    schema = address.rpartition("schema=")[2]
+    stores.create_schema(address)
+    with ExitStack() as stack:
+        recorder = alone(address, stack)
+        with psycopg.connect(postgres_url) as owner:
+            owner.execute(f"SET search_path TO {schema}".encode())
+            for table in ("facts", "fact_tags", "commits"):
+                owner.execute(f"ALTER TABLE {table} DISABLE TRIGGER ALL".encode())
+                owner.execute(f"DELETE FROM {table} WHERE position = 2".encode())
+                owner.execute(f"ALTER TABLE {table} ENABLE TRIGGER ALL".encode())
+        other = stack.enter_context(closing(stores.open_recorder(address, system_clock)))
+        assert other.append([event(data=b"another")]) == 2
+        assert recorder.append([event()]) == 3
+        holds_together(recorder, 3)
+
+
+@pytest.mark.parametrize("committed", [False, True])
+def test_a_lost_answer_to_the_one_statement_is_looked_up(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch, *, committed: bool
+) -> None:
+    """The server dies on us before or after its commit: what is told is what is there."""
+    address = in_a_schema(postgres_url)
+    stores.create_schema(address)
+
+    class Losing:
+        def __init__(self, connection: Connection) -> None:
+            self.connection = connection
+
+        def execute(self, *statement: Any) -> object:
+            if committed:
+                self.connection.execute(*statement)
+            with psycopg.connect(postgres_url, autocommit=True) as other:
+                pid = self.connection.info.backend_pid
+                other.execute("SELECT pg_terminate_backend(%s)", [pid])
+            return self.connection.execute("SELECT 1")
+
+    def at_once(self: PostgresRecorder, connection: Any, batch: Sequence[Append]) -> Any:
+        return at_once_of_ours(self, Losing(connection), batch)  # type: ignore[arg-type]  # acts as one
+
+    at_once_of_ours = PostgresRecorder._at_once
+    with ExitStack() as stack:
+        recorder = alone(address, stack)
+        with monkeypatch.context() as patch:
+            patch.setattr(PostgresRecorder, "_at_once", at_once)
+            if committed:
+                assert recorder.append([event(data=b"mine")]) == 3
+            else:
+                with pytest.raises(psycopg.OperationalError):
+                    recorder.append([event(data=b"mine")])
+        recorder.append([event()])
+        holds_together(recorder, 3 + committed)
+        data = [fact.data for fact in recorder.page().facts]
+    assert data.count(b"mine") == committed
+
+
+def test_a_tag_belongs_to_a_fact(postgres_url: str) -> None:
+    """The server refuses one for a position that is not there."""
+    address = in_a_schema(postgres_url)
+    schema = address.rpartition("schema=")[2]
+    stores.create_schema(address)
+    stray = f"INSERT INTO {schema}.fact_tags VALUES ('a:1', %s, 'k1')".encode()
+    with ExitStack() as stack:
+        alone(address, stack)
+        owner = stack.enter_context(psycopg.connect(postgres_url, autocommit=True))
+        for position in (0, 3):
+            with pytest.raises(psycopg.errors.ForeignKeyViolation):
+                owner.execute(stray, [position])
 
 
 def test_every_commit_keeps_its_root(recorder: Recorder) -> None:

@@ -90,8 +90,12 @@ class Checked:
     sizes: dict[str, int] = field(default_factory=dict)
 
     def look(self, recorder: Recorder) -> None:
-        """Read on: positions are dense, leaves right, and they lead to the root kept."""
-        facts = recorder.page(after=self.tree.size).facts
+        """Read on: positions are dense, leaves right, and they lead to the root kept.
+
+        Up to an end that is read first: a server commits what a writer sent it before it died.
+        """
+        end = recorder.end()
+        facts = recorder.page(after=self.tree.size, as_of=end.position).facts
         for position, fact in enumerate(facts, start=self.tree.size + 1):
             assert fact.position == position
             assert fact.leaf == fact.leaf_now()
@@ -99,7 +103,6 @@ class Checked:
             self.names[said["name"]] += 1
             self.sizes[said["name"]] = said["of"]
         self.tree = self.tree.extended(fact.leaf for fact in facts)
-        end = recorder.end()
         assert (end.position, end.tree.root()) == (self.tree.size, self.tree.root())
 
     def must_hold(self, told: list[str]) -> None:
