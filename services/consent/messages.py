@@ -36,6 +36,19 @@ def code(digits: str, decision: Decision, names: Names, *, of_refusal: bool) -> 
     )
 
 
+def enrolment(digits: str) -> str:
+    """Return the message that brings the code for a new passkey."""
+    return (
+        f"Mã {digits} để thêm vân tay hoặc khuôn mặt ký thay mã SMS."
+        " KHÔNG đọc mã này cho ai, kể cả nhân viên."
+    )
+
+
+def enrolled(at: datetime, link: str) -> str:
+    """Return the message after a passkey was enrolled: whoever did not do it hears of it."""
+    return f"Đã thêm khóa vân tay hoặc khuôn mặt lúc {time(at)}. Không phải bạn, gỡ ngay: {link}"
+
+
 def waiting(signed: Statement, names: Names, link: str, *, confirm: bool) -> str:
     """Return the message after an agreement that cannot be used yet: until when, and how to stop.
 

@@ -22,6 +22,7 @@ from services.consent.facts import (
     ConsentInvalidated,
     ConsentRequested,
     OfficeRegistered,
+    PasskeyAsked,
     ProductOffered,
     SiteRegistered,
     StopDelivered,
@@ -91,6 +92,12 @@ async def read_passkeys(log: Log, citizen_id: str) -> Passkeys:
     for recorded in await log.read(about(f"citizen:{citizen_id}", kinds=PASSKEY_KINDS)):
         passkeys = held(passkeys, recorded)
     return passkeys
+
+
+async def read_enrolment(log: Log, enrolment_id: str) -> PasskeyAsked | None:
+    """Return a request to enrol a passkey, None if there is none of this id."""
+    found = await log.read(about(f"enrolment:{enrolment_id}", kinds=[PasskeyAsked]), limit=1)
+    return found[0].fact if found else None
 
 
 async def read_by_dispute(log: Log, dispute_id: str) -> str | None:

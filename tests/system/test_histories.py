@@ -438,10 +438,7 @@ class Model:
             return self._not_signed(one, code, failure)
         if reasons := [*self._undecidable(one, code.decision)]:
             return self._no_decision(reasons)
-        if one.given is None and code.decision in {
-            "refused",
-            "withdrawn",
-        }:  # its evidence has a key
+        if one.given is None and code.decision in {"refused", "withdrawn"}:  # has a key
             self._refusals.setdefault(one.body["citizen_id"], set()).add(one.id)
         what = "consent" if code.decision != "withdrawn" or one.given else "refusal"
         self._write("consent", Line(f"{what}.{code.decision}.1"), lambda: self._sign(one, code))
