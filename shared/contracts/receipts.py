@@ -11,6 +11,7 @@ It is not the redemption receipt, which one service gives the other (`shared/con
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Annotated
 
 import msgspec
@@ -26,19 +27,36 @@ SCHEMA_VERSION = "ISO/IEC TS 27560:2023"
 EXPLICIT = "EXPLICIT"
 """The one type of consent there is here: nothing is taken from silence."""
 
+
+class EventState(StrEnum):
+    """What a decision made of a consent, as ISO/IEC TS 27560 and the W3C's DPV call it."""
+
+    GIVEN = "Given"
+    REFUSED = "Refused"
+    WITHDRAWN = "Withdrawn"
+    REFUSAL_WITHDRAWN = "RefusalWithdrawn"
+    """Ours: a refusal was taken back, so the citizen may be asked again. There was no consent."""
+
+
 EVENT_STATES = {
-    Decision.GIVEN: "Given",
-    Decision.REFUSED: "Refused",
-    Decision.WITHDRAWN: "Withdrawn",
+    Decision.GIVEN: EventState.GIVEN,
+    Decision.CONFIRMED: EventState.GIVEN,
+    Decision.REFUSED: EventState.REFUSED,
+    Decision.WITHDRAWN: EventState.WITHDRAWN,
 }
-"""A decision as ISO/IEC TS 27560 and the W3C's DPV call it."""
+"""What each decision makes, unless what it takes back is a refusal."""
 
 DECIDED_BY = {
-    Decision.GIVEN: "consent.given.",
-    Decision.REFUSED: "consent.refused.",
-    Decision.WITHDRAWN: "consent.withdrawn.",
+    (Decision.GIVEN, EventState.GIVEN): "consent.given.",
+    (Decision.CONFIRMED, EventState.GIVEN): "consent.confirmed.",
+    (Decision.REFUSED, EventState.REFUSED): "consent.refused.",
+    (Decision.WITHDRAWN, EventState.WITHDRAWN): "consent.withdrawn.",
+    (Decision.WITHDRAWN, EventState.REFUSAL_WITHDRAWN): "refusal.withdrawn.",
 }
 """How the kind of the fact begins that is a decision; the same statement is in other facts too."""
+
+AGREEING = frozenset({Decision.GIVEN, Decision.CONFIRMED})
+"""The decisions that agree to something."""
 
 
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -127,7 +145,7 @@ class DecisionReceipt(msgspec.Struct, frozen=True, kw_only=True):
     record_id: str
     event_time: Instant
     event_type: str = EXPLICIT
-    event_state: str
+    event_state: EventState
     iss: str
     iat: int
     decision: Decision
@@ -145,7 +163,7 @@ class DecisionReceipt(msgspec.Struct, frozen=True, kw_only=True):
         said, place = self.statement, Place.of(self.log.position)
         same = {
             "decision": self.decision == said.decision,
-            "event_state": self.event_state == EVENT_STATES[said.decision],
+            "event_state": (said.decision, self.event_state) in DECIDED_BY,
             "evidence_grade": self.evidence_grade == said.grade,
             "consentReceiptID": self.consent_receipt_id == said.statement_id,
             "record_id": self.record_id == said.consent_id,
@@ -204,7 +222,10 @@ class Signing:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Decided:
-    """All that a receipt is made of; `uses` are by purpose, and one may be missing."""
+    """All that a receipt is made of; `uses` are by purpose, and one may be missing.
+
+    `of_refusal` says that what is taken back is a refusal.
+    """
 
     statement: Statement
     place: LogPlace
@@ -213,6 +234,14 @@ class Decided:
     dispute_code: str
     signing: Signing
     uses: Mapping[str, DataUse] = field(default_factory=dict)
+    of_refusal: bool = False
+
+    @property
+    def event_state(self) -> EventState:
+        """Return what the decision made of the consent."""
+        if self.of_refusal:
+            return EventState.REFUSAL_WITHDRAWN
+        return EVENT_STATES[self.statement.decision]
 
 
 def receipt_of(decided: Decided) -> DecisionReceipt:
@@ -234,7 +263,7 @@ def receipt_of(decided: Decided) -> DecisionReceipt:
         spi_cat=sensitive,
         record_id=said.consent_id,
         event_time=place.recorded_at,
-        event_state=EVENT_STATES[said.decision],
+        event_state=decided.event_state,
         iss=decided.signing.issuer,
         iat=int(decided.signing.at.timestamp()),
         decision=said.decision,
@@ -258,7 +287,7 @@ def status_claim(status_lists: str, position: int) -> StatusClaim:
 
 def agreed_purposes(statement: Statement) -> list[str]:
     """Return the purposes that the citizen agreed to, the one asked for first; maybe none."""
-    if statement.decision is not Decision.GIVEN:
+    if statement.decision not in AGREEING:
         return []
     choices = [] if statement.choices is msgspec.UNSET else statement.choices
     return [statement.purpose, *(one.purpose for one in choices if one.agreed)]

@@ -47,7 +47,7 @@ class Status(IntEnum):
     """It was withdrawn, or declared void."""
 
     SUSPENDED = 2
-    """It is disputed, and does not count meanwhile."""
+    """It waits, or is disputed, and does not count meanwhile."""
 
     USED = 3
     """It was used; it counts once."""

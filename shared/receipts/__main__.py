@@ -118,6 +118,7 @@ def _document(checked: Checked) -> dict[str, Any]:
         "right": True,
         "receipt_id": receipt.consent_receipt_id,
         "decision": receipt.decision,
+        "event_state": receipt.event_state,
         "statement_hash": receipt.statement_hash,
         "recorded_at": receipt.log.recorded_at.isoformat(),
         "keys_from": _whose(callers=checked.callers_keys),

@@ -202,7 +202,7 @@ def _check_fact(fact: StoredFact, receipt: DecisionReceipt) -> None:
         raise BadReceipt("position_differs", "the fact lies at another position")
     if fact.recorded_at != receipt.log.recorded_at:
         raise BadReceipt("time_differs", "the fact was recorded at another time")
-    if not fact.kind.startswith(DECIDED_BY[receipt.decision]):
+    if not fact.kind.startswith(DECIDED_BY[receipt.decision, receipt.event_state]):
         raise BadReceipt("kind_differs", f"a fact of kind {fact.kind} is not this decision")
     try:
         said = msgspec.json.decode(fact.data, type=_Decision)

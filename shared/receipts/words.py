@@ -8,7 +8,7 @@ from datetime import datetime
 
 from shared.clock import VIETNAM
 from shared.contracts.consent import Decision
-from shared.contracts.receipts import DecisionReceipt
+from shared.contracts.receipts import DecisionReceipt, EventState
 from shared.contracts.status_list import Status
 from shared.receipts.verify import (
     KEYS_IN_FILE,
@@ -19,28 +19,32 @@ from shared.receipts.verify import (
 )
 
 DECIDED = {
-    Decision.GIVEN: "The citizen agreed",
-    Decision.REFUSED: "The citizen refused",
-    Decision.WITHDRAWN: "The citizen took the consent back",
+    (Decision.GIVEN, EventState.GIVEN): "The citizen agreed",
+    (Decision.CONFIRMED, EventState.GIVEN): "The citizen confirmed the consent",
+    (Decision.REFUSED, EventState.REFUSED): "The citizen refused",
+    (Decision.WITHDRAWN, EventState.WITHDRAWN): "The citizen took the consent back",
+    (Decision.WITHDRAWN, EventState.REFUSAL_WITHDRAWN): "The citizen took the refusal back",
 }
 
 STANDS = {
     Status.VALID: "it stood as it was made",
     Status.INVALID: "it was withdrawn or void",
-    Status.SUSPENDED: "it was disputed and did not count",
+    Status.SUSPENDED: "it waited or was disputed, and did not count",
     Status.USED: "it was used, and cannot be used again",
 }
 
 VIETNAMESE_DECIDED = {
-    Decision.GIVEN: "Đồng ý",
-    Decision.REFUSED: "Không đồng ý",
-    Decision.WITHDRAWN: "Rút lại sự đồng ý",
+    (Decision.GIVEN, EventState.GIVEN): "Đồng ý",
+    (Decision.CONFIRMED, EventState.GIVEN): "Xác nhận sự đồng ý",
+    (Decision.REFUSED, EventState.REFUSED): "Không đồng ý",
+    (Decision.WITHDRAWN, EventState.WITHDRAWN): "Rút lại sự đồng ý",
+    (Decision.WITHDRAWN, EventState.REFUSAL_WITHDRAWN): "Cho phép hỏi lại",
 }
 
 VIETNAMESE_STANDS = {
     Status.VALID: "quyết định còn hiệu lực",
     Status.INVALID: "quyết định đã bị rút lại hoặc hủy",
-    Status.SUSPENDED: "quyết định đang bị khiếu nại, tạm không có hiệu lực",
+    Status.SUSPENDED: "quyết định đang chờ hoặc bị khiếu nại, tạm không có hiệu lực",
     Status.USED: "sự đồng ý đã được dùng, không dùng lại được",
 }
 
@@ -58,7 +62,7 @@ def sentences(checked: Checked) -> Iterator[str]:
     """Yield what was checked, what was not, and the decision in the citizen's language."""
     receipt = checked.receipt
     yield (
-        f"right: {DECIDED[receipt.decision]}, {_time(receipt.log.recorded_at, TIME)} in Vietnam:"
+        f"right: {DECIDED[_deed(receipt)]}, {_time(receipt.log.recorded_at, TIME)} in Vietnam:"
         f" {_matter(receipt)}"
     )
     yield f"signed by {receipt.iss} with key {receipt.public_key}"
@@ -79,12 +83,16 @@ def sentences(checked: Checked) -> Iterator[str]:
 def _vietnamese(checked: Checked) -> Iterator[str]:
     receipt = checked.receipt
     decided_at = _time(receipt.log.recorded_at, VIETNAMESE_TIME)
-    yield f"Quyết định: {VIETNAMESE_DECIDED[receipt.decision]}, lúc {decided_at}"
+    yield f"Quyết định: {VIETNAMESE_DECIDED[_deed(receipt)]}, lúc {decided_at}"
     yield f"Việc: {_matter(receipt)}"
     if checked.standing:
         as_of = _time(checked.standing.as_of, VIETNAMESE_TIME)
         yield f"Lúc {as_of}: {VIETNAMESE_STANDS[checked.standing.status]}"
     yield from (f"Nhưng: {VIETNAMESE_CAVEATS[caveat]}" for caveat in checked.caveats)
+
+
+def _deed(receipt: DecisionReceipt) -> tuple[Decision, EventState]:
+    return receipt.decision, receipt.event_state
 
 
 def _matter(receipt: DecisionReceipt) -> str:

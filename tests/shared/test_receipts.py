@@ -45,14 +45,17 @@ from shared.signing import Signer, TrustedKeys, create_key
 from tests.support import samples
 from tests.support.given import AT
 from tests.support.receipts import (
+    ASK_ME_AGAIN_AT,
     ASKED,
     CHOICES,
+    CONFIRMED_AT,
     GIVEN_AT,
     LINKS,
     LISTED_AT,
     RECORDED_AT,
     REFUSED_AT,
     SIGNED_AT,
+    SIZE,
     WITHDRAWN_AT,
     Office,
     an_office,
@@ -260,6 +263,8 @@ def test_a_payload_that_is_no_receipt(payload: bytes) -> None:
         (GIVEN_AT, Decision.GIVEN),
         (REFUSED_AT, Decision.REFUSED),
         (WITHDRAWN_AT, Decision.WITHDRAWN),
+        (CONFIRMED_AT, Decision.CONFIRMED),
+        (ASK_ME_AGAIN_AT, Decision.WITHDRAWN),
     ],
 )
 def test_every_decision_has_a_receipt_that_holds(
@@ -271,7 +276,7 @@ def test_every_decision_has_a_receipt_that_holds(
     assert checked.receipt == office.receipt(position)
     assert checked.receipt.decision is decision
     assert checked.log
-    assert checked.log.checkpoint.size == WITHDRAWN_AT
+    assert checked.log.checkpoint.size == SIZE
     assert checked.standing
     assert (checked.standing.status, checked.standing.as_of) == (Status.VALID, LISTED_AT)
     assert checked.caveats == []
@@ -287,6 +292,29 @@ def test_what_the_status_list_says_is_passed_on(office: Office, status: Status) 
     other = check(office, office.keep(REFUSED_AT), listed).standing
     assert other
     assert other.status is Status.VALID
+
+
+def test_a_refusal_taken_back_is_no_consent_taken_back(office: Office) -> None:
+    """The two say the same in their statement; neither receipt passes with the other's fact."""
+    again, withdrawn = office.receipt(ASK_ME_AGAIN_AT), office.receipt(WITHDRAWN_AT)
+    assert (again.event_state, withdrawn.event_state) == ("RefusalWithdrawn", "Withdrawn")
+    told = [
+        " ".join(sentences(check(office, office.keep(at))))
+        for at in (ASK_ME_AGAIN_AT, WITHDRAWN_AT)
+    ]
+    assert "took the refusal back" in told[0]
+    assert "Cho phép hỏi lại" in told[0]
+    assert "took the consent back" in told[1]
+    swapped = office.sign(Replace(again, event_state=withdrawn.event_state))
+    assert code_of(office, office.keep(ASK_ME_AGAIN_AT, swapped)) == "kind_differs"
+
+
+def test_a_confirmation_agrees_to_what_was_asked(office: Office) -> None:
+    """Its receipt lists the purpose, and says what it is."""
+    made = office.receipt(CONFIRMED_AT)
+    assert [one.purpose for one in made.services[0].purposes] == ["open-account"]
+    assert made.event_state == "Given"
+    assert "confirmed the consent" in " ".join(sentences(check(office, office.keep(CONFIRMED_AT))))
 
 
 def test_keys_in_the_file_prove_nothing_about_who(office: Office, tmp_path: Path) -> None:
@@ -689,7 +717,7 @@ def test_a_receipt_is_made_and_checked_in_a_process_without_network(tmp_path: Pa
     )
     assert signed.startswith("signed by consent with key ")
     assert in_log == (
-        "in the log localhost/consent at position 4, under a signed checkpoint of 6 facts"
+        f"in the log localhost/consent at position 4, under a signed checkpoint of {SIZE} facts"
     )
     assert standing == ("at 11:25 on 09 Aug 2023 in Vietnam it was used, and cannot be used again")
     assert vietnamese == [
@@ -720,13 +748,14 @@ def test_in_json(run: Run, office: Office) -> None:
         "right": True,
         "receipt_id": "st-given",
         "decision": "given",
+        "event_state": "Given",
         "statement_hash": office.receipt().statement_hash,
         "recorded_at": RECORDED_AT.isoformat(),
         "keys_from": "the caller",
         "log": {
             "origin": "localhost/consent",
             "position": 4,
-            "size": 6,
+            "size": SIZE,
             "keys_from": "the caller",
         },
         "status": {"status": "used", "as_of": LISTED_AT.isoformat()},

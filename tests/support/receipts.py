@@ -1,4 +1,4 @@
-"""A service that has keys, a sealed log with three decisions, and gives receipts for them."""
+"""A service that has keys and a sealed log with every decision, and gives receipts for them."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -71,8 +71,9 @@ GIVEN = replace(
     statement_hash=samples.statement(choices=CHOICES).hash(),
 )
 HISTORY = [samples.QUESTION, samples.SERVED, samples.asked(), GIVEN]
-OTHERS = [samples.REFUSED, samples.WITHDRAWN]
-ASKED, GIVEN_AT, REFUSED_AT, WITHDRAWN_AT = 3, 4, 5, 6
+OTHERS = [samples.REFUSED, samples.WITHDRAWN, samples.CONFIRMED, samples.ASK_ME_AGAIN]
+ASKED, GIVEN_AT, REFUSED_AT, WITHDRAWN_AT, CONFIRMED_AT, ASK_ME_AGAIN_AT = 3, 4, 5, 6, 7, 8
+SIZE = len(HISTORY) + len(OTHERS)
 
 
 def decided(statement: Statement, position: int = GIVEN_AT, **changes: Any) -> Decided:
@@ -125,7 +126,9 @@ class Office:
             origin=log_origin(self.folder), position=position, recorded_at=stored.recorded_at
         )
         signing = Signing(issuer="consent", key_id=self.signer.keys[0].kid, at=SIGNED_AT)
-        return receipt_of(decided(statement, position, place=place, signing=signing))
+        of_refusal = stored.kind.startswith("refusal.withdrawn.")
+        made = decided(statement, position, place=place, signing=signing, of_refusal=of_refusal)
+        return receipt_of(made)
 
     def sign(self, receipt: Any, typ: str = DECISION_RECEIPT) -> str:
         """Return anything signed as a receipt is."""
