@@ -82,10 +82,18 @@ class Signer:
 
     def sign(self, typ: str, payload: bytes, at: datetime) -> str:
         """Return the compact JWS of the payload, of the given type; raises `NoKey`."""
+        key = self.key_at(at)
+        header = {"alg": ALGORITHM, "typ": typ, "kid": key.kid}
+        return jws.serialize_compact(header, payload, key.jwk, algorithms=[ALGORITHM])
+
+    def key_at(self, instant: datetime) -> Key:
+        """Return the key that signs at an instant, among those that are still ours.
+
+        Raises `NoKey` where there is none. Ed25519 signs the same bytes in one way only (RFC 8032).
+        """
         for key in reversed(self.keys):
-            if key.signs_at(at):
-                header = {"alg": ALGORITHM, "typ": typ, "kid": key.kid}
-                return jws.serialize_compact(header, payload, key.jwk, algorithms=[ALGORITHM])
+            if key.signs_at(instant):
+                return key
         raise NoKey(self.issuer)
 
     def public_keys(self) -> dict[str, Any]:

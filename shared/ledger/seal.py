@@ -58,6 +58,8 @@ class Seal:
         self.public = PublicFolder(folder / "public")
         checkpoints = Checkpoints(folder / "checkpoints.db")
         keys = load_keys(folder / LOG_KEYS)
+        self.origin = keys[0].name
+        self.vkeys = [str(key.verifier) for key in keys]
         witnesses = policy and Policy.parse(policy.read_text("utf-8"))
         self._sealing = Sealing(Integrator(recorder, self.public, checkpoints, keys, now))
         self._client = httpx.Client(timeout=TIMEOUT_S)

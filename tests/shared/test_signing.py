@@ -153,6 +153,17 @@ def test_keys_are_kept_for_their_owner_and_renewed(tmp_path: Path) -> None:
     assert header["kid"] != first.kid
 
 
+def test_the_key_of_an_instant_is_the_one_that_signed_then() -> None:
+    """A newer key changes nothing about what was signed before it: the same bytes come again."""
+    newer = a_key(AT + timedelta(days=300))
+    signer = Signer("us", [newer, KEY])
+    assert signer.key_at(AT).kid == KEY.kid
+    assert signer.key_at(newer.valid_from).kid == newer.kid
+    assert signer.sign("t+jwt", PAYLOAD, AT) == TOKEN
+    with pytest.raises(NoKey):
+        Signer("us", [newer]).key_at(AT)
+
+
 def test_no_key_no_signature() -> None:
     """Before and after its time a key signs nothing."""
     for at in (AT - timedelta(seconds=1), AT + KEY_VALIDITY):
