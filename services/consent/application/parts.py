@@ -3,7 +3,8 @@
 import logging
 import secrets
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -19,6 +20,8 @@ from services.consent.views import Phone, read_phone
 from shared.canonical import canonical
 from shared.contracts.consent import ConsentEvent, Receipt, Stop
 from shared.contracts.reasons import Lang
+from shared.contracts.receipts import DecisionReceipt
+from shared.contracts.status_list import StatusListToken
 from shared.errors import Kind, Rejection, Unavailable
 from shared.ledger.erasure import Erasure
 from shared.ledger.log import Log
@@ -31,6 +34,9 @@ LOOK_ALIKES = str.maketrans({"O": "0", "I": "1", "L": "1"})
 """What people type for the digits of a dispute code."""
 
 logger = logging.getLogger(__name__)
+
+Document = ConsentEvent | Receipt | Stop | DecisionReceipt | StatusListToken
+"""What the service signs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +66,11 @@ class Parts:
         letters = "".join(one for one in typed.upper() if one.isalnum())
         return self.marks.mark("dispute", letters.translate(LOOK_ALIKES))
 
+    @property
+    def status_lists(self) -> str:
+        """Return the address of the status lists, before a list's number."""
+        return f"{self.public_url}/status-lists"
+
     def refusals(self, asked: ConsentRequested) -> RefusalMarks:
         """Return the marks that a refusal of this question has, or would have."""
         return RefusalMarks.of(
@@ -77,13 +88,15 @@ class Parts:
             raise Rejection(Kind.CONFLICT, "citizen_erased")
         return phone
 
-    def sign(self, typ: str, payload: ConsentEvent | Receipt | Stop, at: datetime) -> str:
+    def sign(self, typ: str, payload: Document, at: datetime) -> str:
         """Return a document signed by the service; raises `Unavailable` without a valid key."""
-        try:
+        with _a_key():
             return self.signer.sign(typ, canonical(payload), at)
-        except NoKey:
-            logger.error("no key is valid: run init, then restart")  # noqa: TRY400 - no trace
-            raise Unavailable("no_key") from None
+
+    def key_id(self, at: datetime) -> str:
+        """Return the `kid` of the key that signs at an instant; raises `Unavailable`."""
+        with _a_key():
+            return self.signer.key_at(at).kid
 
     async def tell(self, phone: Phone | None, text: str) -> None:
         """Send a message that nothing hangs on; a lost one is noted, without its text."""
@@ -91,6 +104,15 @@ class Parts:
             await self.sms.send(phone.number if phone else "", text)
         except NotSent:
             logger.warning("a message was not sent")
+
+
+@contextmanager
+def _a_key() -> Iterator[None]:
+    try:
+        yield
+    except NoKey:
+        logger.error("no key is valid: run init, then restart")  # noqa: TRY400 - no trace
+        raise Unavailable("no_key") from None
 
 
 def requested(consent: Consent) -> ConsentRequested:
