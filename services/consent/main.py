@@ -6,15 +6,19 @@ from fastapi import FastAPI
 from services.consent.accounts import HttpAccounts
 from services.consent.api import consents as consent_routes
 from services.consent.api import directory as directory_routes
+from services.consent.api import receipts as receipt_routes
 from services.consent.application.asking import Asking
 from services.consent.application.deciding import Deciding
+from services.consent.application.listing import Listing
 from services.consent.application.parts import Parts
+from services.consent.application.receipting import Receipting
 from services.consent.application.registering import Registering
 from services.consent.application.stopping import Stopping
 from services.consent.codes import Codes, create_code_key
 from services.consent.facts import VOCABULARY
 from services.consent.notices import Notices
 from services.consent.pages import citizen as citizen_pages
+from services.consent.pages import receipts as receipt_pages
 from services.consent.pages import sandbox
 from services.consent.policy import Policy
 from services.consent.settings import Settings
@@ -95,12 +99,13 @@ def _app(settings: Settings, parts: Parts) -> FastAPI:
         await parts.sms.close()
         await parts.accounts.close()
 
+    seal = Seal(parts.log.recorder, settings.folder, parts.now, settings.policy)
     app = create_web_app(
         title="Thuận consent",
         summary="What a citizen decided, signed, and its single use.",
         tokens=Tokens.from_file(settings.tokens),
         log=parts.log,
-        seal=Seal(parts.log.recorder, settings.folder, parts.now, settings.policy),
+        seal=seal,
         close=close,
         background=stopping.run,
     )
@@ -109,7 +114,10 @@ def _app(settings: Settings, parts: Parts) -> FastAPI:
     app.include_router(consent_routes.routes(Asking(parts), parts.policy, parts.now))
     app.include_router(consent_routes.key_routes(parts.signer))
     app.include_router(consent_routes.invalidation_routes(stopping))
-    app.include_router(citizen_pages.routes(Deciding(parts), stopping, sandbox=settings.sandbox))
+    deciding, receipting = Deciding(parts), Receipting(parts, seal)
+    app.include_router(receipt_routes.routes(Asking(parts), receipting, Listing(parts)))
+    app.include_router(citizen_pages.routes(deciding, stopping, sandbox=settings.sandbox))
+    app.include_router(receipt_pages.routes(deciding, receipting, sandbox=settings.sandbox))
     if isinstance(parts.sms, Outbox):
         app.include_router(sandbox.routes(parts.sms))
     return app

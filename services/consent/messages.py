@@ -29,10 +29,20 @@ def question(link: str, decide_by: datetime) -> str:
 
 def code(digits: str, decision: Decision, names: Names, *, of_refusal: bool) -> str:
     """Return the message that brings a code; `of_refusal`: what is taken back is a refusal."""
-    words = ASK_ME_AGAIN if of_refusal else DECISIONS[decision]
     return (
-        f"Mã {digits} để bạn ký: {words} - {names.product}, {names.bank}, hồ sơ {names.code}."
-        " KHÔNG đọc mã này cho ai, kể cả nhân viên."
+        f"Mã {digits} để bạn ký: {_words(decision, of_refusal=of_refusal)} - {names.product},"
+        f" {names.bank}, hồ sơ {names.code}. KHÔNG đọc mã này cho ai, kể cả nhân viên."
+    )
+
+
+def decided(decision: Decision, names: Names, link: str, *, of_refusal: bool) -> str:
+    """Return the message after a decision: what was signed, and where its receipt is.
+
+    It also reaches whoever did not sign; the receipt says how to tell us.
+    """
+    return (
+        f"Đã ký: {_words(decision, of_refusal=of_refusal)} - {names.product}, {names.bank},"
+        f" hồ sơ {names.code}. Biên nhận, đổi ý, hoặc không phải bạn: {link}/receipt"
     )
 
 
@@ -54,7 +64,10 @@ def waiting(signed: Statement, names: Names, link: str, *, confirm: bool) -> str
 
     It goes to the phone that was known before, so it also reaches whoever did not agree at all.
     """
-    what = f"{names.office or names.bank}: có chữ ký ĐỒNG Ý {names.product}, {names.bank}, tên bạn."
+    what = (
+        f"{names.office or names.bank}: có chữ ký ĐỒNG Ý {names.product}, {names.bank}, tên bạn,"
+        f" hồ sơ {names.code}."
+    )
     if confirm:
         then = (
             f" Chưa mở gì. Đúng ý bạn: xác nhận từ {time(signed.not_before)}"
@@ -71,6 +84,10 @@ def stopped(names: Names, link: str, at: datetime) -> str:
         f"Bạn báo KHÔNG PHẢI TÔI: {names.product}, {names.bank}, hồ sơ {names.code}."
         f" Đã dừng lúc {time(at)}; tài khoản nếu có đã khóa. Xem: {link}"
     )
+
+
+def _words(decision: Decision, *, of_refusal: bool) -> str:
+    return ASK_ME_AGAIN if of_refusal else DECISIONS[decision]
 
 
 def time(instant: datetime) -> str:

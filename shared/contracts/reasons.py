@@ -191,6 +191,8 @@ REASONS: dict[str, Sentences] = {
     "passkey_signature": Sentences(
         "The signature of the device is not right.", "Chữ ký của máy không đúng."
     ),
+    "not_decided": Sentences("The citizen has not decided yet.", "Người dân chưa quyết định."),
+    "receipt_unknown": Sentences("There is no such receipt.", "Không có biên nhận này."),
     # using a consent
     "redemption_rejected": Sentences(
         "The consent cannot be used.", "Không thể dùng sự đồng ý này."

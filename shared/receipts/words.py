@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from shared.clock import VIETNAM
-from shared.contracts.consent import Decision
+from shared.contracts.consent import Decision, Waits
 from shared.contracts.receipts import DecisionReceipt, EventState
 from shared.contracts.status_list import Status
 from shared.receipts.verify import (
@@ -55,6 +55,9 @@ VIETNAMESE_CAVEATS = {
     NO_STATUS: "không có danh sách trạng thái, nên chưa rõ quyết định còn hiệu lực không",
 }
 
+UNCONFIRMED = "this agreement counts only with its confirmation, which has a receipt of its own"
+VIETNAMESE_UNCONFIRMED = "Chỉ có hiệu lực khi đã được xác nhận; lần xác nhận có biên nhận riêng"
+
 TIME, VIETNAMESE_TIME = "%H:%M on %d %b %Y", "%H:%M ngày %d/%m/%Y"
 
 
@@ -65,6 +68,8 @@ def sentences(checked: Checked) -> Iterator[str]:
         f"right: {DECIDED[_deed(receipt)]}, {_time(receipt.log.recorded_at, TIME)} in Vietnam:"
         f" {_matter(receipt)}"
     )
+    if receipt.statement.waits_for is Waits.CONFIRMATION:
+        yield UNCONFIRMED
     yield f"signed by {receipt.iss} with key {receipt.public_key}"
     if checked.log:
         checkpoint = checked.log.checkpoint
@@ -85,6 +90,8 @@ def _vietnamese(checked: Checked) -> Iterator[str]:
     decided_at = _time(receipt.log.recorded_at, VIETNAMESE_TIME)
     yield f"Quyết định: {VIETNAMESE_DECIDED[_deed(receipt)]}, lúc {decided_at}"
     yield f"Việc: {_matter(receipt)}"
+    if receipt.statement.waits_for is Waits.CONFIRMATION:
+        yield VIETNAMESE_UNCONFIRMED
     if checked.standing:
         as_of = _time(checked.standing.as_of, VIETNAMESE_TIME)
         yield f"Lúc {as_of}: {VIETNAMESE_STANDS[checked.standing.status]}"

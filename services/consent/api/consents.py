@@ -79,7 +79,7 @@ def routes(asking: Asking, policy: Policy, now: Callable[[], datetime]) -> APIRo
     async def read(consent_id: PathId, reader: Reader) -> dict[str, Any]:
         """Tell where a consent stands, with the signed event once the citizen agreed."""
         view = await asking.consent(consent_id)
-        _may_read(view, reader)
+        may_read(view, reader)
         return view.document()
 
     @router.post("/consents/{consent_id}/redemptions", status_code=201)
@@ -148,7 +148,7 @@ def _decide_by(view: ConsentView) -> datetime:
     return view.consent.requested.decide_by
 
 
-def _may_read(view: ConsentView, reader: Caller) -> None:
+def may_read(view: ConsentView, reader: Caller) -> None:
     """Let a bank see its own consents, a clerk those that the clerk asked for; hide all others."""
     asked = view.consent.requested
     own = {Role.BANK: asked and asked.bank_id, Role.CLERK: asked and asked.clerk_id}

@@ -204,8 +204,8 @@ class Deciding:
         )
         outcome = await self._parts.log.perform(SIGN, asked)
         after = ConsentView(outcome.state, outcome.state.standing(at))
-        if outcome.added and after.standing is Standing.WAITING:
-            await self._tell_waiting(after)
+        if outcome.added:
+            await self._tell(after, challenge.statement.decision)
         return after
 
     def _known_before(self, consent: Consent, since: datetime) -> bool:
@@ -236,15 +236,17 @@ class Deciding:
         payload = consent_event(self._parts.signer.issuer, signed, at, agreement)
         return self._parts.sign(CONSENT_EVENT, payload, at) if payload else ""
 
-    async def _tell_waiting(self, view: ConsentView) -> None:
-        """Say what the agreement waits for, and how to stop it."""
-        asked, governing = requested(view.consent), view.consent.governing
-        assert governing  # it waits, so somebody agreed
-        names = await read_names(self._parts.log, view.consent)
-        phone = await read_phone(self._parts.log, asked.citizen_id)
+    async def _tell(self, view: ConsentView, decision: Decision) -> None:
+        """Say what was decided and where its receipt is, or what it waits for, and how to stop."""
+        asked, consent = requested(view.consent), view.consent
+        names = await read_names(self._parts.log, consent)
         link = self._parts.link(asked.consent_id)
-        text = messages.waiting(governing, names, link, confirm=view.consent.unconfirmed)
-        await self._parts.tell(phone, text)
+        if view.standing is Standing.WAITING and consent.governing:
+            text = messages.waiting(consent.governing, names, link, confirm=consent.unconfirmed)
+        else:
+            of_refusal = decision is Decision.WITHDRAWN and consent.refused is not None
+            text = messages.decided(decision, names, link, of_refusal=of_refusal)
+        await self._parts.tell(await read_phone(self._parts.log, asked.citizen_id), text)
 
     async def _send_code(
         self, phone: Phone, statement: Statement, names: Names, *, of_refusal: bool

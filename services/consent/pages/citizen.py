@@ -10,15 +10,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import astuple
 from datetime import datetime
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Form, Query
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi import APIRouter, Form
+from fastapi.responses import RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
-from pydantic import BeforeValidator
 
 from services.consent.application.deciding import Deciding, Shown
 from services.consent.application.stopping import Stopping
@@ -26,29 +23,21 @@ from services.consent.codes import DIGITS
 from services.consent.consents import Challenge, Standing
 from services.consent.decisions import STOPPED, WITHDRAWABLE
 from services.consent.facts import DisputeChannel
+from services.consent.pages.rendering import (
+    HERE,
+    SECURITY_HEADERS,
+    LangForm,
+    LangQuery,
+    Rendering,
+    local_time,
+    told,
+)
 from services.consent.pages.words import WORDS
 from services.consent.views import ConsentView
-from shared.clock import VIETNAM
 from shared.contracts.consent import Decision
-from shared.contracts.reasons import Lang, sentence
+from shared.contracts.reasons import Lang
 from shared.errors import Kind, Reason, Rejection
 from shared.web import STATUS
-
-HERE = Path(__file__).parent
-
-SECURITY_HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self';"
-        " base-uri 'none'; frame-ancestors 'none'"
-    ),
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "no-store",
-}
-"""The link is in the address, so the address goes to nobody; no page may frame this one."""
-
-TIME_FORMATS: dict[Lang, str] = {"vi": "%H:%M ngày %d/%m/%Y", "en": "%H:%M on %d %b %Y"}
-"""How a time is read in each language; 08/09 alone would be two days to two readers."""
 
 ANSWERABLE = {
     Decision.GIVEN: {Standing.REQUESTED},
@@ -57,14 +46,6 @@ ANSWERABLE = {
     Decision.CONFIRMED: {Standing.WAITING},
 }
 """Where a consent stands when a page still offers a decision."""
-
-
-def _known_lang(value: object) -> object:
-    return value if value in WORDS else "vi"
-
-
-LangQuery = Annotated[Lang, BeforeValidator(_known_lang), Query()]
-LangForm = Annotated[Lang, BeforeValidator(_known_lang), Form()]
 
 
 def routes(deciding: Deciding, stopping: Stopping, *, sandbox: bool) -> APIRouter:
@@ -112,18 +93,10 @@ def routes(deciding: Deciding, stopping: Stopping, *, sandbox: bool) -> APIRoute
     return router
 
 
-class _Pages:
+class _Pages(Rendering):
     def __init__(self, deciding: Deciding, stopping: Stopping, *, sandbox: bool) -> None:
-        self._deciding = deciding
-        self._stopping = stopping
-        self._sandbox = sandbox
-        self._templates = Environment(
-            loader=FileSystemLoader(HERE / "templates"),
-            undefined=StrictUndefined,
-            autoescape=True,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
+        super().__init__(sandbox=sandbox)
+        self._deciding, self._stopping = deciding, stopping
 
     async def show(self, link: str, lang: Lang) -> Response:
         try:
@@ -181,7 +154,7 @@ class _Pages:
             decision=decision,
             signs="ask_me_again" if shown.view.consent.refused else decision,
             phone_end=shown.phone_end,
-            until=_time(challenge.asked.expires_at, lang),
+            until=local_time(challenge.asked.expires_at, lang),
             error=_error(error, lang),
             over=challenge.overtried or _is_last(error),
         )
@@ -205,7 +178,7 @@ class _Pages:
 
     def show_not_me(self, lang: Lang, error: Rejection | None = None) -> Response:
         status = STATUS[error.kind] if error else 200
-        text = _sentence(error.code, lang) if error else ""
+        text = told(error.code, lang) if error else ""
         return self._page("not_me.html", lang, status=status, error=text)
 
     async def not_me_by_code(self, code: str, lang: Lang) -> Response:
@@ -213,27 +186,6 @@ class _Pages:
             return _see(await self._stopping.dispute_by_code(code), lang)
         except Rejection as no:
             return self.show_not_me(lang, no)
-
-    def _sorry(self, no: Rejection, lang: Lang, link: str) -> Response:
-        """Say why not; of a link that we did not make, the same whatever it was."""
-        return self._page(
-            "sorry.html",
-            lang,
-            status=STATUS[no.kind],
-            link=None if no.code in {"not_found", "consent_unknown"} else link,
-            sentences=[_sentence(reason.code, lang) for reason in no.reasons],
-            both={one: _sentence("not_found", one) for one in WORDS},
-        )
-
-    def _page(self, name: str, lang: Lang, *, status: int = 200, **values: Any) -> Response:
-        html = self._templates.get_template(name).render(
-            **values,
-            lang=lang,
-            words=WORDS[lang],
-            other="en" if lang == "vi" else "vi",
-            sandbox=self._sandbox,
-        )
-        return HTMLResponse(html, status, SECURITY_HEADERS)
 
 
 def _decision(pressed: str) -> Decision:
@@ -285,8 +237,8 @@ def _meaning(shown: Shown, lang: Lang) -> Markup:
     start, end = _times(shown.view)
     askers = f" {words['and']} ".join(one for one in (names.bank, names.office) if one)
     meaning = words[_meaning_of(shown.view)].format(
-        start=_time(start, lang) if start else "",
-        time=_time(end, lang) if end else "",
+        start=local_time(start, lang) if start else "",
+        time=local_time(end, lang) if end else "",
         bank=names.bank,
         askers=askers,
     )
@@ -317,18 +269,9 @@ def _happened(view: ConsentView, lang: Lang) -> list[tuple[str, str, int]]:
     """List what happened: words, local time, position in the log."""
     placed = sorted(view.places.items(), key=lambda item: item[1].position)
     return [
-        (WORDS[lang][f"did_{name}"], _time(one.recorded_at, lang), one.position)
+        (WORDS[lang][f"did_{name}"], local_time(one.recorded_at, lang), one.position)
         for name, one in placed
     ]
-
-
-def _time(instant: datetime, lang: Lang) -> str:
-    return instant.astimezone(VIETNAM).strftime(TIME_FORMATS[lang])
-
-
-def _sentence(code: str, lang: Lang) -> str:
-    """Return a reason as the citizen is told it; the shared table speaks to clerks and banks."""
-    return WORDS[lang].get(f"no_{code}") or sentence(code, lang)
 
 
 def _error(no: Rejection | None, lang: Lang) -> str:
@@ -336,8 +279,8 @@ def _error(no: Rejection | None, lang: Lang) -> str:
         return ""
     (reason,) = no.reasons
     if reason.detail == "0":
-        return _sentence("code_tries_used", lang)
-    text = _sentence(reason.code, lang)
+        return told("code_tries_used", lang)
+    text = told(reason.code, lang)
     return f"{text} {WORDS[lang]['tries_left']} {reason.detail}." if reason.detail else text
 
 
