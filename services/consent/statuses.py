@@ -42,7 +42,7 @@ CONSENTS_AT_ONCE = 100
 """Consents that are read together; SQLite joins at most 500 arms in one question."""
 
 CONSENT_TAG = "consent:"
-ALWAYS = datetime.min.replace(tzinfo=UTC)
+ALWAYS, NEVER = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,19 @@ class Course:
         """Return the status at an instant (UTC)."""
         return next(status for start, status in reversed(self.turns) if start <= instant)
 
+    def next_turn(self, instant: datetime) -> datetime:
+        """Return when the status may change by time alone."""
+        return next((start for start, _ in self.turns if start > instant), NEVER)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A list, and from when until when it is the answer if nothing happens."""
+
+    since: datetime
+    until: datetime
+    listed: StatusList
+
 
 def status_of(standing: Standing) -> Status:
     """Return what a list says of the decision that a consent stands by."""
@@ -81,15 +94,23 @@ class Statuses:
         self._stretch = range(number * LIST_ENTRIES, (number + 1) * LIST_ENTRIES)
         self._seen = max(0, self._stretch.start - 1)
         self._courses: dict[str, Course] = {}
+        self._answer: Answer | None = None
         self._following = asyncio.Lock()
 
     async def at(self, instant: datetime) -> StatusList:
         """Return the list as it is at an instant (UTC), after a look at what happened last."""
         async with self._following:
             await self._catch_up()
-            courses = self._courses.values()
-            said = {index: course.at(instant) for course in courses for index in course.indices}
-        return StatusList.of(said)
+            answer = self._answer
+            if answer is None or not answer.since <= instant < answer.until:
+                answer = self._answer = self._answered(instant)
+        return answer.listed
+
+    def _answered(self, instant: datetime) -> Answer:
+        courses = self._courses.values()
+        said = {index: course.at(instant) for course in courses for index in course.indices}
+        until = min((course.next_turn(instant) for course in courses), default=NEVER)
+        return Answer(instant, until, StatusList.of(said))
 
     async def _catch_up(self) -> None:
         head = await self._log.head()
@@ -127,6 +148,7 @@ class Statuses:
             course = Course.of(consent, self._number)
             if course.indices:
                 self._courses[consent_id] = course
+                self._answer = None
 
 
 def _consent_id(tags: Sequence[str]) -> str | None:

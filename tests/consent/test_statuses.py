@@ -171,6 +171,26 @@ def test_a_withdrawal_is_in_the_next_answer(tmp_path: Path) -> None:
         assert listed(view).get(3) == Status.VALID
 
 
+@for_all(st.sampled_from(HISTORIES[1:]), st.lists(HOURS, min_size=2, max_size=6))
+def test_time_alone_changes_an_answer(facts: list[Any], instants: list[datetime]) -> None:
+    """An answer that is kept is given only as long as it is the right one, whatever the clock."""
+    consent = folded(facts)
+    course = Course.of(consent, 0)
+    first = instants[0]
+    for at in instants[1:]:
+        if first <= at < course.next_turn(first):
+            assert course.at(at) is course.at(first)
+
+
+def test_what_waits_runs_out_without_a_fact(tmp_path: Path) -> None:
+    """The same view says waiting, valid, over; and waiting again for an earlier instant."""
+    with a_log(tmp_path) as log:
+        add(log, QUESTION, COOLING)
+        view = Statuses(log, 0)
+        for hours, said in [(0, 2), (1, 2), (71, 2), (72, 0), (95, 0), (96, 1), (1, 2)]:
+            assert listed(view, AT + timedelta(hours=hours)).get(2) == said
+
+
 def test_an_answer_costs_what_happened_since(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
