@@ -106,6 +106,12 @@ def show_confirmable(page: Page, stand: Stand) -> None:
     wait_to_confirm(page, stand)
 
 
+def show_receipt(page: Page, stand: Stand) -> None:
+    """Agree, and open the receipt."""
+    show_given(page, stand)
+    press(page, page.get_by_role("link", name="Biên nhận"))
+
+
 def show_sorry(page: Page, stand: Stand) -> None:
     """Follow a link that is not ours."""
     page.goto(f"{stand.client.base_url}/c/none.none")
@@ -118,6 +124,7 @@ STATES: list[Step] = [
     show_wrong,
     show_given,
     show_confirmable,
+    show_receipt,
     show_sorry,
 ]
 
