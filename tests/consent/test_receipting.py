@@ -133,6 +133,8 @@ def test_an_agreement_online_stands_until_it_is_used(tmp_path: Path) -> None:
             assert after.standing
             assert after.standing.status is Status.USED
             assert [one.on_behalf for one in after.receipt.pii_controllers] == [False]
+            (purpose,) = after.receipt.services[0].purposes
+            assert "Biometric" in purpose.pii_category
 
     asyncio.run(scenario())
 
@@ -182,6 +184,26 @@ def test_a_reprint_is_the_same_to_the_byte(tmp_path: Path) -> None:
             await world.restart_consent()
             assert await token_of(world, link) == first
             assert receipt.public_key != newer.kid
+
+    asyncio.run(scenario())
+
+
+def test_who_was_erased_keeps_the_receipt(tmp_path: Path) -> None:
+    """It holds nothing that goes: the same bytes, and the log still proves them."""
+
+    async def scenario() -> None:
+        async with a_world(tmp_path) as world:
+            citizen, _, link = await asked(world)
+            await world.phone(citizen).decide(link, "refused")
+            first = await token_of(world, link)
+            erased = await world.consent.post(
+                f"/citizens/{citizen.id}/erasure",
+                json={"ground": "request"},
+                headers=world.tokens.header("operator"),
+            )
+            assert erased.status_code == 200
+            assert await token_of(world, link) == first
+            assert (await check(world, await sealed_file(world, link))).caveats == []
 
     asyncio.run(scenario())
 

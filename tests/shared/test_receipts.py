@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -35,6 +36,7 @@ from shared.receipts.verify import (
     KEYS_IN_FILE,
     NO_STATUS,
     NOT_IN_FILE,
+    TOKEN_WRONG,
     VKEYS_IN_FILE,
     BadReceipt,
     Checked,
@@ -343,6 +345,15 @@ def test_a_file_may_be_laid_out_anew(office: Office) -> None:
     document = json.loads(office.keep().file())
     other = json.dumps(dict(reversed(document.items())), indent=7, ensure_ascii=True)
     assert check(office, read_kept_receipt(other.encode())).log
+
+
+def test_every_code_is_documented() -> None:
+    """docs/receipts.md names whatever a check can find wrong."""
+    source = (ROOT / "shared" / "receipts" / "verify.py").read_text("utf-8")
+    documented = (ROOT / "docs" / "receipts.md").read_text("utf-8")
+    codes = {*TOKEN_WRONG, *re.findall(r'BadReceipt\("(\w+)"', source)}
+    assert len(codes) > 20
+    assert [code for code in codes if f"`{code}`" not in documented] == []
 
 
 # -- what is wrong ------------------------------------------------------------------------------

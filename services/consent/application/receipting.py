@@ -10,11 +10,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from services.consent.application.parts import Parts
+from services.consent.application.parts import Parts, requested
 from services.consent.consents import Consent
 from services.consent.notices import Names
 from services.consent.views import read_consent, read_names
-from shared.contracts.consent import OPEN_ACCOUNT, Statement
+from shared.contracts.consent import Statement
 from shared.contracts.receipts import (
     DECISION_RECEIPT,
     Controller,
@@ -38,17 +38,18 @@ NOT_ME = "not-me"
 """The page, below the public address, for whoever did not decide what a receipt says."""
 
 USES = {
-    OPEN_ACCOUNT: DataUse(
+    "open-account.1": DataUse(
         purpose_categories=["2 - Contracted Service"],
         pii_categories=["1 - Biographical", "2 - Contact", "Biometric", "Official ID"],
         sensitive_categories=["Biometric", "Official ID"],
     ),
-    "electricity-contract": DataUse(
+    "electricity-contract.1": DataUse(
         purpose_categories=["2 - Contracted Service"],
         pii_categories=["1 - Biographical", "2 - Contact", "Official ID"],
     ),
 }
-"""What data each purpose needs, as its notice says ("What is taken"), by Kantara's categories."""
+"""What data is taken, as each notice says, by Kantara's categories; a line changes as little as the
+text of a notice that was served, or else a reprint would."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +110,10 @@ class Receipting:
         )
 
     def _decided(self, consent: Consent, name: str, names: Names, withdraw_url: str) -> Decided:
-        placed = consent.places[name]
+        placed, said = consent.places[name], getattr(consent, name).statement
         at = placed.recorded_at
         return Decided(
-            statement=getattr(consent, name).statement,
+            statement=said,
             place=LogPlace(origin=self._seal.origin, position=placed.position, recorded_at=at),
             parties=_parties(names),
             links=Links(
@@ -121,9 +122,9 @@ class Receipting:
                 dispute=f"{self._parts.public_url}/{NOT_ME}",
                 status_lists=self._parts.status_lists,
             ),
-            dispute_code=self._parts.codes.dispute(asked.consent_id),
+            dispute_code=self._parts.codes.dispute(requested(consent).consent_id),
             signing=Signing(issuer=self._parts.signer.issuer, key_id=self._parts.key_id(at), at=at),
-            uses=USES,
+            uses={said.purpose: USES.get(said.notice_id, DataUse())},
             of_refusal=name == "refusal_withdrawn",
         )
 
