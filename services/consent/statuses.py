@@ -24,6 +24,8 @@ STATUSES = {
     Standing.WITHDRAWN: Status.INVALID,
     Standing.WITHDRAWN_AFTER_USE: Status.INVALID,
     Standing.REFUSAL_WITHDRAWN: Status.INVALID,
+    Standing.DISPUTED: Status.INVALID,
+    Standing.INVALIDATED: Status.INVALID,
 }
 """What is said of an agreement or a refusal; where a standing is not here, that it counts no more.
 

@@ -21,7 +21,9 @@ from shared.ledger import stores
 from shared.ledger.facts import Recorded
 from shared.ledger.log import Log
 from shared.ledger.recorder import Append
+from tests.support.events import event_of
 from tests.support.given import AT
+from tests.support.postgres import in_a_schema
 from tests.support.samples import (
     ASK_ME_AGAIN,
     CONFIRMED,
@@ -111,9 +113,9 @@ def test_a_standing_without_a_line_counts_no_more() -> None:
 
 
 @contextmanager
-def a_log(folder: Path) -> Iterator[Log]:
-    """Give a log of the consent service on a file."""
-    address = f"sqlite:///{folder / 'ledger.db'}"
+def a_log(folder: Path, address: str = "") -> Iterator[Log]:
+    """Give a log of the consent service, on a file unless an address says otherwise."""
+    address = address or f"sqlite:///{folder / 'ledger.db'}"
     stores.create_schema(address)
     log = Log(stores.open_recorder(address, lambda: AT), VOCABULARY)
     try:
@@ -124,7 +126,7 @@ def a_log(folder: Path) -> Iterator[Log]:
 
 def add(log: Log, *facts: Any) -> None:
     """Put facts into a log, past the rules."""
-    log.recorder.append_batch([Append([VOCABULARY.encode(fact) for fact in facts])])
+    log.recorder.append_batch([Append([event_of(fact) for fact in facts])])
 
 
 def of(consent_id: str, fact: Any) -> Any:
@@ -160,9 +162,14 @@ def test_following_is_the_same_as_looking_anew(
                 assert listed(view, at) == listed(Statuses(log, 0), at)
 
 
-def test_a_withdrawal_is_in_the_next_answer(tmp_path: Path) -> None:
+@pytest.mark.parametrize("store", ["sqlite", "postgres"])
+def test_a_withdrawal_is_in_the_next_answer(
+    tmp_path: Path, request: pytest.FixtureRequest, store: str
+) -> None:
     """What was acknowledged before the question is in the answer: a view never lags."""
-    with a_log(tmp_path) as log:
+    postgres = store == "postgres"
+    address = in_a_schema(request.getfixturevalue("postgres_url")) if postgres else ""
+    with a_log(tmp_path, address) as log:
         view = Statuses(log, 0)
         add(log, QUESTION, GIVEN)
         assert listed(view).get(2) == Status.VALID

@@ -38,6 +38,7 @@ from shared.ledger.verify import trusted_keys
 from shared.receipts.kept import KeptReceipt, keep_receipt
 from shared.signing import Signer, TrustedKeys, create_key, load_keys
 from tests.support import samples
+from tests.support.events import event_of
 from tests.support.given import AT
 
 RECORDED_AT = AT + timedelta(minutes=1, microseconds=7)
@@ -175,7 +176,7 @@ def an_office(folder: Path) -> Iterator[Office]:
     address = f"sqlite:///{folder / 'ledger.db'}"
     stores.create_schema(address)
     with closing(stores.open_recorder(address, recording_clock)) as recorder:
-        events = [VOCABULARY.encode(fact) for fact in [*HISTORY, *OTHERS]]
+        events = [event_of(fact) for fact in [*HISTORY, *OTHERS]]
         recorder.append_batch([Append(events)])
         with closing(Seal(recorder, folder, recording_clock)):
             pass  # what is closed is sealed

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from services.consent.application.parts import Parts, requested
+from services.consent.application.parts import Parts
 from services.consent.consents import Consent
 from services.consent.notices import Names
 from services.consent.views import read_consent, read_names
@@ -76,11 +76,15 @@ class Receipting:
 
         Raises `Rejection` where nothing was decided, or no such statement signed.
         """
-        return await self._issued(consent_id, statement_id, self._parts.link(consent_id))
+        code = self._parts.codes.dispute(consent_id)
+        return await self._issued(consent_id, statement_id, self._parts.link(consent_id), code)
 
     async def copy(self, consent_id: str) -> str:
-        """Return the newest decision's receipt, signed, for others than the citizen."""
-        return (await self._issued(consent_id, "", self._parts.public_url)).token
+        """Return the newest decision's receipt, signed, for others than the citizen.
+
+        It has neither the citizen's link nor the code with which only they may dispute.
+        """
+        return (await self._issued(consent_id, "", self._parts.public_url, "")).token
 
     async def kept(self, consent_id: str, statement_id: str = "") -> KeptReceipt:
         """Return what the citizen keeps; its proof is there within a second of the decision."""
@@ -95,12 +99,14 @@ class Receipting:
             proof=await asyncio.to_thread(self._proof, position),
         )
 
-    async def _issued(self, consent_id: str, statement_id: str, withdraw_url: str) -> Issued:
+    async def _issued(
+        self, consent_id: str, statement_id: str, withdraw_url: str, dispute_code: str
+    ) -> Issued:
         view = await read_consent(self._parts.log, consent_id, self._parts.now())
         signed = _signed(view.consent)
         name = _chosen(signed, statement_id)
         names = await read_names(self._parts.log, view.consent)
-        decided = self._decided(view.consent, name, names, withdraw_url)
+        decided = self._decided(view.consent, name, names, withdraw_url, dispute_code)
         receipt = receipt_of(decided)
         return Issued(
             receipt=receipt,
@@ -109,7 +115,9 @@ class Receipting:
             others={other: one for other, one in signed.items() if other != name},
         )
 
-    def _decided(self, consent: Consent, name: str, names: Names, withdraw_url: str) -> Decided:
+    def _decided(
+        self, consent: Consent, name: str, names: Names, withdraw_url: str, dispute_code: str
+    ) -> Decided:
         placed, said = consent.places[name], getattr(consent, name).statement
         at = placed.recorded_at
         return Decided(
@@ -122,7 +130,7 @@ class Receipting:
                 dispute=f"{self._parts.public_url}/{NOT_ME}",
                 status_lists=self._parts.status_lists,
             ),
-            dispute_code=self._parts.codes.dispute(requested(consent).consent_id),
+            dispute_code=dispute_code,
             signing=Signing(issuer=self._parts.signer.issuer, key_id=self._parts.key_id(at), at=at),
             uses={said.purpose: USES.get(said.notice_id, DataUse())},
             of_refusal=name == "refusal_withdrawn",
