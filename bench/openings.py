@@ -28,7 +28,6 @@ from services.consent.application.parts import Parts
 from services.consent.application.registering import Registering
 from services.consent.facts import (
     BankRegistered,
-    CitizenRegistered,
     ConsentRequested,
     ProductOffered,
 )
@@ -165,14 +164,11 @@ async def _prepare(settings: ConsentSettings, count: int) -> list[dict[str, obje
 
 
 async def _agree(parts: Parts) -> dict[str, object]:
-    citizen = Citizen(f"c-{secrets.token_hex(8)}", "", "+84900000000")
+    citizen = Citizen(f"c-{secrets.token_hex(8)}", "", f"+849{secrets.randbelow(10**12):012d}")
     consent_id = secrets.token_hex(16)
     now = system_clock()
     known_since = now - timedelta(days=365)
-    registered = CitizenRegistered(
-        citizen_id=citizen.id, phone=citizen.phone, known_since=known_since
-    )
-    await Registering(parts).register(registered)
+    await Registering(parts).register_citizen(citizen.id, citizen.phone, known_since)
     question = ConsentRequested(
         consent_id=consent_id,
         citizen_id=citizen.id,
@@ -191,8 +187,8 @@ async def _agree(parts: Parts) -> dict[str, object]:
     await Asking(parts).ask(question)
     deciding = Deciding(parts)
     await deciding.show(consent_id, "vi")
-    challenge_id = await deciding.ask_code(consent_id, Decision.GIVEN, "vi")
+    challenge_id = await deciding.ask_code(consent_id, Decision.GIVEN, "vi", host=None)
     view = await deciding.consent(consent_id)
     code = parts.codes.code(view.consent.challenges[challenge_id].asked.statement_hash)
-    signed = await deciding.sign_with_code(consent_id, challenge_id, code)
+    signed = await deciding.sign_with_code(consent_id, challenge_id, code, host=None)
     return command(citizen, signed.event, clerk=None)

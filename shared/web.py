@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, FastAPI, Query, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
@@ -121,6 +121,15 @@ def caller_of(request: Request, *roles: Role) -> Caller:
     if caller.role not in roles:
         raise Rejection(Kind.FORBIDDEN, "role_not_allowed")
     return caller
+
+
+async def host_of(request: Request) -> str | None:
+    """Return the network address that a request came from, as the server was told of it."""
+    return request.client.host if request.client else None
+
+
+Host = Annotated[str | None, Depends(host_of)]
+"""The network address of a request, to be marked at once and never kept or written."""
 
 
 def create_web_app(

@@ -58,11 +58,25 @@ class Codes:
 
     def link(self, consent_id: str) -> str:
         """Return the unguessable end of a citizen's link: the consent's id and a MAC of it."""
-        mac = hmac.new(self._key, b"link:" + consent_id.encode(), hashlib.sha256).hexdigest()
-        return f"{consent_id}.{mac[:32]}"
+        return self._link("link", consent_id)
 
     def consent_id(self, link: str) -> str | None:
         """Return the consent that a link is for, None if we did not make the link."""
-        consent_id = link.rpartition(".")[0]
-        genuine = hmac.compare_digest(self.link(consent_id).encode(), link.encode())
-        return consent_id if genuine else None
+        return self._linked("link", link)
+
+    def phone_link(self, enrolment_id: str) -> str:
+        """Return the end of the link that stops another phone; it opens no consent."""
+        return self._link("phone", enrolment_id)
+
+    def enrolment_id(self, link: str) -> str | None:
+        """Return the enrolment that a link stops, None if we did not make the link."""
+        return self._linked("phone", link)
+
+    def _link(self, what_for: str, own_id: str) -> str:
+        mac = hmac.new(self._key, f"{what_for}:{own_id}".encode(), hashlib.sha256).hexdigest()
+        return f"{own_id}.{mac[:32]}"
+
+    def _linked(self, what_for: str, link: str) -> str | None:
+        own_id = link.rpartition(".")[0]
+        genuine = hmac.compare_digest(self._link(what_for, own_id).encode(), link.encode())
+        return own_id if genuine else None

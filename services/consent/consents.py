@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from services.consent import separation
 from services.consent.facts import (
     ConsentConfirmed,
     ConsentDisputed,
@@ -24,6 +25,7 @@ from services.consent.facts import (
     SignatureFailed,
     StaffPasskeyMarked,
 )
+from services.consent.separation import PhoneUse
 from shared.contracts.consent import Statement, Waits
 from shared.contracts.evidence import Passkey
 from shared.ledger.facts import Recorded
@@ -132,6 +134,8 @@ class Consent:
     places: dict[str, Placed] = field(default_factory=dict)
     passkeys: Passkeys = field(default_factory=dict)
     staff_passkeys: frozenset[str] = frozenset()
+    phone_use: PhoneUse = field(default_factory=PhoneUse)
+    """Whose the phone is that signs; looked at by the rules of signing alone."""
 
     def standing(self, at: datetime) -> Standing:
         """Return where the consent stands at an instant (UTC); only time running out depends on it.
@@ -209,7 +213,7 @@ def evolve(consent: Consent, recorded: Recorded) -> Consent:
         case PasskeyEnrolled() | PasskeyUsed() | PasskeyRevoked():
             return replace(consent, passkeys=held(consent.passkeys, recorded))
         case _:
-            return consent
+            return replace(consent, phone_use=separation.evolve(consent.phone_use, recorded))
 
 
 def held(passkeys: Passkeys, recorded: Recorded) -> Passkeys:

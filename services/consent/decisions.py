@@ -13,7 +13,7 @@ told whether it matched.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -44,6 +44,8 @@ from services.consent.facts import (
 )
 from services.consent.policy import Policy
 from services.consent.refusals import RefusalMarks
+from services.consent.separation import AGREEMENTS, Means, inseparable
+from services.consent.separation import boundary as phone_boundary
 from shared.canonical import canonical
 from shared.contracts.consent import Decision, Grade, Statement, Waits
 from shared.contracts.evidence import Evidence, passkey_id
@@ -100,15 +102,17 @@ class AskSignature:
     challenge_id: str
     citizen_id: str
     statement: Statement
+    means: Means
     at: datetime
     policy: Policy
 
 
 def ask_boundary(asked: AskSignature) -> Sequence[DCBQueryItem]:
-    """Return this consent's facts, and the citizen's passkeys."""
+    """Return this consent's facts, the citizen's passkeys, and whose the phone is."""
     return [
         about(f"consent:{asked.statement.consent_id}", kinds=KINDS),
         about(f"citizen:{asked.citizen_id}", kinds=PASSKEY_KINDS),
+        *phone_boundary(asked.means),
     ]
 
 
@@ -122,6 +126,7 @@ def ask_decide(consent: Consent, asked: AskSignature) -> Sequence[SignatureAsked
         *_unserved(consent, statement),
         *_too_many(consent, asked),
         *_without_passkey(consent, statement),
+        *_inseparable(consent, statement, asked.means, asked),
     ]
     if reasons:
         raise _rejection(statement.consent_id, statement.decision, reasons)
@@ -134,6 +139,7 @@ def ask_decide(consent: Consent, asked: AskSignature) -> Sequence[SignatureAsked
             statement_hash=statement.hash(),
             asked_at=asked.at,
             expires_at=asked.at + asked.policy.code_lives_for,
+            phone_id=asked.means.phone_id if statement.decision in AGREEMENTS else None,
         )
     ]
 
@@ -185,6 +191,13 @@ def _without_passkey(consent: Consent, statement: Statement) -> Iterator[Reason]
         yield Reason("passkey_unknown")
 
 
+def _inseparable(
+    consent: Consent, statement: Statement, means: Means, asked: "AskSignature | Sign"
+) -> Iterator[Reason]:
+    use, question = consent.phone_use, consent.requested
+    return inseparable(use, question, statement, means, at=asked.at, policy=asked.policy)
+
+
 def _too_many(consent: Consent, asked: AskSignature) -> Iterator[Reason]:
     recent = [
         challenge
@@ -214,15 +227,17 @@ class Sign:
     failure: str
     event: str
     refusals: RefusalMarks
+    means: Means
     at: datetime
     policy: Policy
 
 
 def sign_boundary(asked: Sign) -> Sequence[DCBQueryItem]:
-    """Return this consent's facts, the citizen's passkeys, and whether the one used is staff's."""
+    """Return this consent's facts, the citizen's passkeys, and whose what signs is."""
     arms = [
         about(f"consent:{asked.consent_id}", kinds=KINDS),
         about(f"citizen:{asked.citizen_id}", kinds=PASSKEY_KINDS),
+        *phone_boundary(asked.means),
     ]
     if used := _passkey_used(asked):
         arms.append(about(f"passkey:{used}", kinds=[StaffPasskeyMarked]))
@@ -243,9 +258,11 @@ def sign_decide(consent: Consent, asked: Sign) -> Sequence[Any]:
     if failure := _failure(challenge, asked):
         raise _failed(challenge, asked, failure)
     statement = challenge.asked.statement
+    means = replace(asked.means, phone_id=challenge.asked.phone_id)
     reasons = [
         *_undecidable(consent, statement.decision, asked.at),
         *_unsound(consent, statement, asked),
+        *_inseparable(consent, statement, means, asked),
     ]
     if reasons:
         raise _rejection(asked.consent_id, statement.decision, reasons)

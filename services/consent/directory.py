@@ -4,6 +4,7 @@ Validity over time, training, permissions and stops come with the directory's ow
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from eventsourcing.dcb.api import DCBQueryItem
@@ -59,7 +60,7 @@ def evolve(entries: tuple[Any, ...], recorded: Recorded) -> tuple[Any, ...]:
 
 def decide(entries: tuple[Any, ...], entry: Entry) -> Sequence[Entry]:
     """Register, or do nothing if this very entry is there; rejects other particulars."""
-    if entry in entries:
+    if any(_same(one, entry) for one in entries):
         return []
     if any(type(one) is type(entry) for one in entries):
         raise Rejection(Kind.CONFLICT, "registered_otherwise")
@@ -70,6 +71,13 @@ def decide(entries: tuple[Any, ...], entry: Entry) -> Sequence[Entry]:
             raise Rejection(Kind.UNKNOWN, "office_unknown")
         case _:
             return [entry]
+
+
+def _same(one: Any, entry: Entry) -> bool:
+    """Tell whether two lines say the same; one from before phones had marks lacks its mark."""
+    if isinstance(one, CitizenRegistered) and one.phone_id is None:
+        return isinstance(entry, CitizenRegistered) and one == replace(entry, phone_id=None)
+    return bool(one == entry)
 
 
 REGISTER = Verb(boundary=boundary, initial=(), evolve=evolve, decide=decide)

@@ -51,6 +51,27 @@ class ClerkRegistered:
     office_id: str
 
 
+@fact("staff.phone.marked.1", tags=("clerk", "office", "phone"))
+class StaffPhoneMarked:
+    """A phone is a clerk's: as long as it is, no agreement is signed with it.
+
+    `phone_id` is the keyed mark of the number, equal to that of a citizen with the same phone.
+    """
+
+    clerk_id: str
+    office_id: str
+    phone_id: str
+
+
+@fact("staff.phone.unmarked.1", tags=("clerk", "office", "phone"))
+class StaffPhoneUnmarked:
+    """A phone is no longer this clerk's."""
+
+    clerk_id: str
+    office_id: str
+    phone_id: str
+
+
 @fact("site.registered.1", tags=("site",))
 class SiteRegistered:
     """People may be asked at a place; its host is named."""
@@ -60,16 +81,87 @@ class SiteRegistered:
     host: str
 
 
-@fact("citizen.registered.1", tags=("citizen",), personal={"citizen": ("phone",)})
+@fact("citizen.registered.1", tags=("citizen", "phone"), personal={"citizen": ("phone",)})
 class CitizenRegistered:
     """A citizen can be asked, on the phone (E.164) that was confirmed as theirs.
 
-    `known_since` is from when it was; None: since this was recorded.
+    `known_since` is from when it was; None: since this was recorded. `phone_id` is the keyed mark
+    of the number; None: recorded before there were such marks.
     """
 
     citizen_id: str
     phone: str | Erased = ERASED
     known_since: datetime | None = None
+    phone_id: str | None = None
+
+
+@fact(
+    "phone.enrolled.1",
+    tags=("citizen", "phone", "enrolment", "clerk", "office"),
+    personal={"citizen": ("phone",)},
+)
+class PhoneEnrolled:
+    """A citizen gets another phone (E.164), which counts from `effective_from` on.
+
+    That is when it was asked for, or later if there was a phone that could be warned.
+    """
+
+    enrolment_id: str
+    citizen_id: str
+    phone_id: str
+    clerk_id: str | None
+    office_id: str | None
+    asked_by: str
+    asked_at: datetime
+    effective_from: datetime
+    phone: str | Erased = ERASED
+
+
+class Stopped(StrEnum):
+    """Why a phone never came to count."""
+
+    OLD_PHONE = "old_phone"
+    """Whoever holds the phone that counts said that the other is not theirs."""
+
+    UNWARNED = "unwarned"
+    """The phone that counts could not be warned."""
+
+
+@fact("phone.enrolment.stopped.1", tags=("citizen", "phone", "enrolment"))
+class PhoneEnrolmentStopped:
+    """A phone that did not count yet never will, unless it is asked for again."""
+
+    enrolment_id: str
+    citizen_id: str
+    phone_id: str
+    ground: Stopped
+
+
+class SharingGround(StrEnum):
+    """Why several citizens may sign with one phone."""
+
+    HOUSEHOLD = "household"
+    CARE = "care"
+
+
+@fact("phone.sharing.allowed.1", tags=("phone", "bank"))
+class PhoneSharingAllowed:
+    """A bank takes agreements signed with one phone by up to so many citizens; the last counts."""
+
+    phone_id: str
+    bank_id: str
+    citizens_max: int
+    ground: SharingGround
+    allowed_by: str
+
+
+@fact("phone.rejected.1", tags=("citizen",))
+class PhoneRejected:
+    """The rules did not let a citizen's phone be changed, kept, or shared."""
+
+    citizen_id: str
+    asked_by: str
+    reasons: list[str]
 
 
 class Ground(StrEnum):
@@ -203,6 +295,8 @@ class ConsentRequested:
     asked_at: datetime
     decide_by: datetime
     dispute_id: str | None = None
+    asked_from_id: str | None = None
+    """The keyed mark of the clerk's network address, at a counter; good for this question alone."""
 
 
 @fact("request.rejected.1", tags=("consent", "citizen", "bank", "office", "clerk"))
@@ -236,7 +330,10 @@ class NoticeServed:
 
 @fact("signature.asked.1", tags=("consent", "citizen", "challenge"))
 class SignatureAsked:
-    """A code bound to this statement went to the citizen's phone; the code is written nowhere."""
+    """A code bound to this statement went to the citizen's phone; the code is written nowhere.
+
+    `phone_id` is the mark of that phone, for an agreement alone: a refusal names nobody.
+    """
 
     consent_id: str
     citizen_id: str
@@ -245,6 +342,7 @@ class SignatureAsked:
     statement_hash: str
     asked_at: datetime
     expires_at: datetime
+    phone_id: str | None = None
 
 
 @fact("signature.failed.1", tags=("consent", "challenge"))
@@ -480,8 +578,14 @@ VOCABULARY = Vocabulary(
         ProductOffered,
         OfficeRegistered,
         ClerkRegistered,
+        StaffPhoneMarked,
+        StaffPhoneUnmarked,
         SiteRegistered,
         CitizenRegistered,
+        PhoneEnrolled,
+        PhoneEnrolmentStopped,
+        PhoneSharingAllowed,
+        PhoneRejected,
         CitizenErased,
         ErasureRejected,
         PasskeyAsked,

@@ -26,6 +26,17 @@ class Policy:
     """How long before a question something must have been the citizen's to be known before it: a
     number that a clerk wrote down at the same counter proves nothing of the citizen's."""
 
+    citizens_per_phone_max: int = 1
+    """Citizens who may agree with one phone, unless a bank allows more: elsewhere in 2023, staff
+    tied some 1,300 phones to 30 to 100 accounts each, to take the codes."""
+
+    family_phone_max: int = 5
+    """The most citizens that a bank can allow on one phone: a household, not a counter."""
+
+    phone_change_waits_for: timedelta = timedelta(hours=72)
+    """From asking for another phone until it counts: time for whoever holds the old one to see the
+    warning, and to say no."""
+
     confirm_after: timedelta = timedelta(minutes=30)
     """From an agreement at a counter to the first moment at which it can be confirmed: by then the
     citizen holds the phone alone, whoever held it before."""

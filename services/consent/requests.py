@@ -147,9 +147,10 @@ def decide(before: Before, asked: Ask) -> Sequence[ConsentRequested]:
 
 
 def _alike(one: ConsentRequested, other: ConsentRequested) -> bool:
-    """Tell whether two questions are the same but for when they were sent."""
-    asked_for = other.decide_by - other.asked_at
-    return replace(other, asked_at=one.asked_at, decide_by=one.asked_at + asked_for) == one
+    """Tell whether two questions are the same but for when and from where they were sent."""
+    decide_by = one.asked_at + (other.decide_by - other.asked_at)
+    sent = replace(other, asked_at=one.asked_at, decide_by=decide_by)
+    return replace(sent, asked_from_id=one.asked_from_id) == one
 
 
 def _unregistered(before: Before, question: ConsentRequested) -> Iterator[Reason]:

@@ -1,9 +1,11 @@
 """What can be read of a consent: folded from its facts, and disposable."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
+from services.consent import phones
 from services.consent.consents import (
     KINDS,
     PASSKEY_KINDS,
@@ -16,18 +18,19 @@ from services.consent.consents import (
 )
 from services.consent.facts import (
     BankRegistered,
-    CitizenErased,
     CitizenRegistered,
     ConsentDisputed,
     ConsentInvalidated,
     ConsentRequested,
     OfficeRegistered,
     PasskeyAsked,
+    PhoneEnrolled,
     ProductOffered,
     SiteRegistered,
     StopDelivered,
 )
 from services.consent.notices import Names
+from services.consent.phones import Phones
 from shared.errors import Kind, Rejection
 from shared.ledger.log import Log, about
 
@@ -123,23 +126,76 @@ async def read_undelivered(log: Log) -> list[str]:
     return list(left)
 
 
+class PhoneChangeStanding(StrEnum):
+    """What became of a phone that was asked for."""
+
+    COMING = "coming"
+    STOPPED = "stopped"
+    """Stopped, or replaced by another, or erased: it never counts."""
+
+    COUNTS = "counts"
+
+
 @dataclass(frozen=True, slots=True)
 class Phone:
-    """A citizen's own number (E.164), and since when it is known to be theirs."""
+    """A citizen's own number (E.164), since when it is known to be theirs, and its mark."""
 
-    number: str
+    number: str = field(repr=False)
     known_since: datetime
+    mark: str | None = None
+    """None for one recorded before there were marks."""
 
 
-async def read_phone(log: Log, citizen_id: str) -> Phone | None:
-    """Return the phone a citizen can be reached on, None for one unknown or erased."""
-    kinds = [CitizenRegistered, CitizenErased]
-    facts = await log.read(about(f"citizen:{citizen_id}", kinds=kinds))
-    match facts[-1].fact if facts else None:
-        case CitizenRegistered(phone=str() as number, known_since=since):
-            return Phone(number, since or facts[-1].recorded_at)
-        case _:
-            return None
+async def read_phones(log: Log, citizen_id: str) -> Phones:
+    """Return a citizen's phones: the one that counts, and one that may be coming."""
+    held = Phones()
+    for recorded in await log.read(about(f"citizen:{citizen_id}", kinds=phones.KINDS)):
+        held = phones.evolve(held, recorded)
+    return held
+
+
+async def read_phone(log: Log, citizen_id: str, at: datetime) -> Phone | None:
+    """Return the phone that counts at an instant (UTC), None for a citizen unknown or erased."""
+    held = (await read_phones(log, citizen_id)).effective(at)
+    if held is None or not isinstance(held.number, str):
+        return None
+    return Phone(held.number, held.known_since, held.phone_id)
+
+
+async def read_sharers(log: Log, phone_id: str) -> list[str]:
+    """Return the citizens who have, or had, a phone with this mark, in the order of coming."""
+    kinds = [CitizenRegistered, PhoneEnrolled]
+    facts = await log.read(about(f"phone:{phone_id}", kinds=kinds))
+    return list(dict.fromkeys(one.fact.citizen_id for one in facts))
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneChange:
+    """What was asked for a citizen's phone, whether it still can be stopped, and who asked."""
+
+    enrolled: PhoneEnrolled
+    phones: Phones
+    office: str | None
+
+    def standing(self, at: datetime) -> PhoneChangeStanding:
+        """Return where it stands at an instant (UTC)."""
+        held = self.phones.of(self.enrolled.enrolment_id)
+        if held is None:
+            return PhoneChangeStanding.STOPPED
+        return PhoneChangeStanding.COUNTS if held.counts(at) else PhoneChangeStanding.COMING
+
+
+async def read_phone_change(log: Log, enrolment_id: str) -> PhoneChange:
+    """Return what was asked; raises `Rejection` for an enrolment that there never was."""
+    found = await log.read(about(f"enrolment:{enrolment_id}", kinds=[PhoneEnrolled]))
+    if not found:
+        raise Rejection(Kind.UNKNOWN, "not_found")
+    enrolled: PhoneEnrolled = found[0].fact
+    office = about(f"office:{enrolled.office_id}", kinds=[OfficeRegistered])
+    offices = await log.read(office) if enrolled.office_id else []
+    names = [one.fact.name for one in offices]
+    held = await read_phones(log, enrolled.citizen_id)
+    return PhoneChange(enrolled, held, names[0] if names else None)
 
 
 async def read_names(log: Log, consent: Consent) -> Names:

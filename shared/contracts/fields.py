@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from fastapi import Path
-from pydantic import StringConstraints
+from pydantic import AfterValidator, StringConstraints
 
 ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 """Up to 64 letters, digits, hyphens, underscores: safe in a tag, a path and a file name."""
@@ -15,5 +15,21 @@ Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
 Purpose = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,63}$")]
-Phone = Annotated[str, StringConstraints(pattern=r"^\+[1-9][0-9]{7,14}$")]
+
+
+def _without_trunk_prefix(number: str) -> str:
+    """Return the number; raises `ValueError` for one that is spelled with the 0 of calls at home.
+
+    One phone must have one spelling, or its mark would not be recognised.
+    """
+    if number.startswith("+840"):
+        raise ValueError("a Vietnamese number has no 0 behind +84")
+    return number
+
+
+Phone = Annotated[
+    str,
+    StringConstraints(pattern=r"^\+[1-9][0-9]{7,14}$"),
+    AfterValidator(_without_trunk_prefix),
+]
 """A phone number in E.164 form, such as +84912345678."""

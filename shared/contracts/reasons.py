@@ -118,6 +118,26 @@ REASONS: dict[str, Sentences] = {
         "It can be confirmed later, once the citizen is alone with it.",
         "Chưa đến giờ xác nhận; người dân xác nhận sau, khi ở một mình.",
     ),
+    "phone_of_staff": Sentences(
+        "This phone is a clerk's; no agreement is signed with it.",
+        "Số điện thoại này của nhân viên; không dùng để ký đồng ý.",
+    ),
+    "phone_not_own": Sentences(
+        "Another phone counts as the citizen's by now. Ask for a new code.",
+        "Số điện thoại của người dân đã đổi. Hãy lấy mã mới.",
+    ),
+    "phone_shared": Sentences(
+        "This phone is that of more citizens than is allowed; no agreement is signed with it.",
+        "Số điện thoại này có quá nhiều người dùng; không dùng để ký đồng ý.",
+    ),
+    "phone_not_known": Sentences(
+        "This phone was not the citizen's before the question; it confirms nothing.",
+        "Số điện thoại này chưa phải của người dân khi được hỏi; không dùng để xác nhận.",
+    ),
+    "clerk_address": Sentences(
+        "This comes from the network address of the clerk who asked; it signs no agreement.",
+        "Yêu cầu đến từ cùng địa chỉ mạng với nhân viên đã hỏi; không dùng để ký đồng ý.",
+    ),
     "notice_not_served": Sentences(
         "This text was not shown, so it cannot be answered.",
         "Nội dung này chưa được hiển thị nên không thể trả lời.",
@@ -193,6 +213,26 @@ REASONS: dict[str, Sentences] = {
     ),
     "not_decided": Sentences("The citizen has not decided yet.", "Người dân chưa quyết định."),
     "receipt_unknown": Sentences("There is no such receipt.", "Không có biên nhận này."),
+    # phones
+    "phone_rejected": Sentences(
+        "The phone stays as it is.", "Số điện thoại được giữ nguyên như cũ."
+    ),
+    "phone_unwarned": Sentences(
+        "No phone is known that could be warned; the operator enrols the first one.",
+        "Chưa có số điện thoại để báo trước; đơn vị vận hành đăng ký số đầu tiên.",
+    ),
+    "phone_counts": Sentences(
+        "The new phone counts already; it can no longer be stopped here.",
+        "Số mới đã được dùng; không dừng ở đây được nữa.",
+    ),
+    "warning_not_sent": Sentences(
+        "The old phone could not be warned, so nothing changes. Please send it again.",
+        "Chưa báo được cho số cũ nên không có gì thay đổi. Hãy gửi lại.",
+    ),
+    "sharing_above_cap": Sentences(
+        "One phone may not serve so many citizens.",
+        "Một số điện thoại không được dùng cho nhiều người như vậy.",
+    ),
     # using a consent
     "redemption_rejected": Sentences(
         "The consent cannot be used.", "Không thể dùng sự đồng ý này."

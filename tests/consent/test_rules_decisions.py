@@ -20,6 +20,7 @@ from services.consent.facts import (
 )
 from services.consent.policy import Policy
 from services.consent.redemptions import REDEEM, Redeem
+from services.consent.separation import Means
 from shared.contracts.consent import Channel, Decision, Grade, Waits
 from shared.contracts.evidence import CodeMatch, Evidence
 from shared.ledger.facts import Recorded
@@ -54,6 +55,7 @@ def press(decision: Decision = Decision.GIVEN, **changes: Any) -> AskSignature:
         challenge_id="ch9",
         citizen_id="c1",
         statement=statement(decision),
+        means=Means(),
         at=AT,
         policy=Policy(),
     )
@@ -70,6 +72,7 @@ def sign(**changes: Any) -> Sign:
         failure="code_wrong",
         event="jws",
         refusals=MARKS,
+        means=Means(),
         at=AT,
         policy=Policy(),
     )

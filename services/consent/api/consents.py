@@ -18,7 +18,7 @@ from shared.contracts.consent import Channel
 from shared.contracts.fields import Id, PathId, Purpose, Sha256
 from shared.errors import Kind, Rejection
 from shared.signing import Signer
-from shared.web import Caller, Role, require
+from shared.web import Caller, Host, Role, require
 
 Asker = Annotated[Caller, Depends(require(Role.BANK, Role.CLERK))]
 Reader = Annotated[Caller, Depends(require(Role.BANK, Role.CLERK, Role.SERVICE, Role.REGULATOR))]
@@ -68,10 +68,10 @@ def routes(asking: Asking, policy: Policy, now: Callable[[], datetime]) -> APIRo
     router = APIRouter(tags=["consents"])
 
     @router.put("/consents/{consent_id}", status_code=201)
-    async def ask(consent_id: PathId, body: Question, asker: Asker) -> Asked:
+    async def ask(consent_id: PathId, body: Question, asker: Asker, host: Host) -> Asked:
         """Ask a citizen; the caller makes the id, and may repeat the call."""
         question = _question(consent_id, body, asker, policy, now())
-        link = await asking.ask(question)
+        link = await asking.ask(question, host)
         view = await asking.consent(consent_id)
         return Asked(consent_id=consent_id, link=link, decide_by=_decide_by(view))
 

@@ -3,12 +3,11 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
-from pydantic import AwareDatetime, BaseModel
+from pydantic import AwareDatetime, BaseModel, Field
 
 from services.consent.application.registering import Registering
 from services.consent.facts import (
     BankRegistered,
-    CitizenRegistered,
     ClerkRegistered,
     Ground,
     OfficeRegistered,
@@ -37,9 +36,11 @@ class Product(BaseModel):
 
 
 class Clerk(BaseModel):
-    """A clerk's office."""
+    """A clerk's office, and all numbers that the clerk has; of these only marks are kept."""
 
     office_id: Id
+    phones: list[Phone] | None = Field(default=None, max_length=20)
+    """Left out: what was said of them before stays."""
 
 
 class Site(BaseModel):
@@ -84,8 +85,10 @@ def routes(directory: Registering) -> APIRouter:
 
     @router.put("/clerks/{clerk_id}", status_code=204)
     async def put_clerk(clerk_id: PathId, body: Clerk, _: Operator) -> None:
-        """Register a clerk at an office."""
+        """Register a clerk at an office, and say which phones are the clerk's."""
         await directory.register(ClerkRegistered(clerk_id=clerk_id, office_id=body.office_id))
+        if body.phones is not None:
+            await directory.mark_staff(clerk_id, body.phones)
 
     @router.put("/sites/{site_id}", status_code=204)
     async def put_site(site_id: PathId, body: Site, _: Operator) -> None:
@@ -95,7 +98,7 @@ def routes(directory: Registering) -> APIRouter:
     @router.put("/citizens/{citizen_id}", status_code=204)
     async def put_citizen(citizen_id: PathId, body: Citizen, _: Operator) -> None:
         """Register a citizen; the phone lies under their own key and can be erased."""
-        await directory.register(CitizenRegistered(citizen_id=citizen_id, **body.model_dump()))
+        await directory.register_citizen(citizen_id, body.phone, body.known_since)
 
     @router.post("/citizens/{citizen_id}/erasure")
     async def erase_citizen(citizen_id: PathId, body: Erasure, by: Operator) -> dict[str, Any]:

@@ -70,12 +70,17 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """What is to be signed and how; whether what signs it was known before the question."""
+    """What is to be signed and how; whether what signs it was known before the question.
+
+    `phone_id` marks the phone that a code goes to, `host` is where the citizen presses from.
+    """
 
     decision: Decision
     grade: Grade
     lang: Lang
     known_before: bool
+    phone_id: str | None
+    host: str | None
 
 
 class Deciding:
@@ -107,23 +112,29 @@ class Deciding:
             notice_hash=notice.hash,
         )
         await self._parts.log.perform(SERVE, served)
-        phone = await read_phone(self._parts.log, requested(view.consent).citizen_id)
+        citizen_id = requested(view.consent).citizen_id
+        phone = await read_phone(self._parts.log, citizen_id, self._parts.now())
         phone_end = phone.number[-PHONE_DIGITS_SHOWN:] if phone else None
         return Shown(view, names, notice, phone_end, self._parts.now())
 
-    async def ask_code(self, consent_id: str, decision: Decision, lang: Lang) -> str:
-        """Fix the statement and send its code to the citizen; returns the challenge's id."""
+    async def ask_code(
+        self, consent_id: str, decision: Decision, lang: Lang, *, host: str | None
+    ) -> str:
+        """Fix the statement and send its code to the citizen; returns the challenge's id.
+
+        `host` is the network address that the citizen presses from.
+        """
         view = await self.consent(consent_id)
         names = await read_names(self._parts.log, view.consent)
         phone = await self._parts.phone(view.consent)
         known = self._known_before(view.consent, phone.known_since)
-        way = Way(decision, Grade.OTP, lang, known)
+        way = Way(decision, Grade.OTP, lang, known, self._parts.phone_mark(phone), host)
         challenge_id, statement = await self._ask(view.consent, way)
         await self._send_code(phone, statement, names, of_refusal=bool(view.consent.refused))
         return challenge_id
 
     async def ask_passkey(
-        self, consent_id: str, decision: Decision, lang: Lang
+        self, consent_id: str, decision: Decision, lang: Lang, *, host: str | None
     ) -> tuple[str, dict[str, Any]]:
         """Fix the statement; returns the challenge's id, and what the device is to be asked.
 
@@ -134,22 +145,24 @@ class Deciding:
         held = list((await read_passkeys(self._parts.log, citizen_id)).values())
         live = [one for one in held if not one.revoked]
         known = [one for one in live if self._known_before(view.consent, one.since)]
-        way = Way(decision, Grade.KEY_UV, lang, bool(known))
+        way = Way(decision, Grade.KEY_UV, lang, bool(known), None, host)
         challenge_id, statement = await self._ask(view.consent, way)
         digest = bytes.fromhex(statement.hash())
         asked = [one.latest for one in known or live]
         return challenge_id, self._parts.party.signing_options(digest, asked)
 
-    async def sign_with_code(self, consent_id: str, challenge_id: str, code: str) -> ConsentView:
+    async def sign_with_code(
+        self, consent_id: str, challenge_id: str, code: str, *, host: str | None
+    ) -> ConsentView:
         """Sign with a code; returns the consent as it stands after it, or raises `Rejection`."""
         view, asked = await self._asked(consent_id, challenge_id)
         right = self._parts.codes.matches(asked.statement_hash, code)
         match = CodeMatch(challenge_id=challenge_id)
         evidence = Evidence(grade=Grade.OTP, code=match) if right else None
-        return await self._sign(view, asked, evidence, "code_wrong")
+        return await self._sign(view, asked, evidence, "code_wrong", host)
 
     async def sign_with_passkey(
-        self, consent_id: str, challenge_id: str, answer: object
+        self, consent_id: str, challenge_id: str, answer: object, *, host: str | None
     ) -> ConsentView:
         """Sign with a device's answer; returns the consent after it, or raises `Rejection`."""
         view, asked = await self._asked(consent_id, challenge_id)
@@ -162,7 +175,7 @@ class Deciding:
             evidence = Evidence(grade=Grade.KEY_UV, passkey=signature)
         except BadPasskey as bad:
             failure = bad.code
-        return await self._sign(view, asked, evidence, failure)
+        return await self._sign(view, asked, evidence, failure, host)
 
     async def _asked(
         self, consent_id: str, challenge_id: str
@@ -181,6 +194,7 @@ class Deciding:
             challenge_id=new_id(),
             citizen_id=requested(consent).citizen_id,
             statement=statement,
+            means=await self._parts.means(requested(consent), way.decision, way.phone_id, way.host),
             at=statement.issued_at,
             policy=self._parts.policy,
         )
@@ -188,7 +202,12 @@ class Deciding:
         return asked.challenge_id, statement
 
     async def _sign(
-        self, view: ConsentView, challenge: SignatureAsked, evidence: Evidence | None, failure: str
+        self,
+        view: ConsentView,
+        challenge: SignatureAsked,
+        evidence: Evidence | None,
+        failure: str,
+        host: str | None,
     ) -> ConsentView:
         question, at = requested(view.consent), self._parts.now()
         asked = Sign(
@@ -199,6 +218,9 @@ class Deciding:
             failure=failure,
             event=self._event(view.consent, challenge.statement, at) if evidence else "",
             refusals=self._parts.refusals(question),
+            means=await self._parts.means(
+                question, challenge.statement.decision, challenge.phone_id, host
+            ),
             at=at,
             policy=self._parts.policy,
         )
@@ -246,7 +268,8 @@ class Deciding:
         else:
             of_refusal = decision is Decision.WITHDRAWN and consent.refused is not None
             text = messages.decided(decision, names, link, of_refusal=of_refusal)
-        await self._parts.tell(await read_phone(self._parts.log, asked.citizen_id), text)
+        phone = await read_phone(self._parts.log, asked.citizen_id, self._parts.now())
+        await self._parts.tell(phone, text)
 
     async def _send_code(
         self, phone: Phone, statement: Statement, names: Names, *, of_refusal: bool

@@ -15,10 +15,17 @@ from services.consent.facts import ConsentRequested
 from services.consent.notices import Names, Notice, Notices
 from services.consent.policy import Policy
 from services.consent.refusals import RefusalMarks
+from services.consent.separation import (
+    AGREEMENTS,
+    SHARERS_MAX,
+    Means,
+    address_mark,
+    phone_mark,
+)
 from services.consent.sms import NotSent, SmsGateway
-from services.consent.views import Phone, read_phone
+from services.consent.views import Phone, read_phone, read_sharers
 from shared.canonical import canonical
-from shared.contracts.consent import ConsentEvent, Receipt, Stop
+from shared.contracts.consent import ConsentEvent, Decision, Receipt, Stop
 from shared.contracts.reasons import Lang
 from shared.contracts.receipts import DecisionReceipt
 from shared.contracts.status_list import StatusListToken
@@ -71,6 +78,27 @@ class Parts:
         """Return the address of the status lists, before a list's number."""
         return f"{self.public_url}/status-lists"
 
+    def phone_link(self, enrolment_id: str) -> str:
+        """Return the address at which whoever holds the old phone keeps it; it opens nothing."""
+        return f"{self.public_url}/phone/{self.codes.phone_link(enrolment_id)}"
+
+    def phone_mark(self, phone: Phone) -> str:
+        """Return the mark by which a citizen's phone is known in the log."""
+        return phone.mark or phone_mark(self.marks, phone.number)
+
+    async def means(
+        self, asked: ConsentRequested, decision: Decision, phone_id: str | None, host: str | None
+    ) -> Means:
+        """Return what a decision is signed with, as far as rules look at it: for an agreement."""
+        if decision not in AGREEMENTS:
+            return Means()
+        sharers = await read_sharers(self.log, phone_id) if phone_id else []
+        return Means(
+            phone_id=phone_id,
+            address_id=address_mark(self.marks, asked.consent_id, host),
+            citizens=sorted({asked.citizen_id, *sharers[:SHARERS_MAX]}),
+        )
+
     def refusals(self, asked: ConsentRequested) -> RefusalMarks:
         """Return the marks that a refusal of this question has, or would have."""
         return RefusalMarks.of(
@@ -83,7 +111,7 @@ class Parts:
 
     async def phone(self, consent: Consent) -> Phone:
         """Return the citizen's phone; raises `Rejection` once it is erased."""
-        phone = await read_phone(self.log, requested(consent).citizen_id)
+        phone = await read_phone(self.log, requested(consent).citizen_id, self.now())
         if phone is None:
             raise Rejection(Kind.CONFLICT, "citizen_erased")
         return phone

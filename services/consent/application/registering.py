@@ -2,12 +2,21 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime
 
 from services.consent.application.parts import Parts
 from services.consent.directory import REGISTER, Entry
 from services.consent.erasures import ERASE, Erase
-from services.consent.facts import Ground
-from services.consent.views import read_consent_ids
+from services.consent.facts import CitizenRegistered, Ground, SharingGround
+from services.consent.separation import (
+    ALLOW_SHARING,
+    MARK_STAFF,
+    AllowSharing,
+    MarkStaff,
+    phone_mark,
+)
+from services.consent.views import read_consent_ids, read_phone
+from shared.errors import Kind, Rejection
 
 
 class Registering:
@@ -19,6 +28,47 @@ class Registering:
     async def register(self, entry: Entry) -> None:
         """Put a line into the directory; raises `Rejection` for other particulars of the same."""
         await self._parts.log.perform(REGISTER, entry)
+
+    async def register_citizen(
+        self, citizen_id: str, phone: str, known_since: datetime | None
+    ) -> None:
+        """Put a citizen into the directory; raises `Rejection` for another phone of the same."""
+        mark = phone_mark(self._parts.marks, phone)
+        await self.register(
+            CitizenRegistered(
+                citizen_id=citizen_id, phone=phone, known_since=known_since, phone_id=mark
+            )
+        )
+
+    async def mark_staff(self, clerk_id: str, phones: Sequence[str]) -> None:
+        """Say which phones are a clerk's: these, and no others; only their marks are kept."""
+        marks = frozenset(phone_mark(self._parts.marks, one) for one in phones)
+        await self._parts.log.perform(MARK_STAFF, MarkStaff(clerk_id=clerk_id, phone_ids=marks))
+
+    async def allow_sharing(
+        self,
+        citizen_id: str,
+        bank_id: str,
+        citizens_max: int,
+        ground: SharingGround,
+        *,
+        allowed_by: str,
+    ) -> None:
+        """Let several citizens sign for a bank with the phone of one; raises `Rejection`."""
+        parts = self._parts
+        phone = await read_phone(parts.log, citizen_id, parts.now())
+        if phone is None:
+            raise Rejection(Kind.UNKNOWN, "citizen_unknown")
+        asked = AllowSharing(
+            citizen_id=citizen_id,
+            phone_id=parts.phone_mark(phone),
+            bank_id=bank_id,
+            citizens_max=citizens_max,
+            ground=ground,
+            allowed_by=allowed_by,
+            policy=parts.policy,
+        )
+        await parts.log.perform(ALLOW_SHARING, asked)
 
     async def erase_citizen(self, citizen_id: str, ground: Ground, asked_by: str) -> list[int]:
         """Erase what is kept of a citizen; returns the positions of the facts that say so.

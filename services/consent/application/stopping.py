@@ -45,7 +45,8 @@ class Stopping:
         await self._deliver(consent_id)
         view = await read_consent(parts.log, consent_id, parts.now())
         if outcome.added:
-            phone = await read_phone(parts.log, requested(view.consent).citizen_id)
+            citizen_id = requested(view.consent).citizen_id
+            phone = await read_phone(parts.log, citizen_id, parts.now())
             names = await read_names(parts.log, view.consent)
             await parts.tell(phone, messages.stopped(names, parts.link(consent_id), asked.at))
         return view

@@ -37,7 +37,7 @@ from services.consent.views import ConsentView
 from shared.contracts.consent import Decision
 from shared.contracts.reasons import Lang
 from shared.errors import Kind, Reason, Rejection
-from shared.web import STATUS
+from shared.web import STATUS, Host
 
 ANSWERABLE = {
     Decision.GIVEN: {Standing.REQUESTED},
@@ -64,9 +64,9 @@ def routes(deciding: Deciding, stopping: Stopping, *, sandbox: bool) -> APIRoute
 
     @router.post("/c/{link}/code")
     async def ask_code(
-        link: str, decision: Annotated[str, Form()] = "", lang: LangForm = "vi"
+        link: str, host: Host, decision: Annotated[str, Form()] = "", lang: LangForm = "vi"
     ) -> Response:
-        return await pages.ask_code(link, decision, lang)
+        return await pages.ask_code(link, decision, lang, host)
 
     @router.get("/c/{link}/sign/{challenge_id}")
     async def show_sign(link: str, challenge_id: str, lang: LangQuery = "vi") -> Response:
@@ -74,9 +74,13 @@ def routes(deciding: Deciding, stopping: Stopping, *, sandbox: bool) -> APIRoute
 
     @router.post("/c/{link}/sign/{challenge_id}")
     async def sign(
-        link: str, challenge_id: str, code: Annotated[str, Form()] = "", lang: LangForm = "vi"
+        link: str,
+        challenge_id: str,
+        host: Host,
+        code: Annotated[str, Form()] = "",
+        lang: LangForm = "vi",
     ) -> Response:
-        return await pages.sign(link, challenge_id, code, lang)
+        return await pages.sign(link, challenge_id, code, lang, host)
 
     @router.post("/c/{link}/not-me")
     async def not_me(link: str, lang: LangForm = "vi") -> Response:
@@ -122,10 +126,12 @@ class _Pages(Rendering):
             stoppable=standing not in STOPPED,
         )
 
-    async def ask_code(self, link: str, decision: str, lang: Lang) -> Response:
+    async def ask_code(self, link: str, decision: str, lang: Lang, host: str | None) -> Response:
         try:
             consent_id = self._deciding.consent_id(link)
-            challenge_id = await self._deciding.ask_code(consent_id, _decision(decision), lang)
+            challenge_id = await self._deciding.ask_code(
+                consent_id, _decision(decision), lang, host=host
+            )
         except Rejection as no:
             return self._sorry(no, lang, link)
         return _see(f"{link}/sign/{challenge_id}", lang)
@@ -159,10 +165,12 @@ class _Pages(Rendering):
             over=challenge.overtried or _is_last(error),
         )
 
-    async def sign(self, link: str, challenge_id: str, code: str, lang: Lang) -> Response:
+    async def sign(
+        self, link: str, challenge_id: str, code: str, lang: Lang, host: str | None
+    ) -> Response:
         try:
             consent_id = self._deciding.consent_id(link)
-            await self._deciding.sign_with_code(consent_id, challenge_id, _digits(code))
+            await self._deciding.sign_with_code(consent_id, challenge_id, _digits(code), host=host)
         except Rejection as no:
             if no.code in {"code_wrong", "code_expired", "code_tries_used", "malformed"}:
                 return await self.show_sign(link, challenge_id, lang, no)
