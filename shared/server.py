@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 import uvicorn
 from fastapi import FastAPI
 
+LOOPBACK = "127.0.0.1"
+
 GRACE_S = 5
 """Seconds that requests under way have to finish when the process is asked to stop."""
 
@@ -16,9 +18,17 @@ usual, because each commit hands over several times between the event loop and t
 
 
 def main(
-    argv: Sequence[str], *, init: Callable[[], None], app: Callable[[], FastAPI], port: int
+    argv: Sequence[str],
+    *,
+    init: Callable[[], None],
+    app: Callable[[], FastAPI],
+    port: int,
+    proxies: Callable[[], str] = lambda: LOOPBACK,
 ) -> None:
-    """Do what the command line asks; addresses are not logged, since a link opens a page."""
+    """Do what the command line asks; addresses are not logged, since a link opens a page.
+
+    `proxies` are the addresses or networks, with commas, of whom to believe `X-Forwarded-For`.
+    """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("command", choices=["init", "serve"])
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
@@ -32,6 +42,7 @@ def main(
         app(),
         host=arguments.host,
         port=arguments.port,
+        forwarded_allow_ips=proxies(),
         access_log=False,
         log_level="warning",
         timeout_graceful_shutdown=GRACE_S,

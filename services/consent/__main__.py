@@ -6,4 +6,10 @@ from services.consent.main import from_env, init
 from services.consent.settings import Settings
 from shared.server import main
 
-main(sys.argv, init=lambda: init(Settings()), app=from_env, port=8001)
+main(
+    sys.argv,
+    init=lambda: init(Settings()),
+    app=from_env,
+    port=8001,
+    proxies=lambda: Settings().proxies,
+)

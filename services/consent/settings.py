@@ -39,6 +39,9 @@ class Settings(BaseSettings):
 
     passkey_origins: tuple[str, ...] = ()
     """Pages and apps that may ask for a passkey, as JSON; empty: `public_url` alone."""
+    proxies: str = "127.0.0.1"
+    """Addresses or networks of the proxies that say, in `X-Forwarded-For`, where a request is from;
+    by a clerk's address and a citizen's the service tells whether they are in one place."""
 
     issuer: str = "consent"
     """The name under which consent events are signed (`iss`)."""
