@@ -54,7 +54,8 @@ BANKS = {
 }
 OFFICE = ("bd-huong-hoa", "Bưu điện huyện Hướng Hoá")
 SITE = ("doi-lao-bao", "Đội quản lý điện Lao Bảo", "Điện lực Hướng Hoá")
-CLERKS = ["gdv-01", "gdv-02", "gdv-03"]
+CLERKS = {"gdv-01": "+84910000001", "gdv-02": "+84910000002", "gdv-03": "+84910000003"}
+"""Every clerk and the clerk's own phone, with which no citizen can agree."""
 
 ACCOUNT = Product("so-viet-payment", "so-viet", "Tài khoản thanh toán", OPEN_ACCOUNT, "v1 terms")
 SAVINGS = Product("so-viet-savings", "so-viet", "Tài khoản tiết kiệm", OPEN_ACCOUNT, "v1 savings")
@@ -121,7 +122,10 @@ async def seed(consent: httpx.AsyncClient, tokens: Tokens, people: list[Citizen]
     first += [
         (f"/citizens/{one.id}", {"phone": one.phone, "known_since": KNOWN_SINCE}) for one in people
     ]
-    then = [(f"/clerks/{clerk}", {"office_id": office_id}) for clerk in CLERKS]
+    then = [
+        (f"/clerks/{clerk}", {"office_id": office_id, "phones": [phone]})
+        for clerk, phone in CLERKS.items()
+    ]
     then += [
         (
             f"/products/{one.id}",

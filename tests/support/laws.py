@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from demo import integrity
-from demo.cast import Citizen
+from demo.cast import CLERKS, Citizen
 from demo.integrity import Fact, of_kind
 from services.accounts.facts import VOCABULARY as ACCOUNTS
 from services.consent.facts import VOCABULARY as CONSENT
@@ -28,6 +28,7 @@ LAWS = {
     14: "tags say what the fields say, so a boundary finds every fact",
     15: "nothing personal is in either log, nor inside a signed document",
     16: "a refusal names nobody who is registered, nor does what asks for its signature",
+    17: "no agreement was signed with a phone that was a clerk's, or another's than the citizen's",
 }
 """Every law by its number; up to 8 they are those of the regulator's report."""
 
@@ -54,6 +55,7 @@ def violations(
         _private("consent", consent, list(personal)),
         _private("accounts", accounts, list(personal)),
         _unnamed(consent),
+        _separate(consent),
     ]
     own = [sentence for check in checks for sentence in check]
     return integrity.violations(consent, accounts, jwks) + own
@@ -62,7 +64,7 @@ def violations(
 def personal_data(people: Iterable[Citizen], *numbers: str) -> list[str]:
     """Return what must not be found: names, phones however written, account numbers."""
     known = list(people)
-    phones = [one.phone[-PHONE_DIGITS:] for one in known]
+    phones = [one[-PHONE_DIGITS:] for one in (*(one.phone for one in known), *CLERKS.values())]
     return [*(one.name for one in known), *phones, *numbers]
 
 
@@ -174,7 +176,8 @@ def _private(name: str, log: Sequence[Fact], personal: Sequence[str]) -> Iterato
 
 
 def _unnamed(consent: Sequence[Fact]) -> Iterator[str]:
-    known = {one["data"]["citizen_id"] for one in of_kind(consent, "citizen.registered.1")}
+    registered = [one["data"] for one in of_kind(consent, "citizen.registered.1")]
+    known = {one[name] for one in registered for name in ("citizen_id", "phone_id")} - {None}
     for fact in consent:
         statement = fact["data"].get("statement")
         of_refusal = fact["kind"] in {"consent.refused.1", "refusal.withdrawn.1"}
@@ -182,6 +185,26 @@ def _unnamed(consent: Sequence[Fact]) -> Iterator[str]:
             text = json.dumps([fact["tags"], fact["data"]])
             if any(one in text for one in known):
                 yield f"law 16: the refusal at {fact['position']} names a citizen"
+
+
+def _separate(consent: Sequence[Fact]) -> Iterator[str]:
+    staff, own = set[tuple[str, str]](), set[tuple[str, str]]()
+    sent = {one["data"]["challenge_id"]: one for one in of_kind(consent, "signature.asked.1")}
+    for fact in consent:
+        data, kind = fact["data"], fact["kind"]
+        if kind == "staff.phone.marked.1":
+            staff.add((data["clerk_id"], data["phone_id"]))
+        elif kind == "staff.phone.unmarked.1":
+            staff.discard((data["clerk_id"], data["phone_id"]))
+        elif kind in {"citizen.registered.1", "phone.enrolled.1"}:
+            own.add((data["citizen_id"], data["phone_id"]))
+        elif kind in {"consent.given.1", "consent.confirmed.1"}:
+            code = sent.get(data["challenge_id"])
+            phone_id = code and code["data"]["phone_id"]
+            if phone_id in {one for _, one in staff}:
+                yield f"law 17: agreed at {fact['position']} with a clerk's phone"
+            if phone_id and (data["citizen_id"], phone_id) not in own:
+                yield f"law 17: agreed at {fact['position']} with a phone that is another's"
 
 
 def _is_token(value: object) -> bool:

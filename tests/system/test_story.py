@@ -248,6 +248,23 @@ def name_the_refuser(consent: Facts, _: Facts) -> None:
     ]
 
 
+def name_the_refusers_phone(consent: Facts, _: Facts) -> None:
+    """Have what asked for a refusal's signature say to which phone the code went."""
+    refused = first(consent, "consent.refused")["data"]["challenge_id"]
+    (asked,) = (
+        one
+        for one in consent
+        if one["data"].get("challenge_id") == refused and one["kind"] == "signature.asked.1"
+    )
+    asked["data"]["phone_id"] = first(consent, "citizen.registered")["data"]["phone_id"]
+
+
+def sign_with_a_clerks_phone(consent: Facts, _: Facts) -> None:
+    """Have the phone that signed first be a clerk's."""
+    phone_id = first(consent, "signature.asked")["data"]["phone_id"]
+    first(consent, "staff.phone.marked")["data"]["phone_id"] = phone_id
+
+
 def use_before(consent: Facts, _: Facts) -> None:
     """Have a consent used before it was given."""
     given = first(consent, "consent.given")
@@ -304,6 +321,9 @@ BROKEN: dict[str, tuple[int, Break]] = {
     "a phone": (15, change(1, OPENED, product_id="0900000001")),
     "an account number": (15, change(1, "account.confirmed", account_end=NUMBER)),
     "a named refusal": (16, name_the_refuser),
+    "a refuser's phone": (16, name_the_refusers_phone),
+    "a clerk's phone": (17, sign_with_a_clerks_phone),
+    "another's phone": (17, change(0, "signature.asked", phone_id=OTHER)),
 }
 """Each way to break a law, and the law that must be found broken."""
 
