@@ -6,9 +6,11 @@ from fastapi import FastAPI
 from services.consent.accounts import HttpAccounts
 from services.consent.api import consents as consent_routes
 from services.consent.api import directory as directory_routes
+from services.consent.api import phones as phone_routes
 from services.consent.api import receipts as receipt_routes
 from services.consent.application.asking import Asking
 from services.consent.application.deciding import Deciding
+from services.consent.application.enrolling import Enrolling
 from services.consent.application.listing import Listing
 from services.consent.application.parts import Parts
 from services.consent.application.receipting import Receipting
@@ -18,6 +20,7 @@ from services.consent.codes import Codes, create_code_key
 from services.consent.facts import VOCABULARY
 from services.consent.notices import Notices
 from services.consent.pages import citizen as citizen_pages
+from services.consent.pages import phones as phone_pages
 from services.consent.pages import receipts as receipt_pages
 from services.consent.pages import sandbox
 from services.consent.policy import Policy
@@ -111,6 +114,7 @@ def _app(settings: Settings, parts: Parts) -> FastAPI:
     )
     app.state.parts = parts
     app.include_router(directory_routes.routes(Registering(parts)))
+    app.include_router(phone_routes.routes(Enrolling(parts), Registering(parts)))
     app.include_router(consent_routes.routes(Asking(parts), parts.policy, parts.now))
     app.include_router(consent_routes.key_routes(parts.signer))
     app.include_router(consent_routes.invalidation_routes(stopping))
@@ -118,6 +122,7 @@ def _app(settings: Settings, parts: Parts) -> FastAPI:
     app.include_router(receipt_routes.routes(Asking(parts), receipting, Listing(parts)))
     app.include_router(citizen_pages.routes(deciding, stopping, sandbox=settings.sandbox))
     app.include_router(receipt_pages.routes(deciding, receipting, sandbox=settings.sandbox))
+    app.include_router(phone_pages.routes(Enrolling(parts), sandbox=settings.sandbox))
     if isinstance(parts.sms, Outbox):
         app.include_router(sandbox.routes(parts.sms))
     return app

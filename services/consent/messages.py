@@ -90,6 +90,15 @@ def _words(decision: Decision, *, of_refusal: bool) -> str:
     return ASK_ME_AGAIN if of_refusal else DECISIONS[decision]
 
 
+def phone_change(phone_end: str, office: str | None, start: datetime, link: str) -> str:
+    """Return the warning to a phone that another is to take the place of."""
+    where = f" tại {office}" if office else ""
+    return (
+        f"Có yêu cầu{where} đổi số của bạn sang số đuôi {phone_end}, dùng từ {time(start)}."
+        f" Không phải bạn: mở {link} và bấm GIỮ SỐ."
+    )
+
+
 def time(instant: datetime) -> str:
     """Return a time as people here read it."""
     return instant.astimezone(VIETNAM).strftime("%H:%M %d/%m/%Y")
