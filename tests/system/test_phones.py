@@ -233,6 +233,23 @@ def test_two_citizens_on_one_phone_agree_to_nothing(tmp_path: Path) -> None:
     attempt(tmp_path, scenario)
 
 
+def test_whoever_leaves_a_phone_sets_it_free(tmp_path: Path) -> None:
+    """Once the second citizen's own phone counts, the first can agree again with the old one."""
+
+    async def scenario(world: World) -> None:
+        first = world.people[0]
+        second = await newcomer(world, first.phone)
+        await enrol(world, second, NUMBER, "operator")
+        pressed = await world.phone(first).press(await asked(world, first), "given")
+        assert VIETNAMESE["no_phone_shared"] in pressed.text
+        world.clock.move_to(world.clock() + WAIT)
+        signed = await world.phone(first).decide(await asked(world, first), "given")
+        assert signed.is_success, signed.text
+        await lawful(world)
+
+    attempt(tmp_path, scenario)
+
+
 def test_who_may_let_a_phone_be_shared(tmp_path: Path) -> None:
     """A bank for itself, the operator for a named bank; nobody above the cap; each no is a fact."""
 
