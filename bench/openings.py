@@ -23,7 +23,7 @@ from services.accounts import main as accounts_main
 from services.accounts.settings import Settings as AccountsSettings
 from services.consent import main as consent_main
 from services.consent.application.asking import Asking
-from services.consent.application.deciding import Deciding
+from services.consent.application.deciding import Deciding, Pressed
 from services.consent.application.parts import Parts
 from services.consent.application.registering import Registering
 from services.consent.facts import (
@@ -187,7 +187,9 @@ async def _agree(parts: Parts) -> dict[str, object]:
     await Asking(parts).ask(question)
     deciding = Deciding(parts)
     await deciding.show(consent_id, "vi")
-    challenge_id = await deciding.ask_code(consent_id, Decision.GIVEN, "vi", host=None)
+    challenge_id = await deciding.ask_code(
+        consent_id, Pressed(decision=Decision.GIVEN, lang="vi", host=None)
+    )
     view = await deciding.consent(consent_id)
     code = parts.codes.code(view.consent.challenges[challenge_id].asked.statement_hash)
     signed = await deciding.sign_with_code(consent_id, challenge_id, code, host=None)

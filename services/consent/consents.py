@@ -20,6 +20,8 @@ from services.consent.facts import (
     PasskeyEnrolled,
     PasskeyRevoked,
     PasskeyUsed,
+    PurposeGiven,
+    PurposeWithdrawn,
     RefusalWithdrawn,
     SignatureAsked,
     SignatureFailed,
@@ -43,7 +45,10 @@ DECISIVE: dict[type[Any], str] = {
 }
 """The facts that a consent's standing is made of, and what `Consent` calls each."""
 
-KINDS = (*DECISIVE, NoticeServed, SignatureAsked, SignatureFailed)
+SIDES = (PurposeGiven, PurposeWithdrawn)
+"""The facts about side purposes; a consent's standing is made of none of them."""
+
+KINDS = (*DECISIVE, NoticeServed, SignatureAsked, SignatureFailed, *SIDES)
 """The facts that a consent's state is made of; rejections change nothing."""
 
 
@@ -117,6 +122,14 @@ class Placed:
 
 
 @dataclass(frozen=True, slots=True)
+class Side:
+    """A side purpose that was agreed to, and where it was taken back."""
+
+    given: Placed
+    withdrawn: Placed | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Consent:
     """What is known of one consent."""
 
@@ -136,6 +149,7 @@ class Consent:
     staff_passkeys: frozenset[str] = frozenset()
     phone_use: PhoneUse = field(default_factory=PhoneUse)
     """Whose the phone is that signs; looked at by the rules of signing alone."""
+    sides: dict[str, Side] = field(default_factory=dict)
 
     def standing(self, at: datetime) -> Standing:
         """Return where the consent stands at an instant (UTC); only time running out depends on it.
@@ -212,6 +226,8 @@ def evolve(consent: Consent, recorded: Recorded) -> Consent:
             return replace(consent, staff_passkeys=consent.staff_passkeys | {fact.passkey_id})
         case PasskeyEnrolled() | PasskeyUsed() | PasskeyRevoked():
             return replace(consent, passkeys=held(consent.passkeys, recorded))
+        case PurposeGiven() | PurposeWithdrawn():
+            return _side(consent, recorded, fact)
         case _:
             return replace(consent, phone_use=separation.evolve(consent.phone_use, recorded))
 
@@ -235,6 +251,15 @@ def held(passkeys: Passkeys, recorded: Recorded) -> Passkeys:
 def _challenge(consent: Consent, challenge: Challenge) -> Consent:
     by_id = {**consent.challenges, challenge.asked.challenge_id: challenge}
     return replace(consent, challenges=by_id)
+
+
+def _side(consent: Consent, recorded: Recorded, fact: PurposeGiven | PurposeWithdrawn) -> Consent:
+    placed = Placed(recorded.position, recorded.recorded_at)
+    if isinstance(fact, PurposeGiven):
+        return replace(consent, sides={**consent.sides, fact.purpose: Side(placed)})
+    side = replace(consent.sides.get(fact.purpose, Side(placed)), withdrawn=placed)
+    sides = {**consent.sides, fact.purpose: side}
+    return _signed(replace(consent, sides=sides), fact.challenge_id)
 
 
 def _failed(consent: Consent, fact: SignatureFailed) -> Consent:

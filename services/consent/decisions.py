@@ -43,6 +43,7 @@ from services.consent.facts import (
     StaffPasskeyMarked,
 )
 from services.consent.policy import Policy
+from services.consent.purposes import overtaken, side_facts, taken_alone, unwithdrawable
 from services.consent.refusals import RefusalMarks
 from services.consent.separation import AGREEMENTS, Means, inseparable
 from services.consent.separation import boundary as phone_boundary
@@ -122,7 +123,7 @@ def ask_decide(consent: Consent, asked: AskSignature) -> Sequence[SignatureAsked
     if asked.challenge_id in consent.challenges:
         return []
     reasons = [
-        *_undecidable(consent, statement.decision, asked.at),
+        *_undecidable(consent, statement, asked.at),
         *_unserved(consent, statement),
         *_too_many(consent, asked),
         *_without_passkey(consent, statement),
@@ -147,14 +148,17 @@ def ask_decide(consent: Consent, asked: AskSignature) -> Sequence[SignatureAsked
 ASK_SIGNATURE = Verb(boundary=ask_boundary, initial=Consent(), evolve=evolve, decide=ask_decide)
 
 
-def _undecidable(consent: Consent, decision: Decision, at: datetime) -> Iterator[Reason]:
+def _undecidable(consent: Consent, statement: Statement, at: datetime) -> Iterator[Reason]:
     """Yield why this decision cannot be made from where the consent stands."""
-    standing = consent.standing(at)
+    decision, standing = statement.decision, consent.standing(at)
     positions = consent.positions("given", "confirmed", "refused", "withdrawn", "refusal_withdrawn")
     if stopped := STOPPED.get(standing):
         yield Reason(stopped, consent.positions("disputed", "invalidated"))
+    elif alone := taken_alone(consent, statement):
+        yield from unwithdrawable(consent, alone, at)
     elif decision is Decision.CONFIRMED:
         yield from unconfirmable(consent, at)
+        yield from overtaken(consent, statement)
     elif decision is Decision.WITHDRAWN:
         if standing in WITHDRAWN_ALREADY:
             yield Reason("already_decided", positions)
@@ -203,11 +207,15 @@ def _too_many(consent: Consent, asked: AskSignature) -> Iterator[Reason]:
         challenge
         for challenge in consent.challenges.values()
         if challenge.asked.asked_at > asked.at - CODES_COUNTED_FOR
-        and (challenge.asked.statement.decision is Decision.WITHDRAWN)
-        == (asked.statement.decision is Decision.WITHDRAWN)
+        and _counted_as(challenge.asked.statement) == _counted_as(asked.statement)
     ]
     if len(recent) >= asked.policy.codes_per_hour_max:
         yield Reason("too_many_codes")
+
+
+def _counted_as(statement: Statement) -> tuple[bool, str]:
+    """Tell codes apart: no answer uses up what a withdrawal needs, nor one purpose another's."""
+    return statement.decision is Decision.WITHDRAWN, statement.purpose
 
 
 # -- 3. sign ------------------------------------------------------------------------------------
@@ -260,13 +268,14 @@ def sign_decide(consent: Consent, asked: Sign) -> Sequence[Any]:
     statement = challenge.asked.statement
     means = replace(asked.means, phone_id=challenge.asked.phone_id)
     reasons = [
-        *_undecidable(consent, statement.decision, asked.at),
+        *_undecidable(consent, statement, asked.at),
         *_unsound(consent, statement, asked),
         *_inseparable(consent, statement, means, asked),
     ]
     if reasons:
         raise _rejection(asked.consent_id, statement.decision, reasons)
-    return [_decided(consent, challenge.asked, asked), *_used(statement, asked)]
+    whole = [] if taken_alone(consent, statement) else [_decided(consent, challenge.asked, asked)]
+    return [*whole, *side_facts(consent, challenge.asked), *_used(statement, asked)]
 
 
 SIGN = Verb(boundary=sign_boundary, initial=Consent(), evolve=evolve, decide=sign_decide)

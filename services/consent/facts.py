@@ -26,13 +26,20 @@ class BankRegistered:
 
 @fact("product.offered.1", tags=("product", "bank"))
 class ProductOffered:
-    """An organisation offers a product for one purpose, under terms with this SHA-256."""
+    """An organisation offers a product for one purpose, under terms with this SHA-256.
+
+    `side_purposes` are what a citizen is asked for beside it, one by one; `fee_hash` is the SHA-256
+    of the fees. `lowest_grade` is the weakest signature that the organisation takes for it.
+    """
 
     product_id: str
     bank_id: str
     name: str
     purpose: str
     terms_hash: str
+    side_purposes: list[str] | None = None
+    fee_hash: str | None = None
+    lowest_grade: str | None = None
 
 
 @fact("office.registered.1", tags=("office",))
@@ -279,6 +286,8 @@ class ConsentRequested:
     """A citizen is asked one question, and has until `decide_by` to answer.
 
     `dispute_id` is the keyed mark of the code with which anybody who holds it can dispute.
+    `notice_id` is the text that it is put with, fixed now for good; `side_purposes` and `fee_hash`
+    are what the product then had, as far as that text explains it.
     """
 
     consent_id: str
@@ -297,6 +306,9 @@ class ConsentRequested:
     dispute_id: str | None = None
     asked_from_id: str | None = None
     """The keyed mark of the clerk's network address, at a counter; good for this question alone."""
+    notice_id: str | None = None
+    side_purposes: list[str] | None = None
+    fee_hash: str | None = None
 
 
 @fact("request.rejected.1", tags=("consent", "citizen", "bank", "office", "clerk"))
@@ -544,6 +556,33 @@ class StopDelivered:
     accounts_position: int
 
 
+@fact("purpose.given.1", tags=("consent", "citizen", "bank"))
+class PurposeGiven:
+    """With an agreement, the citizen chose one side purpose too; it counts while that does."""
+
+    consent_id: str
+    citizen_id: str
+    bank_id: str
+    purpose: str
+    statement_hash: str
+
+
+@fact("purpose.withdrawn.1", tags=("consent", "citizen", "bank", "challenge"))
+class PurposeWithdrawn:
+    """The citizen took one side purpose back and signed: it alone, or with the whole consent.
+
+    The statement names this purpose, or the one that the consent is for.
+    """
+
+    consent_id: str
+    citizen_id: str
+    bank_id: str
+    challenge_id: str
+    purpose: str
+    statement: Statement
+    statement_hash: str
+
+
 # -- using --------------------------------------------------------------------------------------
 
 
@@ -610,6 +649,8 @@ VOCABULARY = Vocabulary(
         ConsentInvalidated,
         InvalidationRejected,
         StopDelivered,
+        PurposeGiven,
+        PurposeWithdrawn,
         ConsentRedeemed,
         RedemptionRejected,
     ]

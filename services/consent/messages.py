@@ -27,21 +27,39 @@ def question(link: str, decide_by: datetime) -> str:
     )
 
 
-def code(digits: str, decision: Decision, names: Names, *, of_refusal: bool) -> str:
-    """Return the message that brings a code; `of_refusal`: what is taken back is a refusal."""
+def code(
+    digits: str, decision: Decision, names: Names, *, of_refusal: bool, sides: str = ""
+) -> str:
+    """Return the message that brings a code; `of_refusal`: what is taken back is a refusal.
+
+    `sides` says what is signed of side purposes: `beside` or `alone`.
+    """
     return (
-        f"Mã {digits} để bạn ký: {_words(decision, of_refusal=of_refusal)} - {names.product},"
-        f" {names.bank}, hồ sơ {names.code}. KHÔNG đọc mã này cho ai, kể cả nhân viên."
+        f"Mã {digits} để bạn ký: {_words(decision, of_refusal=of_refusal)}{sides} -"
+        f" {names.product}, {names.bank}, hồ sơ {names.code}."
+        " KHÔNG đọc mã này cho ai, kể cả nhân viên."
     )
 
 
-def decided(decision: Decision, names: Names, link: str, *, of_refusal: bool) -> str:
+def beside(count: int) -> str:
+    """Return how many side purposes are agreed to with the same signature, empty for none."""
+    return f" + {count} mục đích khác" if count else ""
+
+
+def alone(title: str) -> str:
+    """Return which side purpose is taken back alone."""
+    return f" riêng mục: {title}"
+
+
+def decided(
+    decision: Decision, names: Names, link: str, *, of_refusal: bool, sides: str = ""
+) -> str:
     """Return the message after a decision: what was signed, and where its receipt is.
 
     It also reaches whoever did not sign; the receipt says how to tell us.
     """
     return (
-        f"Đã ký: {_words(decision, of_refusal=of_refusal)} - {names.product}, {names.bank},"
+        f"Đã ký: {_words(decision, of_refusal=of_refusal)}{sides} - {names.product}, {names.bank},"
         f" hồ sơ {names.code}. Biên nhận, đổi ý, hoặc không phải bạn: {link}/receipt"
     )
 

@@ -8,7 +8,10 @@ The rules, in the order of their reasons:
  5. the citizen has not refused this bank, or this office, within the policy's period, unless the
     citizen took that back;
  6. nor said of a question of theirs that it was not them;
- 7. no question of this bank to this citizen is open.
+ 7. no question of this bank to this citizen is open;
+ 8. there is a text to put it with.
+
+What the product has beside its purpose goes into the question, as far as that text explains it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -44,11 +47,15 @@ REFUSALS = (ConsentRefused, RefusalWithdrawn)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ask:
-    """The question somebody wants to put; `asked_by` such as `clerk:gdv-01`; times in UTC."""
+    """The question somebody wants to put; `asked_by` such as `clerk:gdv-01`; times in UTC.
+
+    `explained` are the side purposes that the question's notice can explain.
+    """
 
     question: ConsentRequested
     refusals: RefusalMarks
     policy: Policy
+    explained: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,14 +150,28 @@ def decide(before: Before, asked: Ask) -> Sequence[ConsentRequested]:
     ]
     if reasons:
         raise _rejection(question, Kind.REJECTED, reasons)
-    return [question]
+    return [_offering(before, asked)]
+
+
+def _offering(before: Before, asked: Ask) -> ConsentRequested:
+    """Return the question with what its product has, fixed for good."""
+    product: ProductOffered = before.entries[ProductOffered]
+    sides = [one for one in product.side_purposes or () if one in asked.explained]
+    return replace(asked.question, side_purposes=sides or None, fee_hash=product.fee_hash)
 
 
 def _alike(one: ConsentRequested, other: ConsentRequested) -> bool:
-    """Tell whether two questions are the same but for when and from where they were sent."""
-    decide_by = one.asked_at + (other.decide_by - other.asked_at)
-    sent = replace(other, asked_at=one.asked_at, decide_by=decide_by)
-    return replace(sent, asked_from_id=one.asked_from_id) == one
+    """Tell whether two questions are the same but for when and whence, and what we added."""
+    same = replace(
+        other,
+        asked_at=one.asked_at,
+        decide_by=one.asked_at + (other.decide_by - other.asked_at),
+        asked_from_id=one.asked_from_id,
+        notice_id=one.notice_id,
+        side_purposes=one.side_purposes,
+        fee_hash=one.fee_hash,
+    )
+    return same == one
 
 
 def _unregistered(before: Before, question: ConsentRequested) -> Iterator[Reason]:
@@ -166,6 +187,8 @@ def _unregistered(before: Before, question: ConsentRequested) -> Iterator[Reason
         yield Reason("terms_differ")
     if product.purpose != question.purpose:
         yield Reason("purpose_differs")
+    elif question.notice_id is None:
+        yield Reason("notice_missing")
 
 
 def _displaced(before: Before, question: ConsentRequested) -> Iterator[Reason]:

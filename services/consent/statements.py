@@ -12,6 +12,7 @@ from services.consent.consents import Consent
 from services.consent.facts import ConsentRequested
 from services.consent.notices import Notice
 from services.consent.policy import Policy
+from services.consent.purposes import choices
 from shared.contracts.consent import (
     ACCOUNTS,
     STATEMENT,
@@ -31,7 +32,8 @@ class Draft:
     """What makes one statement of all that could be made about a question; `at` in UTC.
 
     `subject` is the citizen, or stands for one who refuses. `known_before` says whether what will
-    sign was the citizen's for long enough before the question came.
+    sign was the citizen's for long enough before the question came. `chosen` are the side purposes
+    that the citizen said yes to; `alone` is the one that is taken back by itself.
     """
 
     decision: Decision
@@ -42,6 +44,8 @@ class Draft:
     statement_id: str
     nonce: str
     at: datetime
+    chosen: frozenset[str] = frozenset()
+    alone: str | None = None
 
 
 def draft(consent: Consent, asked: ConsentRequested, what: Draft, policy: Policy) -> Statement:
@@ -53,6 +57,7 @@ def draft(consent: Consent, asked: ConsentRequested, what: Draft, policy: Policy
         else None
     )
     not_before, expires_at = policy.usable(what.at, waits_for)
+    alone = what.alone if what.decision is Decision.WITHDRAWN else None
     return Statement(
         typ=STATEMENT,
         statement_id=what.statement_id,
@@ -61,7 +66,7 @@ def draft(consent: Consent, asked: ConsentRequested, what: Draft, policy: Policy
         citizen_id=what.subject,
         bank_id=asked.bank_id,
         audience=[ACCOUNTS, asked.bank_id],
-        purpose=asked.purpose,
+        purpose=alone or asked.purpose,
         product_id=asked.product_id,
         terms_hash=asked.terms_hash,
         notice_id=what.notice.id,
@@ -77,6 +82,8 @@ def draft(consent: Consent, asked: ConsentRequested, what: Draft, policy: Policy
         not_before=not_before,
         expires_at=expires_at,
         supersedes=first.statement.statement_id if first else None,
+        fee_hash=asked.fee_hash or UNSET,
+        choices=UNSET if alone else choices(consent, asked, what.decision, what.chosen),
         waits_for=waits_for or UNSET,
     )
 

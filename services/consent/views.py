@@ -31,11 +31,12 @@ from services.consent.facts import (
 )
 from services.consent.notices import Names
 from services.consent.phones import Phones
+from services.consent.purposes import SideStanding, side_standings
 from shared.errors import Kind, Rejection
 from shared.ledger.log import Log, about
 
 TERMS_FINGERPRINT_DIGITS = 16
-"""Hexadecimal digits of a terms hash that a person is shown: enough to compare by eye."""
+"""Hexadecimal digits of a hash of terms or fees that a person sees: enough to compare by eye."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ class ConsentView:
 
     consent: Consent
     standing: Standing
+    sides: dict[str, SideStanding] = field(default_factory=dict)
 
     @property
     def event(self) -> str | None:
@@ -67,6 +69,7 @@ class ConsentView:
             "bank_id": asked.bank_id,
             "product_id": asked.product_id,
             "purpose": asked.purpose,
+            "purposes": self.sides,
             "decide_by": asked.decide_by,
             "event": self.event,
             "positions": {name: placed.position for name, placed in self.places.items()},
@@ -80,7 +83,12 @@ async def read_consent(log: Log, consent_id: str, at: datetime) -> ConsentView:
         consent = evolve(consent, recorded)
     if consent.requested is None:
         raise Rejection(Kind.UNKNOWN, "consent_unknown")
-    return ConsentView(consent, consent.standing(at))
+    return view_of(consent, at)
+
+
+def view_of(consent: Consent, at: datetime) -> ConsentView:
+    """Return a consent as it stands at an instant (UTC)."""
+    return ConsentView(consent, consent.standing(at), side_standings(consent, at))
 
 
 async def read_consent_ids(log: Log, citizen_id: str) -> list[str]:
@@ -220,4 +228,5 @@ async def read_names(log: Log, consent: Consent) -> Names:
         clerk=asked.clerk_id,
         site=names.get(SiteRegistered),
         code=asked.consent_id[:8].upper(),
+        fees=asked.fee_hash[:TERMS_FINGERPRINT_DIGITS] if asked.fee_hash else None,
     )

@@ -36,6 +36,14 @@ OPEN_ACCOUNT = "open-account"
 """The purpose without which no account opens."""
 
 
+class SidePurpose(StrEnum):
+    """What an organisation may ask for beside an account: each alone, each off, none needed."""
+
+    MARKETING = "marketing"
+    CREDIT_SCORING = "credit-scoring"
+    PARTNER_SHARING = "partner-sharing"
+
+
 class Decision(StrEnum):
     """What a citizen can say; one type of statement, so that each is as strong as the others."""
 

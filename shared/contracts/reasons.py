@@ -102,6 +102,9 @@ REASONS: dict[str, Sentences] = {
     "decide_by_out_of_range": Sentences(
         "The time to decide is outside what policy allows.", "Thời hạn trả lời không hợp lệ."
     ),
+    "notice_missing": Sentences(
+        "There is no text to ask this with.", "Chưa có nội dung thông báo cho mục đích này."
+    ),
     "consent_id_reused": Sentences(
         "This id already stands for another question.", "Mã này đã dùng cho câu hỏi khác."
     ),
@@ -157,6 +160,13 @@ REASONS: dict[str, Sentences] = {
     "grade_differs": Sentences(
         "The statement says that it is signed in another way.",
         "Văn bản này phải được ký bằng cách khác.",
+    ),
+    "purpose_not_given": Sentences(
+        "The citizen has not agreed to this purpose.", "Người dân chưa đồng ý mục đích này."
+    ),
+    "purpose_withdrawn": Sentences(
+        "The citizen has taken a side purpose back since.",
+        "Người dân đã rút lại một mục đích khác sau đó.",
     ),
     "too_many_codes": Sentences(
         "Too many codes were sent. Please wait an hour.", "Đã gửi quá nhiều mã. Hãy chờ một giờ."
@@ -314,6 +324,10 @@ REASONS: dict[str, Sentences] = {
     "terms_differ": Sentences(
         "These are not the terms that the citizen read.",
         "Điều khoản không phải bản người dân đã đọc.",
+    ),
+    "fees_differ": Sentences(
+        "These are not the fees that the citizen read.",
+        "Biểu phí không phải bản người dân đã đọc.",
     ),
     "purpose_differs": Sentences(
         "The citizen agreed to something else.", "Người dân đồng ý cho việc khác."

@@ -156,3 +156,39 @@ def test_the_directory_registers_once() -> None:
     assert given(REGISTER, bank).rejected(replace(bank, name="X")) == ["registered_otherwise"]
     assert given(REGISTER).rejected(product) == ["bank_unknown"]
     assert given(REGISTER).rejected(clerk) == ["office_unknown"]
+
+
+# -- what goes with a question ------------------------------------------------------------------
+
+OFFER = replace(DIRECTORY[1], side_purposes=["marketing", "credit-scoring"], fee_hash="e" * 64)
+
+
+def offering(*explained: str, **changes: Any) -> Ask:
+    """Return a question whose notice explains these side purposes."""
+    return replace(ask(**changes), explained=frozenset(explained))
+
+
+def test_a_question_without_a_text_is_not_put() -> None:
+    """A purpose that nobody can read about cannot be asked for."""
+    assert given(ASK, *DIRECTORY).rejected(ask(notice_id=None)) == ["notice_missing"]
+
+
+def test_a_question_takes_what_its_product_has() -> None:
+    """Side purposes and fees are fixed when it is asked, as far as its text explains them."""
+    directory = [OFFER if line is DIRECTORY[1] else line for line in DIRECTORY]
+    for explained, sides in [
+        (["marketing", "credit-scoring", "partner-sharing"], ["marketing", "credit-scoring"]),
+        (["marketing"], ["marketing"]),
+        ([], None),
+    ]:
+        (fact,) = given(ASK, *directory).when(offering(*explained))
+        assert fact == replace(QUESTION, side_purposes=sides, fee_hash="e" * 64)
+
+
+def test_the_same_question_after_a_new_version_is_the_same() -> None:
+    """What we added when it was first asked does not make a repeated call another question."""
+    asked = replace(QUESTION, side_purposes=["marketing"], fee_hash="e" * 64)
+    again = offering("marketing", notice_id="open-account.9")
+    assert given(ASK, *DIRECTORY, asked).when(again) == []
+    other = replace(again, question=replace(again.question, product_id="p2"))
+    assert given(ASK, *DIRECTORY, asked).rejected(other) == ["consent_id_reused"]

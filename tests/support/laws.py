@@ -45,6 +45,7 @@ def violations(
     """Return a sentence for every law that does not hold; `personal` is what nobody may find."""
     checks = [
         _stated(consent),
+        _beside(consent),
         _shown(consent),
         _placed(consent, accounts),
         _answered(accounts),
@@ -99,6 +100,19 @@ def _stated(consent: Sequence[Fact]) -> Iterator[str]:
             yield f"law 9: used at {used['position']} for another statement"
 
 
+def _beside(consent: Sequence[Fact]) -> Iterator[str]:
+    for consent_id, fact in _by_consent(consent, "consent.given.1").items():
+        named = fact["data"]["statement"].get("choices", [])
+        beside = [
+            (one["data"]["purpose"], one["data"]["statement_hash"])
+            for one in of_kind(consent, "purpose.given.1")
+            if one["data"]["consent_id"] == consent_id
+        ]
+        signed = fact["data"]["statement_hash"]
+        if beside != [(one["purpose"], signed) for one in named if one["agreed"]]:
+            yield f"law 9: beside the agreement at {fact['position']} stand other purposes"
+
+
 def _shown(consent: Sequence[Fact]) -> Iterator[str]:
     served = {
         (one["data"]["consent_id"], *_text(one["data"])): one["position"]
@@ -107,7 +121,7 @@ def _shown(consent: Sequence[Fact]) -> Iterator[str]:
     asked = {one["data"]["challenge_id"]: one for one in of_kind(consent, "signature.asked.1")}
     kinds = (
         *("consent.given.1", "consent.confirmed.1", "consent.refused.1"),
-        *("consent.withdrawn.1", "refusal.withdrawn.1"),
+        *("consent.withdrawn.1", "refusal.withdrawn.1", "purpose.withdrawn.1"),
     )
     for kind in kinds:
         for fact in of_kind(consent, kind):

@@ -64,6 +64,7 @@ QUESTION = ConsentRequested(
     asked_by="clerk:k",
     asked_at=AT,
     decide_by=AT + timedelta(hours=24),
+    notice_id="open-account.1",
 )
 
 SERVED = NoticeServed(

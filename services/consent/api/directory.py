@@ -1,9 +1,9 @@
 """The operator registers who may ask, for what, where, and whom."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Depends
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field, model_validator
 
 from services.consent.application.registering import Registering
 from services.consent.facts import (
@@ -14,6 +14,7 @@ from services.consent.facts import (
     ProductOffered,
     SiteRegistered,
 )
+from shared.contracts.consent import OPEN_ACCOUNT, Grade, SidePurpose
 from shared.contracts.fields import Id, Name, PathId, Phone, Purpose, Sha256
 from shared.web import Caller, Role, require
 
@@ -27,12 +28,27 @@ class Named(BaseModel):
 
 
 class Product(BaseModel):
-    """A product and the SHA-256 of its terms."""
+    """A product, the SHA-256 of its terms and of its fees, and what is asked for beside it."""
 
     bank_id: Id
     name: Name
     purpose: Purpose
     terms_hash: Sha256
+    side_purposes: Annotated[list[SidePurpose], Field(min_length=1)] | None = None
+    """What each citizen is asked for separately; nothing of the product may hang on it."""
+
+    fee_hash: Sha256 | None = None
+    lowest_grade: Grade | None = None
+    """The weakest signature that the organisation takes for this product."""
+
+    @model_validator(mode="after")
+    def _each_once_and_explained(self) -> Self:
+        sides = self.side_purposes or []
+        if len(set(sides)) < len(sides):
+            raise ValueError("a side purpose is named twice")
+        if sides and self.purpose != OPEN_ACCOUNT:
+            raise ValueError("only the notice for an account explains side purposes")
+        return self
 
 
 class Clerk(BaseModel):

@@ -26,18 +26,29 @@ class Asking:
         network address that a clerk asks from; its mark alone is kept.
         """
         parts = self._parts
-        code = parts.codes.dispute(question.consent_id)
-        question = replace(question, dispute_id=parts.dispute_mark(code))
-        if question.channel is Channel.COUNTER:
-            mark = address_mark(parts.marks, question.consent_id, host)
-            question = replace(question, asked_from_id=mark)
-        asked = Ask(question=question, refusals=parts.refusals(question), policy=parts.policy)
-        outcome = await parts.log.perform(ASK, asked)
+        outcome = await parts.log.perform(ASK, self._asked(question, host))
         link = parts.link(question.consent_id)
         if outcome.added:
             phone = await read_phone(parts.log, question.citizen_id, parts.now())
             await parts.tell(phone, messages.question(link, question.decide_by))
         return link
+
+    def _asked(self, question: ConsentRequested, host: str | None) -> Ask:
+        """Return what is asked, with the notice of that time, and the marks that go with it."""
+        parts, consent_id = self._parts, question.consent_id
+        notice_id = parts.notices.current(question.purpose, question.asked_at)
+        at_counter = question.channel is Channel.COUNTER
+        return Ask(
+            question=replace(
+                question,
+                notice_id=notice_id,
+                dispute_id=parts.dispute_mark(parts.codes.dispute(consent_id)),
+                asked_from_id=address_mark(parts.marks, consent_id, host) if at_counter else None,
+            ),
+            refusals=parts.refusals(question),
+            policy=parts.policy,
+            explained=parts.notices.explained(notice_id) if notice_id else frozenset(),
+        )
 
     async def consent(self, consent_id: str) -> ConsentView:
         """Return a consent as it stands now."""

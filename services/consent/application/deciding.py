@@ -21,7 +21,8 @@ from services.consent.decisions import (
     unconfirmable,
 )
 from services.consent.facts import NoticeServed, SignatureAsked
-from services.consent.notices import Names, Notice
+from services.consent.notices import Names, Notice, SideText
+from services.consent.purposes import agreed_sides, taken_alone
 from services.consent.sms import NotSent
 from services.consent.statements import Draft, consent_event, draft
 from services.consent.views import (
@@ -31,6 +32,7 @@ from services.consent.views import (
     read_names,
     read_passkeys,
     read_phone,
+    view_of,
 )
 from shared.contracts.consent import CONSENT_EVENT, Decision, Grade, Statement
 from shared.contracts.evidence import CodeMatch, Evidence
@@ -68,19 +70,30 @@ class Shown:
         return self.phone_end is None
 
 
-@dataclass(frozen=True, slots=True)
-class Way:
-    """What is to be signed and how; whether what signs it was known before the question.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pressed:
+    """What a citizen pressed, in which language, and the network address that it came from.
 
-    `phone_id` marks the phone that a code goes to, `host` is where the citizen presses from.
+    `chosen` are the side purposes that got a yes, `alone` is one to take back by itself.
     """
 
     decision: Decision
-    grade: Grade
     lang: Lang
-    known_before: bool
-    phone_id: str | None
     host: str | None
+    chosen: frozenset[str] = frozenset()
+    alone: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How something is to be signed, and whether what signs it was known before the question.
+
+    `phone_id` marks the phone that a code goes to.
+    """
+
+    grade: Grade
+    known_before: bool
+    phone_id: str | None = None
 
 
 class Deciding:
@@ -117,36 +130,31 @@ class Deciding:
         phone_end = phone.number[-PHONE_DIGITS_SHOWN:] if phone else None
         return Shown(view, names, notice, phone_end, self._parts.now())
 
-    async def ask_code(
-        self, consent_id: str, decision: Decision, lang: Lang, *, host: str | None
-    ) -> str:
-        """Fix the statement and send its code to the citizen; returns the challenge's id.
+    def side_texts(self, view: ConsentView, lang: Lang) -> tuple[SideText, ...]:
+        """Return what the side purposes of a consent are called, in the order of its notice."""
+        return self._parts.side_texts(view.consent, lang)
 
-        `host` is the network address that the citizen presses from.
-        """
+    async def ask_code(self, consent_id: str, pressed: Pressed) -> str:
+        """Fix the statement and send its code to the citizen; returns the challenge's id."""
         view = await self.consent(consent_id)
-        names = await read_names(self._parts.log, view.consent)
         phone = await self._parts.phone(view.consent)
         known = self._known_before(view.consent, phone.known_since)
-        way = Way(decision, Grade.OTP, lang, known, self._parts.phone_mark(phone), host)
-        challenge_id, statement = await self._ask(view.consent, way)
-        await self._send_code(phone, statement, names, of_refusal=bool(view.consent.refused))
+        way = Way(Grade.OTP, known, self._parts.phone_mark(phone))
+        challenge_id, statement = await self._ask(view.consent, pressed, way)
+        await self._send_code(phone, statement, view.consent)
         return challenge_id
 
-    async def ask_passkey(
-        self, consent_id: str, decision: Decision, lang: Lang, *, host: str | None
-    ) -> tuple[str, dict[str, Any]]:
+    async def ask_passkey(self, consent_id: str, pressed: Pressed) -> tuple[str, dict[str, Any]]:
         """Fix the statement; returns the challenge's id, and what the device is to be asked.
 
         Only what was known before the question is asked, if there is any.
         """
         view = await self.consent(consent_id)
-        citizen_id = requested(view.consent).citizen_id
-        held = list((await read_passkeys(self._parts.log, citizen_id)).values())
-        live = [one for one in held if not one.revoked]
+        held = await read_passkeys(self._parts.log, requested(view.consent).citizen_id)
+        live = [one for one in held.values() if not one.revoked]
         known = [one for one in live if self._known_before(view.consent, one.since)]
-        way = Way(decision, Grade.KEY_UV, lang, bool(known), None, host)
-        challenge_id, statement = await self._ask(view.consent, way)
+        way = Way(Grade.KEY_UV, bool(known))
+        challenge_id, statement = await self._ask(view.consent, pressed, way)
         digest = bytes.fromhex(statement.hash())
         asked = [one.latest for one in known or live]
         return challenge_id, self._parts.party.signing_options(digest, asked)
@@ -186,19 +194,23 @@ class Deciding:
             raise Rejection(Kind.UNKNOWN, "challenge_unknown")
         return view, challenge.asked
 
-    async def _ask(self, consent: Consent, way: Way) -> tuple[str, Statement]:
+    async def _ask(self, consent: Consent, pressed: Pressed, way: Way) -> tuple[str, Statement]:
         """Fix the statement to be signed in this way; returns the challenge's id and it."""
-        names = await read_names(self._parts.log, consent)
-        statement = self._draft(consent, way, self._parts.notice(consent, way.lang, names))
+        question, parts = requested(consent), self._parts
+        names = await read_names(parts.log, consent)
+        notice = parts.notice(consent, pressed.lang, names)
+        statement = draft(
+            consent, question, self._what(consent, pressed, way, notice), parts.policy
+        )
         asked = AskSignature(
             challenge_id=new_id(),
-            citizen_id=requested(consent).citizen_id,
+            citizen_id=question.citizen_id,
             statement=statement,
-            means=await self._parts.means(requested(consent), way.decision, way.phone_id, way.host),
+            means=await parts.means(question, pressed.decision, way.phone_id, pressed.host),
             at=statement.issued_at,
-            policy=self._parts.policy,
+            policy=parts.policy,
         )
-        await self._parts.log.perform(ASK_SIGNATURE, asked)
+        await parts.log.perform(ASK_SIGNATURE, asked)
         return asked.challenge_id, statement
 
     async def _sign(
@@ -225,20 +237,20 @@ class Deciding:
             policy=self._parts.policy,
         )
         outcome = await self._parts.log.perform(SIGN, asked)
-        after = ConsentView(outcome.state, outcome.state.standing(at))
+        after = view_of(outcome.state, at)
         if outcome.added:
-            await self._tell(after, challenge.statement.decision)
+            await self._tell(after, challenge.statement)
         return after
 
     def _known_before(self, consent: Consent, since: datetime) -> bool:
         """Tell whether something was the citizen's for long enough before the question came."""
         return since <= requested(consent).asked_at - self._parts.policy.settles_after
 
-    def _draft(self, consent: Consent, way: Way, notice: Notice) -> Statement:
+    def _what(self, consent: Consent, pressed: Pressed, way: Way, notice: Notice) -> Draft:
         asked = requested(consent)
-        unnamed = way.decision is Decision.REFUSED or consent.refused is not None
-        what = Draft(
-            decision=way.decision,
+        unnamed = pressed.decision is Decision.REFUSED or consent.refused is not None
+        return Draft(
+            decision=pressed.decision,
             grade=way.grade,
             notice=notice,
             subject=self._parts.refusals(asked).refuser if unnamed else asked.citizen_id,
@@ -246,8 +258,9 @@ class Deciding:
             statement_id=new_id(),
             nonce=secrets.token_urlsafe(NONCE_BYTES),
             at=self._parts.now(),
+            chosen=pressed.chosen,
+            alone=pressed.alone,
         )
-        return draft(consent, asked, what, self._parts.policy)
 
     def _event(self, consent: Consent, signed: Statement, at: datetime) -> str:
         """Return the event to publish with this signature, empty if it makes nothing usable."""
@@ -258,24 +271,37 @@ class Deciding:
         payload = consent_event(self._parts.signer.issuer, signed, at, agreement)
         return self._parts.sign(CONSENT_EVENT, payload, at) if payload else ""
 
-    async def _tell(self, view: ConsentView, decision: Decision) -> None:
+    async def _tell(self, view: ConsentView, signed: Statement) -> None:
         """Say what was decided and where its receipt is, or what it waits for, and how to stop."""
         asked, consent = requested(view.consent), view.consent
         names = await read_names(self._parts.log, consent)
-        link = self._parts.link(asked.consent_id)
+        link, decision = self._parts.link(asked.consent_id), signed.decision
         if view.standing is Standing.WAITING and consent.governing:
             text = messages.waiting(consent.governing, names, link, confirm=consent.unconfirmed)
         else:
             of_refusal = decision is Decision.WITHDRAWN and consent.refused is not None
-            text = messages.decided(decision, names, link, of_refusal=of_refusal)
+            sides = self._sides(consent, signed)
+            text = messages.decided(decision, names, link, of_refusal=of_refusal, sides=sides)
         phone = await read_phone(self._parts.log, asked.citizen_id, self._parts.now())
         await self._parts.tell(phone, text)
 
-    async def _send_code(
-        self, phone: Phone, statement: Statement, names: Names, *, of_refusal: bool
-    ) -> None:
-        digits = self._parts.codes.code(statement.hash())
-        text = messages.code(digits, statement.decision, names, of_refusal=of_refusal)
+    def _sides(self, consent: Consent, statement: Statement) -> str:
+        """Return what a message says of side purposes."""
+        taken = taken_alone(consent, statement)
+        if taken is None:
+            return messages.beside(len(agreed_sides(statement)))
+        titles = {one.purpose: one.title for one in self._parts.side_texts(consent, "vi")}
+        return messages.alone(titles[taken])
+
+    async def _send_code(self, phone: Phone, statement: Statement, consent: Consent) -> None:
+        names = await read_names(self._parts.log, consent)
+        text = messages.code(
+            self._parts.codes.code(statement.hash()),
+            statement.decision,
+            names,
+            of_refusal=consent.refused is not None,
+            sides=self._sides(consent, statement),
+        )
         try:
             await self._parts.sms.send(phone.number, text)
         except NotSent:

@@ -12,7 +12,7 @@ from services.consent.accounts import Accounts
 from services.consent.codes import Codes
 from services.consent.consents import Consent
 from services.consent.facts import ConsentRequested
-from services.consent.notices import Names, Notice, Notices
+from services.consent.notices import Names, Notice, Notices, SideText, first_version
 from services.consent.policy import Policy
 from services.consent.refusals import RefusalMarks
 from services.consent.separation import (
@@ -107,7 +107,13 @@ class Parts:
 
     def notice(self, consent: Consent, lang: Lang, names: Names) -> Notice:
         """Return the text that the question of a consent is put with."""
-        return self.notices.notice(requested(consent).purpose, lang, names)
+        asked = requested(consent)
+        return self.notices.notice(_notice_id(asked), lang, names, asked.side_purposes or ())
+
+    def side_texts(self, consent: Consent, lang: Lang) -> tuple[SideText, ...]:
+        """Return what the notice of a consent calls the side purposes that it offers."""
+        asked = requested(consent)
+        return self.notices.side(_notice_id(asked), lang, asked.side_purposes or ())
 
     async def phone(self, consent: Consent) -> Phone:
         """Return the citizen's phone; raises `Rejection` once it is erased."""
@@ -148,6 +154,10 @@ def requested(consent: Consent) -> ConsentRequested:
     if consent.requested is None:
         raise Rejection(Kind.UNKNOWN, "consent_unknown")
     return consent.requested
+
+
+def _notice_id(asked: ConsentRequested) -> str:
+    return asked.notice_id or first_version(asked.purpose)
 
 
 def new_id() -> str:

@@ -17,7 +17,7 @@ from fastapi.responses import RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 from markupsafe import Markup, escape
 
-from services.consent.application.deciding import Deciding, Shown
+from services.consent.application.deciding import Deciding, Pressed, Shown
 from services.consent.application.stopping import Stopping
 from services.consent.codes import DIGITS
 from services.consent.consents import Challenge, Standing
@@ -129,9 +129,8 @@ class _Pages(Rendering):
     async def ask_code(self, link: str, decision: str, lang: Lang, host: str | None) -> Response:
         try:
             consent_id = self._deciding.consent_id(link)
-            challenge_id = await self._deciding.ask_code(
-                consent_id, _decision(decision), lang, host=host
-            )
+            pressed = Pressed(decision=_decision(decision), lang=lang, host=host)
+            challenge_id = await self._deciding.ask_code(consent_id, pressed)
         except Rejection as no:
             return self._sorry(no, lang, link)
         return _see(f"{link}/sign/{challenge_id}", lang)
