@@ -147,6 +147,8 @@ def _matching(consent: Sequence[Fact], accounts: Sequence[Fact]) -> Iterator[str
         agreed = given[data["consent_id"]]["data"]
         unlike = [name for name in MATCHED if agreed["statement"][name] != data[name]]
         event = last[data["consent_id"]]["data"]["event"]
+        fees = agreed["statement"].get("fee_hash")
+        unlike += ["fee_hash"] if data.get("fee_hash") not in {None, fees} else []
         unlike += ["event"] if event != data["consent_event"] else []
         unlike += ["purpose"] if data["purpose"] != "open-account" else []
         if unlike:

@@ -26,6 +26,7 @@ class AccountOpened:
     commanded_by: str
     consent_event: str
     redemption_receipt: str
+    fee_hash: str | None = None
 
 
 @fact("opening.rejected.1", tags=("opening", "citizen", "bank", "office", "clerk"))

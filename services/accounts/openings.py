@@ -6,7 +6,8 @@
      3  type, audience   it is a consent event, an agreement, meant for us and for its own bank
      4  subject          the citizen of the command
      5  bank             the bank of the command, and of the caller if the caller is a bank
-     6  product, terms   the product and the very terms that the citizen read
+     6  product, terms   the product and the very terms that the citizen read; the very fees, where
+                         the command names them
      7  purpose          opening an account, in the consent and in the command
      8  place            the office, the clerk (who is the caller) and the site
      9  time             confirmed, if it waits for that; not before, not after
@@ -28,6 +29,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from eventsourcing.dcb.api import DCBQueryItem
+from msgspec import UNSET, UnsetType
 
 from services.accounts.facts import AccountOpened, OpeningRejected, StopReceived
 from shared.canonical import digest
@@ -47,17 +49,24 @@ COMPARED = {
     "bank_id": "bank_differs",
     "product_id": "product_differs",
     "terms_hash": "terms_differ",
+    "fee_hash": "fees_differ",
     "purpose": "purpose_differs",
     "office_id": "office_differs",
     "clerk_id": "clerk_differs",
     "site_id": "site_differs",
 }
-"""What must be equal in the citizen's statement and in the command, and the reason if it is not."""
+"""What must be equal in the citizen's statement and in the command, and the reason if it is not.
+
+What a command leaves unset is not compared.
+"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Command:
-    """What somebody wants opened, with the signed consent event that must allow it."""
+    """What somebody wants opened, with the signed consent event that must allow it.
+
+    `fee_hash` came later. Unset, it is in no bytes, so that a command keeps its hash.
+    """
 
     opening_id: str
     citizen_id: str
@@ -69,6 +78,7 @@ class Command:
     site_id: str | None
     clerk_id: str | None
     consent: str | None
+    fee_hash: str | UnsetType = UNSET
 
     def hash(self) -> str:
         """Return the SHA-256 of the canonical command, which the redemption is bound to."""
@@ -201,7 +211,8 @@ def _unlike(event: ConsentEvent, asked: Judge) -> Iterator[Reason]:
     """Make checks 4 to 9."""
     statement, command = event.statement, asked.command
     for name, code in COMPARED.items():
-        if getattr(statement, name) != getattr(command, name):
+        wanted = getattr(command, name)
+        if wanted is not UNSET and wanted != getattr(statement, name):
             yield Reason(code)
     if command.purpose != OPEN_ACCOUNT and statement.purpose == command.purpose:
         yield Reason("purpose_differs")
@@ -274,6 +285,7 @@ def record(opening: Opening, asked: Record) -> Sequence[AccountOpened]:
             commanded_by=judged.commanded_by,
             consent_event=command.consent or "",
             redemption_receipt=asked.receipt_token,
+            fee_hash=command.fee_hash or None,
         )
     ]
 

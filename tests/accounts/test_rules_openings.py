@@ -265,3 +265,46 @@ def test_any_difference_and_only_a_difference_rejects(changed: list[str]) -> Non
         assert set(given(JUDGE).rejected(asked)) == {COMPARED[name] for name in changed}
     else:
         assert given(JUDGE).when(asked) == []
+
+
+@pytest.mark.parametrize(
+    ("signed_for", "commanded", "codes"),
+    [
+        ("e" * 64, "e" * 64, []),
+        ("e" * 64, UNSET, []),
+        (UNSET, UNSET, []),
+        ("e" * 64, "f" * 64, ["fees_differ"]),
+        (UNSET, "f" * 64, ["fees_differ"]),
+    ],
+)
+def test_the_fees_of_a_command_are_those_that_were_signed(
+    signed_for: Any, commanded: Any, codes: list[str]
+) -> None:
+    """Named in a command, they are compared; a command from before fees is as it was."""
+    evidence = event(statement(fee_hash=signed_for))
+    asked_for = judged(replace(ORDER, fee_hash=commanded), evidence=evidence)
+    assert (given(JUDGE).rejected(asked_for) if codes else given(JUDGE).when(asked_for)) == codes
+
+
+def test_a_confirmation_of_other_fees_confirms_nothing() -> None:
+    """Both statements name the same fees."""
+    agreed = statement(fee_hash="e" * 64)
+    confirmed = statement(Decision.CONFIRMED, fee_hash="f" * 64, supersedes=agreed.statement_id)
+    both = event(agreed, confirmation=confirmed, confirmation_hash=confirmed.hash())
+    assert given(JUDGE).rejected(judged(evidence=both)) == ["statement_differs"]
+
+
+def test_a_command_without_fees_has_the_hash_it_had() -> None:
+    """The digest was taken before commands could name fees."""
+    assert ORDER.hash() == "92fdf6c4356f6c760bf6cc4477055ccd251535190b66108dc05112eaa2a0431e"
+    assert replace(ORDER, fee_hash="e" * 64).hash() != ORDER.hash()
+
+
+def test_an_account_says_the_fees_that_its_command_named() -> None:
+    """None where it named none."""
+    command, signed = replace(ORDER, fee_hash="e" * 64), statement(fee_hash="e" * 64)
+    asked = judged(command, evidence=event(signed))
+    proof = receipt(command_hash=command.hash(), statement_hash=signed.hash())
+    (fact,) = given(RECORD).when(Record(judged=asked, receipt=proof, receipt_token="r"))
+    assert fact.fee_hash == "e" * 64
+    assert opened().fee_hash is None

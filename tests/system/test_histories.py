@@ -566,7 +566,7 @@ class Model:
     def _unlike(self, one: Asked, sent: Request) -> Iterator[str]:
         body = sent.body
         for name, code in COMPARED.items():
-            if one.body[name] != body[name]:
+            if name in body and one.body[name] != body[name]:
                 yield code
         if one.body["purpose"] == body["purpose"] != ACCOUNT.purpose:
             yield "purpose_differs"
@@ -806,7 +806,8 @@ class Histories(RuleBasedStateMachine):
 
     def _open(self, one: Asked, by: str, change: dict[str, Any]) -> None:
         holder = {"same": one.holder, "bank": one.body["bank_id"]}.get(by, by)
-        body = {name: one.body[name] for name in COMPARED} | {"consent": one.event} | change
+        body = {name: one.body[name] for name in COMPARED if name in one.body}
+        body |= {"consent": one.event} | change
         if body["consent"] == "forged":
             head, _, signature = str(one.event).rpartition(".")
             body["consent"] = f"{head}.{'B' if signature[0] == 'A' else 'A'}{signature[1:]}"

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from msgspec import UNSET
 from pydantic import BaseModel, StringConstraints
 from starlette.exceptions import HTTPException
 from typing_extensions import override
@@ -45,6 +46,9 @@ class OpenAccount(BaseModel):
     clerk_id: Id | None = None
     consent: Annotated[str, StringConstraints(max_length=TOKEN_CHARACTERS_MAX)] | None = None
     """The signed consent event (compact JWS)."""
+
+    fee_hash: Sha256 | None = None
+    """The fees that the account is opened under; named, they are compared with those signed for."""
 
 
 class Confirmation(BaseModel):
@@ -102,7 +106,8 @@ def routes(openings: Openings) -> APIRouter:
     @commands.put("/openings/{opening_id}", status_code=201)
     async def open_account(opening_id: PathId, body: OpenAccount, opener: Opener) -> dict[str, Any]:
         """Open an account; the caller makes the id, and may repeat the call."""
-        command = Command(opening_id=opening_id, **body.model_dump())
+        fields = body.model_dump(exclude={"fee_hash"})
+        command = Command(opening_id=opening_id, fee_hash=body.fee_hash or UNSET, **fields)
         return await openings.open(command, opener.name)
 
     @router.put("/openings/{opening_id}/confirmation")
