@@ -4,6 +4,7 @@ It does what a browser without scripts would: reads the forms of the page and po
 """
 
 import re
+from collections.abc import Iterable
 from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import urljoin
@@ -29,19 +30,27 @@ class Phone:
         """Open the link."""
         return await self._client.get(link, params={"lang": lang})
 
-    async def decide(self, link: str, decision: str, *, code: str | None = None) -> httpx.Response:
+    async def decide(
+        self, link: str, decision: str, *, code: str | None = None, **sides: Any
+    ) -> httpx.Response:
         """Press a button and sign with the code (the right one, unless another is given)."""
-        answer = await self.press(link, decision)
+        answer = await self.press(link, decision, **sides)
         if answer.is_error:
             return answer
         return await self.type_code(answer, code or await self.last_code())
 
-    async def press(self, link: str, decision: str) -> httpx.Response:
-        """Press the button of a decision; returns the page that asks for the code."""
-        page = await self.read(link)
+    async def press(
+        self, link: str, decision: str, *, yes: Iterable[str] = (), purpose: str | None = None
+    ) -> httpx.Response:
+        """Press the button of a decision; returns the page that asks for the code.
+
+        `yes` are the side purposes to choose before, `purpose` is one to take back by itself.
+        """
+        page, chosen = await self.read(link), {f"side-{one}": "yes" for one in yes}
         for form in _forms(page.text):
-            if decision in form.buttons:
-                fields = {**form.fields, "decision": decision}
+            offers = decision in form.buttons and chosen.keys() <= form.radios
+            if offers and form.fields.get("purpose") == purpose:
+                fields = {**form.fields, **chosen, "decision": decision}
                 return await self._post(page, form.action, fields)
         raise NoSuchButton(decision)
 
@@ -68,6 +77,7 @@ class _Form:
         self.action = action
         self.fields: dict[str, str] = {}
         self.buttons: set[str] = set()
+        self.radios: set[str] = set()
 
 
 class _Forms(HTMLParser):
@@ -82,6 +92,8 @@ class _Forms(HTMLParser):
             self.found.append(_Form(values["action"]))
         if tag == "input" and values.get("type") == "hidden":
             self.found[-1].fields[values["name"]] = values["value"]
+        if tag == "input" and values.get("type") == "radio":
+            self.found[-1].radios.add(values["name"])
         if tag == "button" and "value" in values:
             self.found[-1].buttons.add(values["value"])
 

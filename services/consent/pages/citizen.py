@@ -17,12 +17,13 @@ from fastapi.responses import RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 from markupsafe import Markup, escape
 
-from services.consent.application.deciding import Deciding, Pressed, Shown
+from services.consent.application.deciding import Deciding, Shown
 from services.consent.application.stopping import Stopping
 from services.consent.codes import DIGITS
 from services.consent.consents import Challenge, Standing
 from services.consent.decisions import STOPPED, WITHDRAWABLE
 from services.consent.facts import DisputeChannel
+from services.consent.pages.presses import Press, PressForm
 from services.consent.pages.rendering import (
     HERE,
     SECURITY_HEADERS,
@@ -31,6 +32,11 @@ from services.consent.pages.rendering import (
     Rendering,
     local_time,
     told,
+)
+from services.consent.pages.sides import (
+    card_alone,
+    cards,
+    signed_cards,
 )
 from services.consent.pages.words import WORDS
 from services.consent.views import ConsentView
@@ -63,10 +69,8 @@ def routes(deciding: Deciding, stopping: Stopping, *, sandbox: bool) -> APIRoute
         return _see(link, lang)
 
     @router.post("/c/{link}/code")
-    async def ask_code(
-        link: str, host: Host, decision: Annotated[str, Form()] = "", lang: LangForm = "vi"
-    ) -> Response:
-        return await pages.ask_code(link, decision, lang, host)
+    async def ask_code(link: str, press: PressForm) -> Response:
+        return await pages.ask_code(link, press)
 
     @router.get("/c/{link}/sign/{challenge_id}")
     async def show_sign(link: str, challenge_id: str, lang: LangQuery = "vi") -> Response:
@@ -124,13 +128,14 @@ class _Pages(Rendering):
             withdraw="ask_me_again" if standing is Standing.REFUSED else "withdraw",
             confirmable=not shown.erased and shown.confirmable,
             stoppable=standing not in STOPPED,
+            sides=cards(shown.view, shown.notice.side, lang),
         )
 
-    async def ask_code(self, link: str, decision: str, lang: Lang, host: str | None) -> Response:
+    async def ask_code(self, link: str, press: Press) -> Response:
+        lang = press.lang
         try:
             consent_id = self._deciding.consent_id(link)
-            pressed = Pressed(decision=_decision(decision), lang=lang, host=host)
-            challenge_id = await self._deciding.ask_code(consent_id, pressed)
+            challenge_id = await self._deciding.ask_code(consent_id, press.pressed())
         except Rejection as no:
             return self._sorry(no, lang, link)
         return _see(f"{link}/sign/{challenge_id}", lang)
@@ -146,9 +151,10 @@ class _Pages(Rendering):
             shown = await self._deciding.show(consent_id, signed_lang)
         except Rejection as no:
             return self._sorry(no, lang, link)
-        decision = challenge.asked.statement.decision
-        if shown.erased or shown.view.standing not in ANSWERABLE[decision]:
+        statement, decision = challenge.asked.statement, challenge.asked.statement.decision
+        if shown.erased or challenge.signed or shown.view.standing not in ANSWERABLE[decision]:
             return _see(link, lang)
+        texts = self._deciding.side_texts(shown.view, lang)
         return self._page(
             "sign.html",
             lang,
@@ -162,6 +168,8 @@ class _Pages(Rendering):
             until=local_time(challenge.asked.expires_at, lang),
             error=_error(error, lang),
             over=challenge.overtried or _is_last(error),
+            sides=signed_cards(statement, texts),
+            alone=card_alone(shown.view.consent, statement, texts),
         )
 
     async def sign(
@@ -193,13 +201,6 @@ class _Pages(Rendering):
             return _see(await self._stopping.dispute_by_code(code), lang)
         except Rejection as no:
             return self.show_not_me(lang, no)
-
-
-def _decision(pressed: str) -> Decision:
-    try:
-        return Decision(pressed)
-    except ValueError:
-        raise Rejection(Kind.MALFORMED, "malformed") from None
 
 
 def _digits(typed: str) -> str:
