@@ -3,8 +3,7 @@
 import pytest
 from playwright.sync_api import Locator, Page
 
-from demo.cast import OPEN_ACCOUNT, Citizen, Product
-from shared.contracts.consent import SidePurpose
+from demo.cast import Citizen
 from tests.browser.conftest import OpenPage, Stand, Watch
 from tests.browser.test_citizen import (
     COLOURS,
@@ -23,23 +22,15 @@ from tests.browser.test_citizen import (
     size,
     wait_to_confirm,
 )
+from tests.support.sides import PLUS, SIDES, offered
 
-PLUS = Product("so-viet-plus", "so-viet", "Tài khoản có mục riêng", OPEN_ACCOUNT, "v1 plus")
 MARKETING = "Nhận tin giới thiệu sản phẩm"
-SIDES = [str(one) for one in SidePurpose]
 
 
 def ask(stand: Stand) -> tuple[Citizen, str]:
     """Ask the next person for a product with every side purpose; returns who, and the link."""
-    body = {
-        "bank_id": PLUS.bank_id,
-        "name": PLUS.name,
-        "purpose": PLUS.purpose,
-        "terms_hash": PLUS.terms_hash,
-        "side_purposes": SIDES,
-    }
     headers = stand.tokens.header("operator")
-    stand.client.put(f"/products/{PLUS.id}", json=body, headers=headers).raise_for_status()
+    stand.client.put(f"/products/{PLUS.id}", json=offered(), headers=headers).raise_for_status()
     return stand.ask(PLUS)
 
 

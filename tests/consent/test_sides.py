@@ -5,33 +5,10 @@ import re
 from pathlib import Path
 from typing import Any
 
-import httpx
-
-from demo.cast import ACCOUNT, OPEN_ACCOUNT, Citizen, Product
-from shared.contracts.consent import SidePurpose
+from demo.cast import ACCOUNT, OPEN_ACCOUNT, Citizen
 from tests.consent.test_pages import Reading, kinds, standing
+from tests.support.sides import FEES, PLUS, SIDES, offer
 from tests.support.world import World, a_world
-
-FEES = "e" * 64
-SIDES = [str(one) for one in SidePurpose]
-PLUS = Product("so-viet-plus", "so-viet", "Tài khoản có mục riêng", OPEN_ACCOUNT, "v1 plus")
-"""A product with every side purpose, and fees."""
-
-
-async def offer(world: World, product: Product = PLUS, **more: Any) -> httpx.Response:
-    """Register a product; by default with every side purpose and fees."""
-    body = {
-        "bank_id": product.bank_id,
-        "name": product.name,
-        "purpose": product.purpose,
-        "terms_hash": product.terms_hash,
-        **({"side_purposes": SIDES, "fee_hash": FEES} | more),
-    }
-    headers = world.tokens.header("operator")
-    answer: httpx.Response = await world.consent.put(
-        f"/products/{product.id}", json=body, headers=headers
-    )
-    return answer
 
 
 async def asked(world: World, person: int = 0, holder: str = "so-viet") -> tuple[Citizen, str, str]:

@@ -22,11 +22,12 @@ from typing import Any
 import httpx
 import pytest
 
-from demo.cast import ACCOUNT, citizens, make_tokens, seed
+from demo.cast import ACCOUNT, Citizen, citizens, make_tokens, seed
 from demo.phone import Phone
 from demo.services import Services
 from tests.support.laws import LAWS, payload, personal_data, violations
-from tests.support.world import a_world, new_id
+from tests.support.sides import FEES, PLUS, offer
+from tests.support.world import World, a_world, new_id
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 
@@ -127,8 +128,20 @@ class Told:
         return violations(consent, accounts, self.keys, self.personal)
 
 
+async def choose(world: World, citizen: Citizen) -> None:
+    """Have somebody agree to two side purposes too, take one back, and open under named fees."""
+    (await offer(world)).raise_for_status()
+    consent_id, asked = await world.ask(citizen, PLUS, holder="so-viet")
+    link, phone = asked.json()["link"], world.phone(citizen)
+    await phone.decide(link, "given", yes=["marketing", "credit-scoring"])
+    await phone.decide(link, "withdrawn", purpose="marketing")
+    event = await world.event(consent_id)
+    answer = await world.open(citizen, event, PLUS, holder="so-viet", fee_hash=FEES)
+    answer.raise_for_status()
+
+
 async def tell(folder: Path) -> Told:
-    """Open two accounts, one of them confirmed; refuse, withdraw, and be rejected."""
+    """Open three accounts, one of them confirmed; refuse, choose, withdraw, and be rejected."""
     async with a_world(folder) as world:
         mai, hieu, tam, lan = world.people[:4]
         _, _, event = await world.given(mai)
@@ -146,6 +159,7 @@ async def tell(folder: Path) -> Told:
         assert (await world.open(lan, None)).status_code == 403
         _, _, event = await world.given(lan)
         (await world.open(lan, event)).raise_for_status()
+        await choose(world, world.people[4])
         return Told(
             await world.log(world.consent),
             await world.log(world.accounts),
@@ -274,6 +288,7 @@ def use_before(consent: Facts, _: Facts) -> None:
 OPENED = "account.opened"
 GIVEN = "consent.given"
 USED = "consent.redeemed"
+SIDE = "purpose.given"
 OTHER = "0" * 64
 
 BROKEN: dict[str, tuple[int, Break]] = {
@@ -298,6 +313,7 @@ BROKEN: dict[str, tuple[int, Break]] = {
     "another office": (5, change(1, OPENED, office_id="another")),
     "another clerk": (5, change(1, OPENED, clerk_id="another")),
     "another site": (5, change(1, OPENED, site_id=None)),
+    "other fees": (5, change(1, OPENED, fee_hash=OTHER)),
     "another event": (5, exchange_events),
     "a forged event": (6, forge),
     "another's receipt": (6, exchange_receipts),
@@ -308,6 +324,10 @@ BROKEN: dict[str, tuple[int, Break]] = {
     "a changed statement": (9, change_statement(GIVEN, product_id="another")),
     "a changed confirmation": (9, change_statement("consent.confirmed", nonce="another")),
     "a use of another statement": (9, change(0, USED, statement_hash=OTHER)),
+    "a purpose nobody chose": (9, lambda c, a: add(c, first(c, SIDE), purpose="partner-sharing")),
+    "a chosen purpose left out": (9, lambda c, a: drop(c, first(c, SIDE))),
+    "a purpose of another statement": (9, change(0, SIDE, statement_hash=OTHER)),
+    "a purpose taken back unsigned": (10, change(0, "purpose.withdrawn", challenge_id="another")),
     "another text shown": (10, change(0, "notice.served", notice_hash=OTHER)),
     "a code for something else": (10, change(0, "signature.asked", statement_hash=OTHER)),
     "a withdrawal that agrees": (10, change_statement("consent.withdrawn", decision="given")),
