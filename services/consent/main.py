@@ -13,6 +13,7 @@ from services.consent.application.deciding import Deciding
 from services.consent.application.enrolling import Enrolling
 from services.consent.application.listing import Listing
 from services.consent.application.parts import Parts
+from services.consent.application.passkeys import Passkeys
 from services.consent.application.receipting import Receipting
 from services.consent.application.registering import Registering
 from services.consent.application.stopping import Stopping
@@ -20,6 +21,7 @@ from services.consent.codes import Codes, create_code_key
 from services.consent.facts import VOCABULARY
 from services.consent.notices import Notices
 from services.consent.pages import citizen as citizen_pages
+from services.consent.pages import passkeys as passkey_pages
 from services.consent.pages import phones as phone_pages
 from services.consent.pages import receipts as receipt_pages
 from services.consent.pages import sandbox
@@ -113,7 +115,8 @@ def _app(settings: Settings, parts: Parts) -> FastAPI:
         background=stopping.run,
     )
     app.state.parts = parts
-    app.include_router(directory_routes.routes(Registering(parts)))
+    passkeys = Passkeys(parts)
+    app.include_router(directory_routes.routes(Registering(parts), passkeys))
     app.include_router(phone_routes.routes(Enrolling(parts), Registering(parts)))
     app.include_router(consent_routes.routes(Asking(parts), parts.policy, parts.now))
     app.include_router(consent_routes.key_routes(parts.signer))
@@ -121,6 +124,7 @@ def _app(settings: Settings, parts: Parts) -> FastAPI:
     deciding, receipting = Deciding(parts), Receipting(parts, seal)
     app.include_router(receipt_routes.routes(Asking(parts), receipting, Listing(parts)))
     app.include_router(citizen_pages.routes(deciding, stopping, sandbox=settings.sandbox))
+    app.include_router(passkey_pages.routes(deciding, passkeys, sandbox=settings.sandbox))
     app.include_router(receipt_pages.routes(deciding, receipting, sandbox=settings.sandbox))
     app.include_router(phone_pages.routes(Enrolling(parts), sandbox=settings.sandbox))
     if isinstance(parts.sms, Outbox):

@@ -50,12 +50,16 @@ class Stand:
     def ask(self, product: Product = ACCOUNT) -> tuple[Citizen, str]:
         """Ask the next person; returns who, and the link."""
         citizen = self.people.pop()
+        return citizen, self.ask_again(citizen, product)
+
+    def ask_again(self, citizen: Citizen, product: Product = ACCOUNT) -> str:
+        """Ask somebody, who was perhaps asked before; returns the link."""
         answer = self.client.put(
             f"/consents/{secrets.token_hex(16)}",
             json=question(citizen, product),
             headers=self.tokens.header("gdv-01"),
         )
-        return citizen, str(answer.raise_for_status().json()["link"])
+        return str(answer.raise_for_status().json()["link"])
 
     def code(self, citizen: Citizen) -> str:
         """Return the code that came last to somebody's phone."""

@@ -85,5 +85,5 @@ def test_the_file_that_a_phone_saves_is_right(
     download.value.save_as(tmp_path / "receipt.json")
     checked = verify_receipt(read_kept_receipt((tmp_path / "receipt.json").read_bytes()))
     assert checked.receipt.withdraw_url in page.url
-    assert watch.hosts == {f"127.0.0.1:{stand.service.port}"}
+    assert watch.hosts == {f"localhost:{stand.service.port}"}
     assert watch.complaints == []

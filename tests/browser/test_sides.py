@@ -78,7 +78,7 @@ def test_a_citizen_chooses_one_and_takes_it_back_without_scripts(
     assert len([one for one in watch.pages[before:] if one.startswith("POST")]) == 2
     page.go_back()
     assert page.locator("#code").count() == 0
-    assert watch.hosts == {f"127.0.0.1:{stand.service.port}"}
+    assert watch.hosts == {f"localhost:{stand.service.port}"}
     assert watch.complaints == []
 
 

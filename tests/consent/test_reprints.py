@@ -65,7 +65,7 @@ def service(folder: Path, texts: Path) -> Iterator[Parts]:
     settings = Settings(
         folder=folder,
         tokens=folder / "tokens.json",
-        public_url="http://consent",
+        public_url="https://thuan.example",
         sandbox=True,
         clock_file=folder / "clock",
     )

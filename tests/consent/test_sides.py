@@ -91,7 +91,7 @@ def test_each_side_purpose_has_its_own_yes_and_no(tmp_path: Path) -> None:
                     (f"side-{one}", value) for one in SIDES for value in ("yes", "no")
                 ]
                 assert all(set(one) == {"type", "name", "value"} for one in radios)
-                assert [one["value"] for one in page.all("button")] == ["given", "refused"]
+                assert [one["value"] for one in page.choices()] == ["given", "refused"]
                 assert silence in page.text
                 assert len(page.all("fieldset")) == len(page.all("legend")) == len(SIDES)
                 assert not page.all("script")
@@ -257,7 +257,7 @@ def test_what_was_not_agreed_to_cannot_be_taken_back(tmp_path: Path) -> None:
         async with a_world(tmp_path) as world:
             citizen, _, link = await asked(world)
             page = await world.phone(citizen).decide(link, "given", yes=["marketing"])
-            buttons = Reading(page.text).all("button")
+            buttons = Reading(page.text).choices()
             assert [one["value"] for one in buttons] == ["withdrawn", "withdrawn"]
             data = {"decision": "withdrawn", "purpose": "credit-scoring"}
             no = await world.consent.post(f"{link}/code", data=data)

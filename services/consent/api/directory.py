@@ -5,6 +5,7 @@ from typing import Annotated, Any, Self
 from fastapi import APIRouter, Depends
 from pydantic import AwareDatetime, BaseModel, Field, model_validator
 
+from services.consent.application.passkeys import Passkeys
 from services.consent.application.registering import Registering
 from services.consent.facts import (
     BankRegistered,
@@ -80,7 +81,7 @@ class Citizen(BaseModel):
     """Since when it is known to be theirs; by default, since it was registered here."""
 
 
-def routes(directory: Registering) -> APIRouter:
+def routes(directory: Registering, passkeys: Passkeys) -> APIRouter:
     """Return the directory's routes."""
     router = APIRouter(tags=["directory"])
 
@@ -105,6 +106,11 @@ def routes(directory: Registering) -> APIRouter:
         await directory.register(ClerkRegistered(clerk_id=clerk_id, office_id=body.office_id))
         if body.phones is not None:
             await directory.mark_staff(clerk_id, body.phones)
+
+    @router.put("/clerks/{clerk_id}/passkeys/{passkey_id}", status_code=204)
+    async def put_staff_passkey(clerk_id: PathId, passkey_id: PathId, _: Operator) -> None:
+        """Know a passkey as a clerk's own: it signs for no citizen, whoever enrolled it."""
+        await passkeys.mark_staff(clerk_id, passkey_id)
 
     @router.put("/sites/{site_id}", status_code=204)
     async def put_site(site_id: PathId, body: Site, _: Operator) -> None:

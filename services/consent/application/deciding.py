@@ -51,6 +51,7 @@ class Shown:
     """What a citizen's page shows: the consent, its notice, where the code would go.
 
     `phone_end` is None once the citizen's data are erased: nothing can be signed any more.
+    `passkeys` says whether there is one that could sign.
     """
 
     view: ConsentView
@@ -58,6 +59,7 @@ class Shown:
     notice: Notice
     phone_end: str | None
     at: datetime
+    passkeys: bool
 
     @property
     def confirmable(self) -> bool:
@@ -128,7 +130,9 @@ class Deciding:
         citizen_id = requested(view.consent).citizen_id
         phone = await read_phone(self._parts.log, citizen_id, self._parts.now())
         phone_end = phone.number[-PHONE_DIGITS_SHOWN:] if phone else None
-        return Shown(view, names, notice, phone_end, self._parts.now())
+        held = await read_passkeys(self._parts.log, citizen_id)
+        able = any(not one.revoked for one in held.values())
+        return Shown(view, names, notice, phone_end, self._parts.now(), able)
 
     def side_texts(self, view: ConsentView, lang: Lang) -> tuple[SideText, ...]:
         """Return what the side purposes of a consent are called, in the order of its notice."""
@@ -175,7 +179,9 @@ class Deciding:
         """Sign with a device's answer; returns the consent after it, or raises `Rejection`."""
         view, asked = await self._asked(consent_id, challenge_id)
         held = await read_passkeys(self._parts.log, requested(view.consent).citizen_id)
-        passkeys = [one.latest for one in held.values() if not one.revoked]
+        again = view.consent.challenges[challenge_id].signed  # the same answer, sent twice
+        live = [one for one in held.values() if not one.revoked]
+        passkeys = [one.passkey if again else one.latest for one in live]
         evidence, failure = None, ""
         try:
             digest = bytes.fromhex(asked.statement_hash)

@@ -14,7 +14,7 @@ from services.consent.application.parts import Parts
 from services.consent.consents import Consent
 from services.consent.notices import Names
 from services.consent.views import read_consent, read_names
-from shared.contracts.consent import Statement
+from shared.contracts.consent import SidePurpose, Statement
 from shared.contracts.receipts import (
     DECISION_RECEIPT,
     Controller,
@@ -37,12 +37,14 @@ DECISIONS = ("given", "confirmed", "refused", "withdrawn", "refusal_withdrawn")
 NOT_ME = "not-me"
 """The page, below the public address, for whoever did not decide what a receipt says."""
 
+ACCOUNT = DataUse(
+    purpose_categories=["2 - Contracted Service"],
+    pii_categories=["1 - Biographical", "2 - Contact", "Biometric", "Official ID"],
+    sensitive_categories=["Biometric", "Official ID"],
+)
 USES = {
-    "open-account.1": DataUse(
-        purpose_categories=["2 - Contracted Service"],
-        pii_categories=["1 - Biographical", "2 - Contact", "Biometric", "Official ID"],
-        sensitive_categories=["Biometric", "Official ID"],
-    ),
+    "open-account.1": ACCOUNT,
+    "open-account.2": ACCOUNT,
     "electricity-contract.1": DataUse(
         purpose_categories=["2 - Contracted Service"],
         pii_categories=["1 - Biographical", "2 - Contact", "Official ID"],
@@ -50,6 +52,16 @@ USES = {
 }
 """What data is taken, as each notice says, by Kantara's categories; a line changes as little as the
 text of a notice that was served, or else a reprint would."""
+
+
+SIDE_USES: dict[str, DataUse] = {
+    SidePurpose.MARKETING: DataUse(pii_categories=["1 - Biographical", "2 - Contact"]),
+    SidePurpose.CREDIT_SCORING: DataUse(pii_categories=["1 - Biographical", "Credit"]),
+    SidePurpose.PARTNER_SHARING: DataUse(
+        pii_categories=["1 - Biographical", "2 - Contact"], third_party="the partners in the terms"
+    ),
+}
+"""The same of each side purpose, whichever notice it is offered with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +144,7 @@ class Receipting:
             ),
             dispute_code=dispute_code,
             signing=Signing(issuer=self._parts.signer.issuer, key_id=self._parts.key_id(at), at=at),
-            uses={said.purpose: USES.get(said.notice_id, DataUse())},
+            uses={**SIDE_USES, said.purpose: USES.get(said.notice_id, DataUse())},
             of_refusal=name == "refusal_withdrawn",
         )
 

@@ -128,6 +128,7 @@ class _Pages(Rendering):
             withdraw="ask_me_again" if standing is Standing.REFUSED else "withdraw",
             confirmable=not shown.erased and shown.confirmable,
             stoppable=standing not in STOPPED,
+            passkeys=shown.passkeys,
             sides=cards(shown.view, shown.notice.side, lang),
         )
 

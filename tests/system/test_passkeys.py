@@ -1,0 +1,342 @@
+"""A citizen's passkey through both services: what it signs counts; what is not it, never does."""
+
+import asyncio
+import html
+import json
+import re
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from demo.cast import OTHER, Citizen
+from shared.contracts.evidence import passkey_id
+from tests.support.authenticator import ED25519, ES256, Authenticator, Lies
+from tests.support.laws import personal_data, violations
+from tests.support.world import World, a_world
+
+HONEST = Lies()
+Scenario = Callable[[World], Awaitable[None]]
+
+
+def play(folder: Path, scenario: Scenario) -> None:
+    """Play a scenario in a started world, whose logs are sound in the end."""
+
+    async def run() -> None:
+        async with a_world(folder) as world:
+            await scenario(world)
+            consent, accounts = await world.log(world.consent), await world.log(world.accounts)
+            keys = (await world.consent.get("/.well-known/jwks.json")).json()
+            assert violations(consent, accounts, keys, personal_data(world.people)) == []
+
+    asyncio.run(run())
+
+
+async def begin(world: World, citizen: Citizen, link: str) -> tuple[str, dict[str, Any], str]:
+    """Ask for an enrolment; returns its address, what the device is asked, and the code."""
+    page: httpx.Response = await world.consent.post(f"{link}/passkey", follow_redirects=True)
+    assert page.status_code == 200, page.text
+    found = re.search(r'data-enrol="([^"]*)"', page.text)
+    assert found
+    code = await world.phone(citizen).last_code()
+    return page.url.path, json.loads(html.unescape(found[1])), code
+
+
+async def enrol(
+    world: World, citizen: Citizen, link: str, device: Authenticator, lies: Lies = HONEST
+) -> httpx.Response:
+    """Enrol a device with the code that came to the citizen's phone."""
+    address, options, code = await begin(world, citizen, link)
+    data = {"code": code, "answer": json.dumps(device.create(options, lies))}
+    answer: httpx.Response = await world.consent.post(address, data=data)
+    return answer
+
+
+async def sign(
+    world: World, link: str, device: Authenticator, decision: str = "given", lies: Lies = HONEST
+) -> httpx.Response:
+    """Read, press a button and sign with the device."""
+    await world.consent.get(link)
+    asked = await world.consent.post(f"{link}/passkey-options", data={"decision": decision})
+    if asked.is_error:
+        return httpx.Response(asked.status_code, json=asked.json())
+    document = asked.json()
+    data = {"answer": json.dumps(device.get(document["options"], lies))}
+    address = f"{link}/sign/{document['challenge_id']}/passkey"
+    answer: httpx.Response = await world.consent.post(address, data=data)
+    return answer
+
+
+async def options_of(world: World, link: str) -> dict[str, Any]:
+    """Read, press “agree”; returns the challenge's id and what the device is asked."""
+    await world.consent.get(link)
+    asked = await world.consent.post(f"{link}/passkey-options", data={"decision": "given"})
+    document: dict[str, Any] = asked.json()
+    return document
+
+
+async def settled(world: World, citizen: Citizen, algorithm: int = ES256) -> Authenticator:
+    """Return a device that was the citizen's for long enough."""
+    device = Authenticator(algorithm)
+    _, asked = await world.ask(citizen, holder="so-viet")
+    link = asked.json()["link"]
+    assert (await enrol(world, citizen, link, device)).status_code == 200
+    await world.phone(citizen).decide(link, "refused")
+    await world.phone(citizen).decide(link, "withdrawn")
+    world.clock.move_to(world.clock() + timedelta(hours=25))
+    return device
+
+
+async def standing(world: World, consent_id: str) -> str:
+    """Return where a consent stands."""
+    headers = world.tokens.header("regulator")
+    answer = await world.consent.get(f"/consents/{consent_id}", headers=headers)
+    return str(answer.json()["standing"])
+
+
+def code_of(answer: httpx.Response) -> str:
+    """Return the code of the reason why not."""
+    return str(answer.json()["code"])
+
+
+@pytest.mark.parametrize("algorithm", [ES256, ED25519])
+def test_what_a_passkey_signs_at_a_counter_counts_at_once(tmp_path: Path, algorithm: int) -> None:
+    """Agree and open without waiting; withdraw, and refuse another, with the same finger."""
+
+    async def scenario(world: World) -> None:
+        citizen = world.people[0]
+        device = await settled(world, citizen, algorithm)
+        consent_id, asked = await world.ask(citizen)
+        link = asked.json()["link"]
+        page = await world.phone(citizen).read(link)
+        assert "data-sign" in page.text, "the page offers it"
+        assert (await sign(world, link, device)).status_code == 200
+        event = await world.event(consent_id)
+        assert (await world.open(citizen, event)).status_code == 201
+        assert (await sign(world, link, device, "withdrawn")).status_code == 200
+        assert await standing(world, consent_id) == "withdrawn_after_use"
+        log = await world.log(world.consent)
+        (given,) = (one for one in log if one["kind"] == "consent.given.1")
+        assert given["data"]["statement"]["grade"] == "key_uv"
+        assert given["data"]["evidence"]["passkey"]["origin"] == "https://thuan.example"
+        used = [one["data"]["sign_count"] for one in log if one["kind"] == "passkey.used.1"]
+        assert used == sorted(used)
+        assert len(used) == 2
+
+    play(tmp_path, scenario)
+
+
+def test_a_refusal_by_passkey_leads_to_nobody(tmp_path: Path) -> None:
+    """No fact of it has the device's id or key; what proves it lies beside, encrypted."""
+
+    async def scenario(world: World) -> None:
+        citizen = world.people[0]
+        device = await settled(world, citizen)
+        consent_id, asked = await world.ask(citizen)
+        assert (await sign(world, asked.json()["link"], device, "refused")).status_code == 200
+        assert await standing(world, consent_id) == "refused"
+        refused = [one for one in await world.log(world.consent) if "refused" in one["kind"]][-1]
+        assert refused["data"]["statement"]["grade"] == "key_uv"
+        assert refused["parts"], "its evidence lies beside the fact"
+        assert "credential_id" not in str(refused)
+        assert citizen.id not in str(refused)
+
+    play(tmp_path, scenario)
+
+
+def test_what_a_new_passkey_signs_waits(tmp_path: Path) -> None:
+    """Whoever had the phone for a minute gains nothing: three days in which it can be disputed."""
+
+    async def scenario(world: World) -> None:
+        citizen, device = world.people[0], Authenticator(ES256)
+        consent_id, asked = await world.ask(citizen)
+        link = asked.json()["link"]
+        assert (await enrol(world, citizen, link, device)).status_code == 200
+        outbox = await world.consent.get("/sandbox/outbox", params={"phone": citizen.phone})
+        assert "Đã thêm khóa" in outbox.json()[-1]["text"], "the phone is told"
+        assert (await sign(world, link, device)).status_code == 200
+        assert await standing(world, consent_id) == "waiting"
+        event = await world.event(consent_id)
+        answer = await world.open(citizen, event)
+        assert [one["code"] for one in answer.json()["reasons"]] == ["consent_not_yet"]
+        world.clock.move_to(world.clock() + timedelta(hours=72))
+        assert (await world.open(citizen, event)).status_code == 201
+
+    play(tmp_path, scenario)
+
+
+LIES = {
+    "passkey_origin": Lies(origin="https://thuan.example.evil.example"),
+    "passkey_rp": Lies(rp_id="evil.example"),
+    "passkey_unverified_user": Lies(unverified=True),
+    "passkey_challenge": Lies(challenge=bytes(32)),
+    "passkey_counter": Lies(counter=1),
+    "passkey_type": Lies(type="webauthn.create"),
+}
+
+
+def test_attacks_on_a_signature_sign_nothing(tmp_path: Path) -> None:
+    """Wrong origin, domain, no finger, another statement, a cloned counter: each its own reason."""
+
+    async def scenario(world: World) -> None:
+        citizen = world.people[0]
+        device = await settled(world, citizen)
+        _, first = await world.ask(citizen, holder="so-viet")
+        for _ in range(2):  # so that the device has counted on
+            await sign(world, first.json()["link"], device, "given")
+            await sign(world, first.json()["link"], device, "withdrawn")
+        consent_id, asked = await world.ask(citizen)
+        link = asked.json()["link"]
+        for number, (code, lies) in enumerate(LIES.items()):
+            answer = await sign(world, link, device, lies=lies)
+            assert code_of(answer) == code
+            if number == 3:
+                world.clock.move_to(world.clock() + timedelta(hours=1))
+        assert await standing(world, consent_id) == "requested"
+        failed = [
+            one["data"]["reason"]
+            for one in await world.log(world.consent)
+            if one["kind"] == "signature.failed.1"
+        ]
+        assert failed == list(LIES)
+        assert (await sign(world, link, device)).status_code == 200, "the true one still does"
+
+    play(tmp_path, scenario)
+
+
+def test_anothers_passkey_signs_nothing(tmp_path: Path) -> None:
+    """Neither another citizen's, nor a stranger's, nor one that was taken away, nor staff's."""
+
+    async def scenario(world: World) -> None:
+        mai, lan = world.people[0], world.people[3]
+        of_mai, of_lan = await settled(world, mai), await settled(world, lan)
+        consent_id, asked = await world.ask(mai)
+        link = asked.json()["link"]
+        document = await options_of(world, link)
+        address = f"{link}/sign/{document['challenge_id']}/passkey"
+        own = [{"id": one} for one in of_lan.held]
+        of_lan_own = {**document["options"], "allowCredentials": own}
+        answer = await world.consent.post(
+            address, data={"answer": json.dumps(of_lan.get(of_lan_own))}
+        )
+        assert code_of(answer) == "passkey_unknown"
+        held = passkey_id(document["options"]["allowCredentials"][0]["id"])
+        marked = await world.consent.put(
+            f"/clerks/gdv-01/passkeys/{held}", headers=world.tokens.header("operator")
+        )
+        assert marked.status_code == 204
+        answer = await sign(world, link, of_mai)
+        assert code_of(answer) == "passkey_of_staff"
+        await world.consent.post(f"{link}/passkey/{held}/revocation")
+        assert code_of(await sign(world, link, of_mai)) == "passkey_unknown"
+        assert await standing(world, consent_id) == "requested"
+        assert "data-sign" not in (await world.phone(mai).read(link)).text
+
+    play(tmp_path, scenario)
+
+
+def test_a_signature_for_one_statement_is_none_for_another(tmp_path: Path) -> None:
+    """The device's answer for one bank's question is refused for another's."""
+
+    async def scenario(world: World) -> None:
+        citizen = world.people[0]
+        device = await settled(world, citizen)
+        _, one = await world.ask(citizen, holder="so-viet")
+        other_id, other = await world.ask(citizen, OTHER, holder="truong-son")
+        first = await options_of(world, one.json()["link"])
+        link = other.json()["link"]
+        second = await options_of(world, link)
+        data = {"answer": json.dumps(device.get(first["options"]))}
+        address = f"{link}/sign/{second['challenge_id']}/passkey"
+        answer = await world.consent.post(address, data=data)
+        assert code_of(answer) == "passkey_challenge"
+        assert await standing(world, other_id) == "requested"
+
+    play(tmp_path, scenario)
+
+
+def test_a_code_does_not_sign_what_a_passkey_was_asked_for(tmp_path: Path) -> None:
+    """The statement says how it is signed; the right code of its digest is not that way."""
+
+    async def scenario(world: World) -> None:
+        citizen = world.people[0]
+        await settled(world, citizen)
+        consent_id, asked = await world.ask(citizen)
+        link = asked.json()["link"]
+        challenge_id = (await options_of(world, link))["challenge_id"]
+        parts = world.consent_app.state.parts
+        log = await world.log(world.consent)
+        (challenge,) = (
+            one["data"]
+            for one in log
+            if one["kind"] == "signature.asked.1" and one["data"]["challenge_id"] == challenge_id
+        )
+        code = parts.codes.code(challenge["statement_hash"])
+        page = await world.consent.post(f"{link}/sign/{challenge_id}", data={"code": code})
+        assert page.status_code == 409
+        assert await standing(world, consent_id) == "requested"
+
+    play(tmp_path, scenario)
+
+
+def test_enrolling_needs_the_code_and_a_device_that_was_asked(tmp_path: Path) -> None:
+    """A wrong code, an old one, a device that lies, a second use: nothing is enrolled."""
+
+    async def scenario(world: World) -> None:
+        citizen, device = world.people[0], Authenticator(ES256)
+        _, asked = await world.ask(citizen)
+        link = asked.json()["link"]
+        address, options, code = await begin(world, citizen, link)
+        wrong = f"{(int(code) + 1) % 10**6:06}"
+        good = json.dumps(device.create(options))
+        answer = await world.consent.post(address, data={"code": wrong, "answer": good})
+        assert code_of(answer) == "code_wrong"
+        answer = await enrol(world, citizen, link, device, Lies(unverified=True))
+        assert code_of(answer) == "passkey_unverified_user"
+        answer = await world.consent.post(address, data={"code": code, "answer": "{"})
+        assert code_of(answer) == "passkey_malformed"
+        world.clock.move_to(world.clock() + timedelta(minutes=5))
+        answer = await world.consent.post(address, data={"code": code, "answer": good})
+        assert code_of(answer) == "code_expired"
+        kinds = [one["kind"] for one in await world.log(world.consent)]
+        assert "passkey.enrolled.1" not in kinds
+        assert kinds.count("passkey.failed.1") == 4
+
+    play(tmp_path, scenario)
+
+
+def test_a_link_enrols_for_its_own_citizen_alone(tmp_path: Path) -> None:
+    """An enrolment that was begun from one link is unknown at another's."""
+
+    async def scenario(world: World) -> None:
+        mai, lan = world.people[0], world.people[3]
+        _, of_mai = await world.ask(mai)
+        _, of_lan = await world.ask(lan)
+        address, _, code = await begin(world, mai, of_mai.json()["link"])
+        elsewhere = f"{of_lan.json()['link']}/passkey/{address.rsplit('/', 1)[1]}"
+        answer = await world.consent.post(elsewhere, data={"code": code, "answer": "{}"})
+        assert code_of(answer) == "enrolment_unknown"
+
+    play(tmp_path, scenario)
+
+
+def test_the_same_answer_twice_is_one_decision(tmp_path: Path) -> None:
+    """A repeated press of the browser adds nothing."""
+
+    async def scenario(world: World) -> None:
+        citizen = world.people[0]
+        device = await settled(world, citizen)
+        _, asked = await world.ask(citizen)
+        link = asked.json()["link"]
+        document = await options_of(world, link)
+        data = {"answer": json.dumps(device.get(document["options"]))}
+        address = f"{link}/sign/{document['challenge_id']}/passkey"
+        statuses = [(await world.consent.post(address, data=data)).status_code for _ in range(2)]
+        kinds = [one["kind"] for one in await world.log(world.consent)]
+        assert kinds.count("consent.given.1") == 1
+        assert statuses == [200, 200]
+
+    play(tmp_path, scenario)
