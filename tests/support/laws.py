@@ -9,14 +9,19 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from demo import integrity
 from demo.cast import CLERKS, Citizen
 from demo.integrity import Fact, of_kind
 from services.accounts.facts import VOCABULARY as ACCOUNTS
 from services.consent.facts import VOCABULARY as CONSENT
 from shared.canonical import canonical, digest
+from shared.contracts.evidence import Passkey, PasskeySignature
 from shared.contracts.reasons import REASONS
 from shared.ledger.facts import Vocabulary, tags_of
+from shared.passkeys import BadPasskey, RelyingParty
+from tests.support.authenticator import ORIGIN, RP_ID
 
 LAWS = {
     **integrity.LAWS,
@@ -29,8 +34,12 @@ LAWS = {
     15: "nothing personal is in either log, nor inside a signed document",
     16: "a refusal names nobody who is registered, nor does what asks for its signature",
     17: "no agreement was signed with a phone that was a clerk's, or another's than the citizen's",
+    18: "what a passkey signed checks from the log alone, under a passkey enrolled before",
 }
 """Every law by its number; up to 8 they are those of the regulator's report."""
+
+PARTY = RelyingParty(RP_ID, "Thuận", (ORIGIN,))
+"""Whom the passkeys of the tests are made for."""
 
 PHONE_DIGITS = 9
 """The last digits of a phone number, which are the same however its beginning is written."""
@@ -57,6 +66,7 @@ def violations(
         _private("accounts", accounts, list(personal)),
         _unnamed(consent),
         _separate(consent),
+        _by_passkey(consent),
     ]
     own = [sentence for check in checks for sentence in check]
     return integrity.violations(consent, accounts, jwks) + own
@@ -219,6 +229,36 @@ def _separate(consent: Sequence[Fact]) -> Iterator[str]:
                 yield f"law 17: agreed at {fact['position']} with a clerk's phone"
             if phone_id and (data["citizen_id"], phone_id) not in own:
                 yield f"law 17: agreed at {fact['position']} with a phone that is another's"
+
+
+def _by_passkey(consent: Sequence[Fact]) -> Iterator[str]:
+    """Check every signature by passkey from the log alone, under what was enrolled before it."""
+    enrolled = dict[str, tuple[str, Passkey]]()
+    for fact in consent:
+        data = fact["data"]
+        if fact["kind"] == "passkey.enrolled.1":
+            passkey = msgspec.convert(data["passkey"], Passkey)
+            enrolled[passkey.credential_id] = data["citizen_id"], passkey
+        signature = (data.get("evidence") or {}).get("passkey")
+        if signature and not _signed_by(
+            data, msgspec.convert(signature, PasskeySignature), enrolled
+        ):
+            yield f"law 18: no passkey of the citizen's signed what is at {fact['position']}"
+
+
+def _signed_by(
+    data: Mapping[str, Any],
+    signature: PasskeySignature,
+    enrolled: Mapping[str, tuple[str, Passkey]],
+) -> bool:
+    owner, passkey = enrolled.get(signature.credential_id, ("", None))
+    try:
+        if passkey:
+            PARTY.check_enrolment(passkey)
+        PARTY.check(signature, bytes.fromhex(data["statement_hash"]), passkey)
+    except BadPasskey:
+        return False
+    return passkey is not None and owner == data["citizen_id"]
 
 
 def _is_token(value: object) -> bool:

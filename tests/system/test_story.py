@@ -28,6 +28,7 @@ from demo.services import Services
 from tests.support.laws import LAWS, payload, personal_data, violations
 from tests.support.sides import FEES, PLUS, offer
 from tests.support.world import World, a_world, new_id
+from tests.system.test_passkeys import settled, sign
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 
@@ -160,6 +161,9 @@ async def tell(folder: Path) -> Told:
         _, _, event = await world.given(lan)
         (await world.open(lan, event)).raise_for_status()
         await choose(world, world.people[4])
+        device = await settled(world, world.people[5])
+        _, asked = await world.ask(world.people[5])
+        (await sign(world, asked.json()["link"], device)).raise_for_status()
         return Told(
             await world.log(world.consent),
             await world.log(world.accounts),
@@ -252,6 +256,14 @@ def refuse_too(consent: Facts, _: Facts) -> None:
     add(consent, first(consent, "consent.refused"), consent_id=consent_id)
 
 
+def change_signature(consent: Facts, _: Facts) -> None:
+    """Change what a passkey signed with."""
+    given = [one["data"] for one in consent if one["kind"] == "consent.given.1"]
+    (passkey,) = (one["evidence"]["passkey"] for one in given if one["evidence"]["passkey"])
+    other = "A" if passkey["signature"][0] != "A" else "B"
+    passkey["signature"] = other + passkey["signature"][1:]
+
+
 def name_the_refuser(consent: Facts, _: Facts) -> None:
     """Have a refusal say whose it is."""
     known = first(consent, "citizen.registered")["data"]["citizen_id"]
@@ -341,6 +353,9 @@ BROKEN: dict[str, tuple[int, Break]] = {
     "a phone": (15, change(1, OPENED, product_id="0900000001")),
     "an account number": (15, change(1, "account.confirmed", account_end=NUMBER)),
     "a named refusal": (16, name_the_refuser),
+    "a passkey of nobody": (18, lambda c, a: drop(c, first(c, "passkey.enrolled"))),
+    "another's passkey": (18, change(0, "passkey.enrolled", citizen_id="another")),
+    "another signature": (18, change_signature),
     "a refuser's phone": (16, name_the_refusers_phone),
     "a clerk's phone": (17, sign_with_a_clerks_phone),
     "another's phone": (17, change(0, "signature.asked", phone_id=OTHER)),
