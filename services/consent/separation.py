@@ -158,7 +158,7 @@ def inseparable(
         if use.staff:
             yield Reason("phone_of_staff", tuple(sorted(use.staff.values())))
         yield from _anothers(use, means.phone_id, question, at)
-        yield from _shared(use, means.phone_id, statement, at, policy)
+        yield from _shared(use, means.phone_id, question, at, policy)
         yield from _unknown(use, question, statement, at, policy)
     if means.address_id is not None and means.address_id == question.asked_from_id:
         yield Reason("clerk_address")
@@ -174,15 +174,15 @@ def _anothers(
 
 
 def _shared(
-    use: PhoneUse, phone_id: str, statement: Statement, at: datetime, policy: Policy
+    use: PhoneUse, phone_id: str, question: ConsentRequested, at: datetime, policy: Policy
 ) -> Iterator[Reason]:
     theirs = {citizen_id: one.effective(at) for citizen_id, one in use.citizens.items()}
     others = [
         held.position
         for citizen_id, held in theirs.items()
-        if held and held.phone_id == phone_id and citizen_id != statement.citizen_id
+        if held and held.phone_id == phone_id and citizen_id != question.citizen_id
     ]
-    if len(others) + 1 > use.limit(statement.bank_id, policy):
+    if len(others) + 1 > use.limit(question.bank_id, policy):
         yield Reason("phone_shared", tuple(sorted(others)))
 
 
