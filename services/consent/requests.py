@@ -9,7 +9,8 @@ The rules, in the order of their reasons:
     citizen took that back;
  6. nor said of a question of theirs that it was not them;
  7. no question of this bank to this citizen is open;
- 8. there is a text to put it with.
+ 8. no agreement to the same still stands: to withdraw one must be to withdraw all;
+ 9. there is a text to put it with.
 
 What the product has beside its purpose goes into the question, as far as that text explains it.
 """
@@ -25,10 +26,14 @@ from services.consent.facts import (
     CitizenErased,
     CitizenRegistered,
     ClerkRegistered,
+    ConsentConfirmed,
     ConsentDisputed,
     ConsentGiven,
+    ConsentInvalidated,
+    ConsentRedeemed,
     ConsentRefused,
     ConsentRequested,
+    ConsentWithdrawn,
     OfficeRegistered,
     ProductOffered,
     RefusalWithdrawn,
@@ -37,12 +42,17 @@ from services.consent.facts import (
 )
 from services.consent.policy import Policy
 from services.consent.refusals import RefusalMarks, Refusals
-from shared.contracts.consent import Channel
+from shared.contracts.consent import Channel, Statement
 from shared.errors import Kind, Reason, Rejection
 from shared.ledger.facts import Recorded
 from shared.ledger.log import Verb, about
 
 REFUSALS = (ConsentRefused, RefusalWithdrawn)
+
+AGREEING = (ConsentGiven, ConsentConfirmed)
+
+ENDING = (ConsentWithdrawn, ConsentRedeemed, ConsentDisputed, ConsentInvalidated)
+"""After each of these an agreement can be used no more."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,6 +78,7 @@ class Before:
     disputes: tuple[tuple[int, ConsentDisputed], ...] = ()
     questions: tuple[tuple[int, ConsentRequested], ...] = ()
     answered: frozenset[str] = frozenset()
+    agreements: Mapping[str, tuple[int, Statement]] = field(default_factory=dict)
 
 
 def boundary(asked: Ask) -> Sequence[DCBQueryItem]:
@@ -81,8 +92,8 @@ def boundary(asked: Ask) -> Sequence[DCBQueryItem]:
                 CitizenRegistered,
                 CitizenErased,
                 ConsentRequested,
-                ConsentGiven,
-                ConsentDisputed,
+                *AGREEING,
+                *ENDING,
             ],
         ),
         about(f"bank_refusal:{asked.refusals.bank}", kinds=REFUSALS),
@@ -120,14 +131,23 @@ def evolve(before: Before, recorded: Recorded) -> Before:
             return replace(before, refusals=refusals, answered=answered)
         case RefusalWithdrawn() as fact:
             return replace(before, refusals=before.refusals.withdrawn(fact))
-        case ConsentDisputed() as fact:
+        case fact if isinstance(fact, AGREEING):
+            agreed = {**before.agreements, fact.consent_id: (recorded.position, fact.statement)}
             answered = before.answered | {fact.consent_id}
-            disputes = (*before.disputes, (recorded.position, fact))
-            return replace(before, disputes=disputes, answered=answered)
-        case ConsentGiven() as fact:
-            return replace(before, answered=before.answered | {fact.consent_id})
+            return replace(before, agreements=agreed, answered=answered)
+        case fact if isinstance(fact, ENDING):
+            return _ended(before, recorded)
         case _:
             return before
+
+
+def _ended(before: Before, recorded: Recorded) -> Before:
+    fact = recorded.fact
+    left = {key: one for key, one in before.agreements.items() if key != fact.consent_id}
+    after = replace(before, agreements=left, answered=before.answered | {fact.consent_id})
+    if isinstance(fact, ConsentDisputed):
+        return replace(after, disputes=(*before.disputes, (recorded.position, fact)))
+    return after
 
 
 def decide(before: Before, asked: Ask) -> Sequence[ConsentRequested]:
@@ -147,6 +167,7 @@ def decide(before: Before, asked: Ask) -> Sequence[ConsentRequested]:
         *_refused(before, asked),
         *_disputed(before, question),
         *_pending(before, question),
+        *_agreed(before, question),
     ]
     if reasons:
         raise _rejection(question, Kind.REJECTED, reasons)
@@ -249,6 +270,17 @@ def _pending(before: Before, question: ConsentRequested) -> Iterator[Reason]:
     )
     if pending:
         yield Reason("request_pending", pending)
+
+
+def _agreed(before: Before, question: ConsentRequested) -> Iterator[Reason]:
+    standing = tuple(
+        position
+        for position, agreed in before.agreements.values()
+        if (agreed.bank_id, agreed.product_id) == (question.bank_id, question.product_id)
+        and question.asked_at < agreed.expires_at
+    )
+    if standing:
+        yield Reason("agreement_stands", standing)
 
 
 def _rejection(question: ConsentRequested, kind: Kind, reasons: list[Reason]) -> Rejection:

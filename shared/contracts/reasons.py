@@ -95,6 +95,10 @@ REASONS: dict[str, Sentences] = {
         "The citizen said “not me” to this bank or office; they may not ask again yet.",
         "Người dân đã báo “không phải tôi” với ngân hàng hoặc bưu cục này; chưa được hỏi lại.",
     ),
+    "agreement_stands": Sentences(
+        "The citizen has agreed to this already, and it can still be used.",
+        "Người dân đã đồng ý việc này và sự đồng ý còn hiệu lực.",
+    ),
     "request_pending": Sentences(
         "The citizen has not answered the earlier question yet.",
         "Người dân chưa trả lời câu hỏi trước.",

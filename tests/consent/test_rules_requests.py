@@ -12,7 +12,18 @@ from services.consent.policy import Policy
 from services.consent.requests import ASK, Ask
 from shared.contracts.consent import Channel
 from tests.support.given import AT, given
-from tests.support.samples import ASK_ME_AGAIN, DIRECTORY, GIVEN, QUESTION, REFUSED, refusal_marks
+from tests.support.samples import (
+    ASK_ME_AGAIN,
+    CONFIRMED,
+    DIRECTORY,
+    GIVEN,
+    QUESTION,
+    REDEEMED,
+    REFUSED,
+    WAITING,
+    WITHDRAWN,
+    refusal_marks,
+)
 
 SECOND = replace(QUESTION, consent_id="q2")
 
@@ -146,6 +157,28 @@ def test_one_open_question_at_a_time() -> None:
     assert history.rejected(ask(SECOND)) == ["request_pending"]
     late = {"asked_at": QUESTION.decide_by, "decide_by": QUESTION.decide_by + timedelta(hours=1)}
     assert len(history.when(ask(SECOND, **late))) == 1
+
+
+@pytest.mark.parametrize(
+    ("history", "stands"),
+    [
+        ([GIVEN], True),
+        ([WAITING], True),
+        ([WAITING, CONFIRMED], True),
+        ([GIVEN, WITHDRAWN], False),
+        ([GIVEN, REDEEMED], False),
+        ([REDEEMED, GIVEN], True),
+    ],
+)
+def test_one_agreement_at_a_time(history: list[Any], *, stands: bool) -> None:
+    """While one can be used, the same is not asked again: withdrawing it would leave another."""
+    verb = given(ASK, *DIRECTORY, QUESTION, *history)
+    if stands:
+        assert verb.rejected(ask(SECOND)) == ["agreement_stands"]
+    else:
+        assert verb.when(ask(SECOND)) == [SECOND]
+    late = {"asked_at": AT + timedelta(days=4), "decide_by": AT + timedelta(days=5)}
+    assert len(verb.when(ask(SECOND, **late))) == 1, "once it has expired it stands no more"
 
 
 def test_the_directory_registers_once() -> None:

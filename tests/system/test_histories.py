@@ -346,6 +346,12 @@ class Model:
             for one in same
         ):
             yield "request_pending"
+        if any(
+            one.standing(self.now) in {"waiting", "given"}
+            and one.body["product_id"] == body["product_id"]
+            for one in same
+        ):
+            yield "agreement_stands"
 
     def _not_me(self, disputed: Asked, body: dict[str, Any]) -> bool:
         assert disputed.disputed_at is not None
