@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
+from datetime import datetime
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -41,7 +42,16 @@ from shared.ledger.integrator import Integrator
 from shared.ledger.log import GroupCommit
 from shared.ledger.merkle import Frontier
 from shared.ledger.notes import Algorithm, SigningKey
-from shared.ledger.recorder import Append, Appended, Entering, Head, Recorder, StoredFact
+from shared.ledger.recorder import (
+    Append,
+    Appended,
+    Entering,
+    Head,
+    Part,
+    PersonalEvent,
+    Recorder,
+    StoredFact,
+)
 from shared.ledger.sqlite import SQLiteRecorder
 from shared.ledger.tiles import PublicFolder
 from shared.ledger.verify import facts_of, verify
@@ -308,14 +318,21 @@ class Unproved(SQLiteRecorder):
             assert append.condition
             assert not fails
             assert not entering.fail(append.condition)
-            for one in append.events:
+            for event in append.events:
                 position += 1
-                entering.add(
-                    StoredFact(position, recorded_at, one.type, one.tags, one.data, bytes(32))
-                )
+                entering.add(_unproved(position, recorded_at, event))
             outcomes.append(Appended(position, recorded_at))
         tree = Frontier(position, (bytes(32),) * position.bit_count())
         return outcomes, entering.facts, Head(tree, recorded_at)
+
+
+def _unproved(position: int, recorded_at: datetime, event: DCBEvent) -> StoredFact:
+    """Return what `StoredFact.new` does, but for the leaf."""
+    parts = event.parts if isinstance(event, PersonalEvent) else ()
+    digests = tuple(map(Part.digest, parts))
+    return StoredFact(
+        position, recorded_at, event.type, event.tags, event.data, bytes(32), digests, parts
+    )
 
 
 # -- stores -------------------------------------------------------------------------------------
