@@ -5,8 +5,9 @@ subtrees, which is what tiles keep, and checked with nothing but hashes. Leaves 
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
+
+import msgspec
 
 HASH_BYTES = 32
 
@@ -39,8 +40,7 @@ def complete_root(hashes: Sequence[bytes]) -> bytes:
     return hashes[0]
 
 
-@dataclass(frozen=True, slots=True)
-class Frontier:
+class Frontier(msgspec.Struct, frozen=True):
     """The complete subtrees that a tree of `size` leaves falls into, the largest first."""
 
     size: int = 0
@@ -76,7 +76,7 @@ class Frontier:
         """Return the frontier that `pack` wrote; raises `ValueError` for another's length."""
         if len(packed) != size.bit_count() * HASH_BYTES:
             raise ValueError(f"no frontier of {size} leaves has {len(packed)} bytes")
-        hashes = (packed[at : at + HASH_BYTES] for at in range(0, len(packed), HASH_BYTES))
+        hashes = [packed[at : at + HASH_BYTES] for at in range(0, len(packed), HASH_BYTES)]
         return cls(size, tuple(hashes))
 
 

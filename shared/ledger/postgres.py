@@ -477,7 +477,9 @@ class _Row(msgspec.Struct, omit_defaults=True):
 
 def _entering(facts: Sequence[StoredFact], end: Head) -> dict[str, Any]:
     """Return the parameters of `ENTER`."""
-    rows, pieces, at = list[_Row](), list[bytes](), 1
+    rows: list[_Row] = []
+    pieces: list[bytes] = []
+    at = 1
     for one in facts:
         digests = b"".join(one.part_digests)
         leaf_at, parts_at = at + len(one.data), at + len(one.data) + len(one.leaf)

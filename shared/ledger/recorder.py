@@ -10,7 +10,7 @@ import threading
 from abc import abstractmethod
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
@@ -149,11 +149,10 @@ class Appended(msgspec.Struct, frozen=True):
     recorded_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(msgspec.Struct, frozen=True):
     """The end of the log: its tree, and the time given to the last fact."""
 
-    tree: Frontier = field(default_factory=Frontier)
+    tree: Frontier = Frontier()
     recorded_at: datetime | None = None
 
     @property
@@ -162,8 +161,7 @@ class Head:
         return self.tree.size
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(msgspec.Struct, frozen=True):
     """What is kept of a commit: the last position in it, and the root of the tree up to there."""
 
     position: int
@@ -291,7 +289,8 @@ class Recorder(DCBRecorder):
         the appends before it in the batch it is checked here.
         """
         recorded_at, position = self._time_after(head.recorded_at), head.position
-        outcomes, entering = list[Appended | IntegrityError](), Entering()
+        outcomes: list[Appended | IntegrityError] = []
+        entering = Entering()
         for append, fails in zip(batch, failing, strict=True):
             if append.condition and (fails or entering.fail(append.condition)):
                 outcomes.append(IntegrityError(append.condition))
@@ -322,8 +321,8 @@ class Entering:
     """The facts of a batch so far, found by tag as those in the store are."""
 
     def __init__(self) -> None:
-        self.facts = list[StoredFact]()
-        self._by_tag = defaultdict[str, list[StoredFact]](list)
+        self.facts: list[StoredFact] = []
+        self._by_tag: defaultdict[str, list[StoredFact]] = defaultdict(list)
 
     def add(self, fact: StoredFact) -> None:
         """Take in the next fact."""

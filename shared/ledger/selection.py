@@ -27,13 +27,14 @@ def matching_positions(query: DCBQuery, after: int, mark: str) -> tuple[str, lis
     `mark` is the driver's parameter mark. One arm per item, so each uses an index and none scans
     the log.
     """
-    arms, parameters = [], list[Any]()
+    arms: list[str] = []
+    parameters: list[Any] = []
     for item in query.items or ():
         tags = list(dict.fromkeys(item.tags))
         source = "fact_tags t0" if tags else "facts t0"
         wanted = [f"t0.position > {mark}"]
         joins = ""
-        joined = list[Any]()
+        joined: list[str] = []
         for number, tag in enumerate(tags[1:], start=1):
             joins += (
                 f" JOIN fact_tags t{number} ON t{number}.position = t0.position"
@@ -69,7 +70,8 @@ def wanted(
     The first is JSON for one statement: for each query item `number` (the condition's), `after`,
     `tag`, and where there are any `others` (more tags) and `kinds`.
     """
-    rows, others = list[_Wanted](), list[tuple[int, DCBAppendCondition]]()
+    rows: list[_Wanted] = []
+    others: list[tuple[int, DCBAppendCondition]] = []
     for number, condition in enumerate(conditions):
         if condition is None:
             continue

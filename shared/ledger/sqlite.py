@@ -226,6 +226,8 @@ class SQLiteRecorder(Recorder):
             self._reader.close()
 
     def _failing(self, conditions: Sequence[DCBAppendCondition | None]) -> list[bool]:
+        if len(conditions) == 1:  # asked in its own words it takes half the time
+            return [conditions[0] is not None and self._fails(conditions[0])]
         rows, others = wanted(conditions)
         failing = {number for (number,) in self._writer.execute(LOOK, [rows])}
         failing.update(number for number, condition in others if self._fails(condition))
