@@ -42,6 +42,7 @@ from services.consent.facts import (
     SignatureFailed,
     StaffPasskeyMarked,
 )
+from services.consent.grades import unaccepted
 from services.consent.policy import Policy
 from services.consent.purposes import overtaken, side_facts, taken_alone, unwithdrawable
 from services.consent.refusals import RefusalMarks
@@ -125,6 +126,7 @@ def ask_decide(consent: Consent, asked: AskSignature) -> Sequence[SignatureAsked
     reasons = [
         *_undecidable(consent, statement, asked.at),
         *_unserved(consent, statement),
+        *unaccepted(consent.requested, statement),
         *_too_many(consent, asked),
         *_without_passkey(consent, statement),
         *_inseparable(consent, statement, asked.means, asked),
@@ -269,6 +271,7 @@ def sign_decide(consent: Consent, asked: Sign) -> Sequence[Any]:
     means = replace(asked.means, phone_id=challenge.asked.phone_id)
     reasons = [
         *_undecidable(consent, statement, asked.at),
+        *unaccepted(consent.requested, statement),
         *_unsound(consent, statement, asked),
         *_inseparable(consent, statement, means, asked),
     ]

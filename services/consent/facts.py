@@ -286,8 +286,8 @@ class ConsentRequested:
     """A citizen is asked one question, and has until `decide_by` to answer.
 
     `dispute_id` is the keyed mark of the code with which anybody who holds it can dispute.
-    `notice_id` is the text that it is put with, fixed now for good; `side_purposes` and `fee_hash`
-    are what the product then had, as far as that text explains it.
+    `notice_id` is the text that it is put with, fixed now for good; `side_purposes`, `fee_hash`
+    and `lowest_grade` are what the product then had, as far as that text explains it.
     """
 
     consent_id: str
@@ -309,6 +309,7 @@ class ConsentRequested:
     notice_id: str | None = None
     side_purposes: list[str] | None = None
     fee_hash: str | None = None
+    lowest_grade: str | None = None
 
 
 @fact("request.rejected.1", tags=("consent", "citizen", "bank", "office", "clerk"))

@@ -178,7 +178,12 @@ def _offering(before: Before, asked: Ask) -> ConsentRequested:
     """Return the question with what its product has, fixed for good."""
     product: ProductOffered = before.entries[ProductOffered]
     sides = [one for one in product.side_purposes or () if one in asked.explained]
-    return replace(asked.question, side_purposes=sides or None, fee_hash=product.fee_hash)
+    return replace(
+        asked.question,
+        side_purposes=sides or None,
+        fee_hash=product.fee_hash,
+        lowest_grade=product.lowest_grade,
+    )
 
 
 def _alike(one: ConsentRequested, other: ConsentRequested) -> bool:
@@ -191,6 +196,7 @@ def _alike(one: ConsentRequested, other: ConsentRequested) -> bool:
         notice_id=one.notice_id,
         side_purposes=one.side_purposes,
         fee_hash=one.fee_hash,
+        lowest_grade=one.lowest_grade,
     )
     return same == one
 

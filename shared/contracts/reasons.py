@@ -165,6 +165,10 @@ REASONS: dict[str, Sentences] = {
         "The statement says that it is signed in another way.",
         "Văn bản này phải được ký bằng cách khác.",
     ),
+    "grade_too_low": Sentences(
+        "The organisation takes no agreement that is signed in so weak a way.",
+        "Tổ chức này không nhận sự đồng ý được ký bằng cách yếu như vậy.",
+    ),
     "purpose_not_given": Sentences(
         "The citizen has not agreed to this purpose.", "Người dân chưa đồng ý mục đích này."
     ),

@@ -193,7 +193,12 @@ def test_the_directory_registers_once() -> None:
 
 # -- what goes with a question ------------------------------------------------------------------
 
-OFFER = replace(DIRECTORY[1], side_purposes=["marketing", "credit-scoring"], fee_hash="e" * 64)
+OFFER = replace(
+    DIRECTORY[1],
+    side_purposes=["marketing", "credit-scoring"],
+    fee_hash="e" * 64,
+    lowest_grade="key_uv",
+)
 
 
 def offering(*explained: str, **changes: Any) -> Ask:
@@ -215,12 +220,13 @@ def test_a_question_takes_what_its_product_has() -> None:
         ([], None),
     ]:
         (fact,) = given(ASK, *directory).when(offering(*explained))
-        assert fact == replace(QUESTION, side_purposes=sides, fee_hash="e" * 64)
+        asked = replace(QUESTION, side_purposes=sides, fee_hash="e" * 64)
+        assert fact == replace(asked, lowest_grade="key_uv")
 
 
 def test_the_same_question_after_a_new_version_is_the_same() -> None:
     """What we added when it was first asked does not make a repeated call another question."""
-    asked = replace(QUESTION, side_purposes=["marketing"], fee_hash="e" * 64)
+    asked = replace(QUESTION, side_purposes=["marketing"], fee_hash="e" * 64, lowest_grade="key_uv")
     again = offering("marketing", notice_id="open-account.9")
     assert given(ASK, *DIRECTORY, asked).when(again) == []
     other = replace(again, question=replace(again.question, product_id="p2"))

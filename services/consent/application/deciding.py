@@ -21,6 +21,7 @@ from services.consent.decisions import (
     unconfirmable,
 )
 from services.consent.facts import NoticeServed, SignatureAsked
+from services.consent.grades import too_weak
 from services.consent.notices import Names, Notice, SideText
 from services.consent.purposes import agreed_sides, taken_alone
 from services.consent.sms import NotSent
@@ -65,6 +66,11 @@ class Shown:
     def confirmable(self) -> bool:
         """Tell whether the agreement can be confirmed now."""
         return not list(unconfirmable(self.view.consent, self.at))
+
+    @property
+    def code_too_weak(self) -> bool:
+        """Tell whether the organisation takes no agreement that a code signs."""
+        return too_weak(self.view.consent.requested, Grade.OTP)
 
     @property
     def erased(self) -> bool:

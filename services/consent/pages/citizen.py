@@ -129,6 +129,7 @@ class _Pages(Rendering):
             confirmable=not shown.erased and shown.confirmable,
             stoppable=standing not in STOPPED,
             passkeys=shown.passkeys,
+            code_too_weak=shown.code_too_weak,
             sides=cards(shown.view, shown.notice.side, lang),
         )
 

@@ -62,6 +62,7 @@ class Rendering:
             status=STATUS[no.kind],
             link=None if no.code in {"not_found", "consent_unknown"} else link,
             sentences=[told(reason.code, lang) for reason in no.reasons],
+            passkey_needed=any(reason.code == "grade_too_low" for reason in no.reasons),
             both={one: told("not_found", one) for one in WORDS},
         )
 
