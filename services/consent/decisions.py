@@ -300,7 +300,7 @@ def _passkey_used(asked: Sign) -> str | None:
 def _unsound(consent: Consent, statement: Statement, asked: Sign) -> Iterator[Reason]:
     """Yield why evidence that held by itself is none for this statement of this citizen."""
     evidence = asked.evidence
-    if evidence is None or evidence.grade is not statement.grade:
+    if evidence is None or not evidence.complete or evidence.grade is not statement.grade:
         yield Reason("grade_differs")
         return
     if evidence.passkey is None:

@@ -126,3 +126,17 @@ class Evidence:
     passkey: PasskeySignature | None = None
     witnesses: list[Witnessing] = field(default_factory=list)
     code: CodeMatch | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Tell whether it holds what its grade asks for and nothing else."""
+        held = (self.passkey is not None, self.code is not None, len(self.witnesses))
+        return held == HELD[self.grade]
+
+
+HELD = {
+    Grade.KEY_UV: (True, False, 0),
+    Grade.OTP: (False, True, 0),
+    Grade.WITNESSED: (False, False, 2),
+}
+"""What evidence of a grade holds: a passkey's signature, a code's answer, how many witnesses."""

@@ -13,7 +13,7 @@ from services.consent.grades import unaccepted
 from services.consent.policy import Policy
 from services.consent.separation import Means
 from shared.contracts.consent import Decision, Grade
-from shared.contracts.evidence import Evidence
+from shared.contracts.evidence import CodeMatch, Evidence, PasskeySignature, Witnessing
 from shared.errors import Rejection
 from tests.support.given import AT, given
 from tests.support.samples import GIVEN, MARKS, QUESTION, SERVED, WAITING, asked, statement
@@ -26,6 +26,27 @@ TABLE = [
     (KEY_UV, [KEY_UV]),
 ]
 """The lowest grade of a product, and what it takes."""
+
+SIGNATURE = PasskeySignature(
+    credential_id="k1",
+    public_key="",
+    algorithm=-7,
+    authenticator_data="",
+    client_data_json="",
+    signature="",
+    rp_id="thuan.vn",
+    origin="https://thuan.vn",
+    sign_count=0,
+    backed_up=False,
+    backup_eligible=False,
+)
+WITNESSES = [Witnessing(witness_id=one, signature=SIGNATURE, scan_hash=None) for one in ("a", "b")]
+EVIDENCE = {
+    KEY_UV: Evidence(grade=KEY_UV, passkey=SIGNATURE),
+    OTP: Evidence(grade=OTP, code=CodeMatch(challenge_id="ch2")),
+    WITNESSED: Evidence(grade=WITNESSED, witnesses=WITNESSES),
+}
+"""Evidence that is whole for its grade; whether it holds is judged before a rule sees it."""
 
 BEFORE = {Decision.WITHDRAWN: [GIVEN], Decision.CONFIRMED: [WAITING]}
 """What stands before a decision can be made."""
@@ -60,7 +81,7 @@ def sign(grade: Grade) -> Sign:
         consent_id="q1",
         challenge_id="ch2",
         citizen_id="c1",
-        evidence=Evidence(grade=grade),
+        evidence=EVIDENCE[grade],
         failure="",
         event="jws",
         refusals=MARKS,
@@ -71,11 +92,11 @@ def sign(grade: Grade) -> Sign:
 
 
 def codes(verb: Any, history: list[Any], what: Any) -> list[str]:
-    """Return why a verb says no, nothing where it says yes."""
+    """Return why a verb says no, but for a passkey that was never enrolled here."""
     try:
         given(verb, *history).when(what)
     except Rejection as no:
-        return [one.code for one in no.reasons]
+        return [one.code for one in no.reasons if one.code != "passkey_unknown"]
     return []
 
 
@@ -88,7 +109,7 @@ def test_an_agreement_is_as_strong_as_the_product_asks(
         weak = [] if grade in taken else ["grade_too_low"]
         history = [question(lowest), SERVED]
         asking = codes(ASK_SIGNATURE, history, press(grade, Decision.GIVEN))
-        assert [one for one in asking if one != "passkey_unknown"] == weak
+        assert asking == weak
         fixed = challenge(grade, Decision.GIVEN)
         assert codes(SIGN, [*history, fixed], sign(grade)) == weak
 
@@ -112,3 +133,24 @@ def test_only_agreements_are_held_to_it(
     assert [one for one in found if one == "grade_too_low"] == expected
     if decision in {Decision.REFUSED, Decision.WITHDRAWN}:
         assert found == []
+
+
+@for_all(
+    grade=st.sampled_from(Grade),
+    passkey=st.sampled_from([None, SIGNATURE]),
+    code=st.sampled_from([None, EVIDENCE[OTP].code]),
+    witnesses=st.lists(st.sampled_from(WITNESSES), max_size=3),
+)
+def test_evidence_holds_what_its_grade_asks_for_and_nothing_else(
+    grade: Grade,
+    passkey: PasskeySignature | None,
+    code: CodeMatch | None,
+    witnesses: list[Witnessing],
+) -> None:
+    """A grade with nothing behind it signs nothing, nor does one that brings another's proof."""
+    evidence = Evidence(grade=grade, passkey=passkey, code=code, witnesses=witnesses)
+    kinds = [*["passkey"] * bool(passkey), *["code"] * bool(code), *["witness"] * len(witnesses)]
+    asked_for = {KEY_UV: ["passkey"], OTP: ["code"], WITNESSED: ["witness", "witness"]}[grade]
+    history = [question(None), SERVED, challenge(grade, Decision.REFUSED)]
+    found = codes(SIGN, history, replace(sign(grade), evidence=evidence))
+    assert found == ([] if kinds == asked_for else ["grade_differs"])
