@@ -128,7 +128,7 @@ def ask_decide(consent: Consent, asked: AskSignature) -> Sequence[SignatureAsked
         *_unserved(consent, statement),
         *unaccepted(consent.requested, statement),
         *_too_many(consent, asked),
-        *_without_passkey(consent, statement),
+        *_without_passkey(consent, statement, asked.policy),
         *_inseparable(consent, statement, asked.means, asked),
     ]
     if reasons:
@@ -192,9 +192,14 @@ def _unserved(consent: Consent, statement: Statement) -> Iterator[Reason]:
         yield Reason("notice_not_served")
 
 
-def _without_passkey(consent: Consent, statement: Statement) -> Iterator[Reason]:
-    if statement.grade is Grade.KEY_UV and all(one.revoked for one in consent.passkeys.values()):
+def _without_passkey(consent: Consent, statement: Statement, policy: Policy) -> Iterator[Reason]:
+    if statement.grade is not Grade.KEY_UV:
+        return
+    live = [one for one in consent.passkeys.values() if not one.revoked]
+    if not live:
         yield Reason("passkey_unknown")
+    elif not any(_known_long_enough(consent, statement, one, policy) for one in live):
+        yield Reason("passkey_too_new")
 
 
 def _inseparable(
@@ -318,8 +323,12 @@ def _unsound(consent: Consent, statement: Statement, asked: Sign) -> Iterator[Re
 
 
 def _known_long_enough(consent: Consent, statement: Statement, own: Held, policy: Policy) -> bool:
-    """Tell whether the passkey may sign what does not wait for a time."""
-    if statement.decision is not Decision.GIVEN or statement.waits_for is Waits.TIME:
+    """Tell whether the passkey may sign this: an agreement that waits, a no, or any if known.
+
+    A confirmation is the second word of an agreement; what came after the question has none.
+    """
+    waits = statement.decision is Decision.GIVEN and statement.waits_for in set(Waits)
+    if statement.decision not in AGREEMENTS or waits:
         return True
     asked = consent.requested
     return asked is not None and own.since <= asked.asked_at - policy.settles_after

@@ -222,13 +222,18 @@ class EnrolmentRequest:
 
 @fact("passkey.asked.1", tags=("citizen", "enrolment"))
 class PasskeyAsked:
-    """A code bound to this request went to the citizen's phone; the device answers its digest."""
+    """A code bound to this request went to the citizen's phone; the device answers its digest.
+
+    `phone_id` is that phone's mark; `bank_id` is who asked on the page that it was begun from.
+    """
 
     citizen_id: str
     enrolment_id: str
     request: EnrolmentRequest
     request_hash: str
     expires_at: datetime
+    phone_id: str | None = None
+    bank_id: str | None = None
 
 
 @fact("passkey.failed.1", tags=("citizen", "enrolment"))

@@ -6,8 +6,10 @@
    one that is staff's.
 3. `revoke`: it signs nothing from this position on.
 
-A new passkey is one that was not known before (`Policy.settles_after`): whoever
-had the phone for a minute could enrol theirs, so what it signs waits, and the phone is told of it.
+A new passkey is one that was not known before (`Policy.settles_after`): whoever had the phone for
+a minute could enrol theirs, so what it agrees to waits, it confirms nothing, and the phone is told
+of it. With a phone that is not the citizen's own (`services/consent/separation.py`) none is
+enrolled: what it signs later is held to no phone.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,6 +18,7 @@ from datetime import datetime, timedelta
 
 from eventsourcing.dcb.api import DCBQueryItem
 
+from services.consent import separation
 from services.consent.facts import (
     ClerkRegistered,
     EnrolmentRequest,
@@ -26,6 +29,7 @@ from services.consent.facts import (
     StaffPasskeyMarked,
 )
 from services.consent.policy import Policy
+from services.consent.separation import Means, Owner, PhoneUse, unowned
 from shared.contracts.evidence import Passkey
 from shared.errors import Kind, Reason, Rejection
 from shared.ledger.facts import Recorded
@@ -43,25 +47,41 @@ class AskEnrolment:
     """A citizen wants to sign with this device from now on; `at` in UTC."""
 
     request: EnrolmentRequest
+    bank_id: str
+    means: Means
     at: datetime
     policy: Policy
 
 
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """What a citizen asked for before, and what is known of the phone."""
+
+    before: tuple[PasskeyAsked, ...] = ()
+    use: PhoneUse = field(default_factory=PhoneUse)
+
+
 def ask_boundary(asked: AskEnrolment) -> Sequence[DCBQueryItem]:
-    """Return what this citizen asked for before."""
-    return [about(f"citizen:{asked.request.citizen_id}", kinds=[PasskeyAsked])]
+    """Return what this citizen asked for before, and whose the phone is."""
+    before = about(f"citizen:{asked.request.citizen_id}", kinds=[PasskeyAsked])
+    return [before, *separation.boundary(asked.means)]
 
 
-def ask_evolve(before: tuple[PasskeyAsked, ...], recorded: Recorded) -> tuple[PasskeyAsked, ...]:
+def ask_evolve(state: Asking, recorded: Recorded) -> Asking:
     """Collect it."""
-    return (*before, recorded.fact)
+    if isinstance(recorded.fact, PasskeyAsked):
+        return replace(state, before=(*state.before, recorded.fact))
+    return replace(state, use=separation.evolve(state.use, recorded))
 
 
-def ask_decide(before: tuple[PasskeyAsked, ...], asked: AskEnrolment) -> Sequence[PasskeyAsked]:
-    """Let the code go out, unless too many went before."""
-    recent = [one for one in before if one.request.issued_at > asked.at - COUNTED_FOR]
+def ask_decide(state: Asking, asked: AskEnrolment) -> Sequence[PasskeyAsked]:
+    """Let the code go out, unless too many went before, or the phone is not the citizen's own."""
+    recent = [one for one in state.before if one.request.issued_at > asked.at - COUNTED_FOR]
     if len(recent) >= asked.policy.codes_per_hour_max:
         raise Rejection(Kind.REJECTED, "too_many_codes")
+    owner = asked.request.citizen_id, asked.bank_id, asked.means.phone_id
+    if reasons := list(_unowned(state.use, owner, asked.at, asked.policy)):
+        raise Rejection(Kind.REJECTED, reasons[0].code, reasons=reasons)
     return [
         PasskeyAsked(
             citizen_id=asked.request.citizen_id,
@@ -69,12 +89,23 @@ def ask_decide(before: tuple[PasskeyAsked, ...], asked: AskEnrolment) -> Sequenc
             request=asked.request,
             request_hash=asked.request.hash(),
             expires_at=asked.at + asked.policy.code_lives_for,
+            phone_id=asked.means.phone_id,
+            bank_id=asked.bank_id,
         )
     ]
 
 
-NOTHING: tuple[PasskeyAsked, ...] = ()
-ASK_ENROLMENT = Verb(boundary=ask_boundary, initial=NOTHING, evolve=ask_evolve, decide=ask_decide)
+ASK_ENROLMENT = Verb(boundary=ask_boundary, initial=Asking(), evolve=ask_evolve, decide=ask_decide)
+
+
+def _unowned(
+    use: PhoneUse, whose: tuple[str, str | None, str | None], at: datetime, policy: Policy
+) -> Iterator[Reason]:
+    """Yield why the phone that a code went to makes no passkey this citizen's."""
+    citizen_id, bank_id, phone_id = whose
+    if phone_id is not None:
+        owner = Owner(citizen_id, bank_id or "", phone_id)
+        yield from unowned(use, owner, at, policy)
 
 
 # -- 2. enrol -----------------------------------------------------------------------------------
@@ -85,6 +116,7 @@ class Enrol:
     """A code and a device's answer came back; `passkey` is None, with the reason, if it failed."""
 
     enrolment_id: str
+    means: Means
     code_matches: bool
     passkey: Passkey | None
     failure: str
@@ -101,11 +133,12 @@ class Enrolment:
     enrolled: PasskeyEnrolled | None = None
     owners: tuple[tuple[int, PasskeyEnrolled], ...] = ()
     staff: tuple[int, ...] = ()
+    use: PhoneUse = field(default_factory=PhoneUse)
 
 
 def enrol_boundary(asked: Enrol) -> Sequence[DCBQueryItem]:
-    """Return this request, and whose the passkey is."""
-    arms = [about(f"enrolment:{asked.enrolment_id}")]
+    """Return this request, and whose the passkey and the phone are."""
+    arms = [about(f"enrolment:{asked.enrolment_id}"), *separation.boundary(asked.means)]
     if asked.passkey:
         kinds = [PasskeyEnrolled, StaffPasskeyMarked]
         arms.append(about(f"passkey:{asked.passkey.id}", kinds=kinds))
@@ -126,7 +159,7 @@ def enrol_evolve(state: Enrolment, recorded: Recorded) -> Enrolment:
             own = state.asked and fact.enrolment_id == state.asked.enrolment_id
             return replace(state, owners=owners, enrolled=fact if own else state.enrolled)
         case _:
-            return state
+            return replace(state, use=separation.evolve(state.use, recorded))
 
 
 def enrol_decide(state: Enrolment, asked: Enrol) -> Sequence[PasskeyEnrolled]:
@@ -179,6 +212,8 @@ def _unenrollable(state: Enrolment, request: PasskeyAsked, asked: Enrol) -> Iter
         yield Reason("passkey_of_staff", state.staff)
     if state.owners:
         yield Reason("passkey_taken", tuple(position for position, _ in state.owners))
+    whose = request.citizen_id, request.bank_id, request.phone_id
+    yield from _unowned(state.use, whose, asked.at, asked.policy)
 
 
 # -- 3. revoke ----------------------------------------------------------------------------------

@@ -65,12 +65,17 @@ class Policy:
     codes_per_hour_max: int = 5
     """Codes for one consent and decision in an hour: bounds guesses, and messages to a phone."""
 
-    def waits_for(self, grade: Grade, channel: Channel, *, known_before: bool) -> Waits | None:
+    def waits_for(
+        self, grade: Grade, channel: Channel, *, known_before: bool, phone_known: bool
+    ) -> Waits | None:
         """Return what an agreement signed in this way waits for.
 
         A passkey, or a code while no clerk is near, is the citizen's own act at once. A code that
-        was typed at a counter is not: the phone may have been in another's hand.
+        was typed at a counter is not: the phone may have been in another's hand. Nor is a new
+        passkey, which a code enrolled: where a phone was known before, it confirms.
         """
+        if grade is Grade.KEY_UV and phone_known and not known_before:
+            return Waits.CONFIRMATION
         if not known_before or grade is Grade.WITNESSED:
             return Waits.TIME
         if grade is Grade.OTP and channel is Channel.COUNTER:

@@ -6,6 +6,7 @@ An agreement (`given`, `confirmed`) is not signed
  3. with a phone that is the phone of more citizens than policy, or the bank, allows;
  4. for a confirmation: with a phone that was not the citizen's well before the question;
  5. from the network address from which the clerk asked.
+A passkey speaks for its owner without a phone, so none is enrolled with a phone of 1. to 3.
 
 Refusing and taking back are never kept from anybody: no is no, from wherever it comes. Rules are
 told marks, not numbers and not addresses (`shared/marks.py`).
@@ -155,34 +156,45 @@ def inseparable(
     if statement.decision not in AGREEMENTS or question is None:
         return
     if means.phone_id is not None:
-        if use.staff:
-            yield Reason("phone_of_staff", tuple(sorted(use.staff.values())))
-        yield from _anothers(use, means.phone_id, question, at)
-        yield from _shared(use, means.phone_id, question, at, policy)
+        owner = Owner(question.citizen_id, question.bank_id, means.phone_id)
+        yield from unowned(use, owner, at, policy)
         yield from _unknown(use, question, statement, at, policy)
     if means.address_id is not None and means.address_id == question.asked_from_id:
         yield Reason("clerk_address")
 
 
-def _anothers(
-    use: PhoneUse, phone_id: str, question: ConsentRequested, at: datetime
-) -> Iterator[Reason]:
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose phone it is said to be, and the bank that the agreement is for."""
+
+    citizen_id: str
+    bank_id: str
+    phone_id: str
+
+
+def unowned(use: PhoneUse, owner: Owner, at: datetime, policy: Policy) -> Iterator[Reason]:
+    """Yield why a phone is not this citizen's own; `at` in UTC."""
+    if use.staff:
+        yield Reason("phone_of_staff", tuple(sorted(use.staff.values())))
+    yield from _anothers(use, owner, at)
+    yield from _shared(use, owner, at, policy)
+
+
+def _anothers(use: PhoneUse, owner: Owner, at: datetime) -> Iterator[Reason]:
     """Yield why a phone is not the citizen's: another came to count, or none does any more."""
-    own = use.citizens.get(question.citizen_id, Phones()).effective(at)
-    if own is None or own.phone_id not in {None, phone_id}:
+    own = use.citizens.get(owner.citizen_id, Phones()).effective(at)
+    if own is None or own.phone_id not in {None, owner.phone_id}:
         yield Reason("phone_not_own", (own.position,) if own else ())
 
 
-def _shared(
-    use: PhoneUse, phone_id: str, question: ConsentRequested, at: datetime, policy: Policy
-) -> Iterator[Reason]:
+def _shared(use: PhoneUse, owner: Owner, at: datetime, policy: Policy) -> Iterator[Reason]:
     theirs = {citizen_id: one.effective(at) for citizen_id, one in use.citizens.items()}
     others = [
         held.position
         for citizen_id, held in theirs.items()
-        if held and held.phone_id == phone_id and citizen_id != question.citizen_id
+        if held and held.phone_id == owner.phone_id and citizen_id != owner.citizen_id
     ]
-    if len(others) + 1 > use.limit(question.bank_id, policy):
+    if len(others) + 1 > use.limit(owner.bank_id, policy):
         yield Reason("phone_shared", tuple(sorted(others)))
 
 

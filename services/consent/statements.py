@@ -32,8 +32,9 @@ class Draft:
     """What makes one statement of all that could be made about a question; `at` in UTC.
 
     `subject` is the citizen, or stands for one who refuses. `known_before` says whether what will
-    sign was the citizen's for long enough before the question came. `chosen` are the side purposes
-    that the citizen said yes to; `alone` is the one that is taken back by itself.
+    sign was the citizen's for long enough before the question came, `phone_known` whether their
+    phone was. `chosen` are the side purposes that the citizen said yes to; `alone` is the one that
+    is taken back by itself.
     """
 
     decision: Decision
@@ -41,6 +42,7 @@ class Draft:
     notice: Notice
     subject: str
     known_before: bool
+    phone_known: bool
     statement_id: str
     nonce: str
     at: datetime
@@ -51,11 +53,7 @@ class Draft:
 def draft(consent: Consent, asked: ConsentRequested, what: Draft, policy: Policy) -> Statement:
     """Return the statement for the citizen to sign."""
     first = consent.given or consent.refused
-    waits_for = (
-        policy.waits_for(what.grade, asked.channel, known_before=what.known_before)
-        if what.decision is Decision.GIVEN
-        else None
-    )
+    waits_for = _waits_for(asked, what, policy) if what.decision is Decision.GIVEN else None
     not_before, expires_at = policy.usable(what.at, waits_for)
     alone = what.alone if what.decision is Decision.WITHDRAWN else None
     return Statement(
@@ -86,6 +84,11 @@ def draft(consent: Consent, asked: ConsentRequested, what: Draft, policy: Policy
         choices=UNSET if alone else choices(consent, asked, what.decision, what.chosen),
         waits_for=waits_for or UNSET,
     )
+
+
+def _waits_for(asked: ConsentRequested, what: Draft, policy: Policy) -> Waits | None:
+    known = {"known_before": what.known_before, "phone_known": what.phone_known}
+    return policy.waits_for(what.grade, asked.channel, **known)
 
 
 def consent_event(

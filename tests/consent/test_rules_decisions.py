@@ -184,7 +184,15 @@ def test_what_an_agreement_waits_for(
     grade: Grade, channel: Channel, waits: Waits | None, *, known: bool
 ) -> None:
     """Only what is the citizen's own act, with something that was theirs before, counts at once."""
-    assert Policy().waits_for(grade, channel, known_before=known) is waits
+    policy = Policy()
+    assert policy.waits_for(grade, channel, known_before=known, phone_known=False) is waits
+
+
+@pytest.mark.parametrize("channel", list(Channel))
+def test_a_new_passkey_is_confirmed_by_the_phone_that_was_known(channel: Channel) -> None:
+    """The code that enrolled it may have been typed by another; silence makes no agreement."""
+    waits = Policy().waits_for(Grade.KEY_UV, channel, known_before=False, phone_known=True)
+    assert waits is Waits.CONFIRMATION
 
 
 def test_codes_are_counted_by_the_hour() -> None:

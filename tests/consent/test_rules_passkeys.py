@@ -19,6 +19,7 @@ from services.consent.facts import (
     PasskeyRevoked,
     PasskeyUsed,
     StaffPasskeyMarked,
+    StaffPhoneMarked,
 )
 from services.consent.passkeys import (
     ASK_ENROLMENT,
@@ -30,12 +31,13 @@ from services.consent.passkeys import (
     Revoke,
 )
 from services.consent.policy import Policy
+from services.consent.separation import Means
 from shared.contracts.consent import Decision, Grade, Waits
 from shared.contracts.evidence import Evidence, Passkey, PasskeySignature
 from shared.errors import Rejection
 from tests.consent.test_rules_decisions import CODE, press, sign
 from tests.support.given import AT, given
-from tests.support.samples import DIRECTORY, QUESTION, SERVED, asked, statement
+from tests.support.samples import DIRECTORY, QUESTION, SERVED, WAITING, asked, statement
 
 PASSKEY = Passkey(
     credential_id="cred-1",
@@ -78,6 +80,7 @@ def enrol(**changes: Any) -> Enrol:
     """Return a right code and a good answer."""
     whole = Enrol(
         enrolment_id="e1",
+        means=Means(),
         code_matches=True,
         passkey=PASSKEY,
         failure="",
@@ -159,8 +162,8 @@ def test_what_is_not_enrolled(
 
 def test_codes_to_enrol_are_counted_by_the_hour() -> None:
     """Five an hour; the sixth waits."""
-    ask = AskEnrolment(request=REQUEST, at=AT, policy=Policy())
-    assert given(ASK_ENROLMENT).when(ask) == [ASKED]
+    ask = AskEnrolment(request=REQUEST, bank_id="b1", means=Means(), at=AT, policy=Policy())
+    assert given(ASK_ENROLMENT).when(ask) == [replace(ASKED, bank_id="b1")]
     with pytest.raises(Rejection, match="too_many_codes"):
         given(ASK_ENROLMENT, *[ASKED] * 5).when(ask)
     later = replace(ask, at=AT + timedelta(hours=1))
@@ -217,6 +220,57 @@ def test_a_passkey_from_the_same_day_signs_only_what_waits() -> None:
     assert isinstance(verb.when(answer)[0], ConsentGiven)
 
 
+@for_all(after=st.timedeltas(timedelta(hours=-48), timedelta(hours=48)))
+def test_a_second_word_needs_a_passkey_from_a_day_before_the_question(after: timedelta) -> None:
+    """Who enrolled theirs while they had the phone cannot confirm with it what they agreed to."""
+    question = replace(ASKED_LATER, asked_at=AT + after)
+    waiting = replace(WAITING, statement=replace(WAITING.statement, not_before=AT))
+    history = [question, SERVED, waiting, ENROLLED]
+    confirms = statement(Decision.CONFIRMED, grade=Grade.KEY_UV)
+    too_new = [] if after >= timedelta(hours=24) else ["passkey_too_new"]
+    ask = replace(press(), statement=confirms, at=LATER)
+    assert _codes(given(ASK_SIGNATURE, *history), ask) == too_new
+    fixed = challenge(decision=Decision.CONFIRMED)
+    answer = sign(challenge_id="ch9", evidence=evidence(), at=LATER)
+    assert _codes(given(SIGN, *history, fixed), answer) == too_new
+
+
+def _codes(verb: Any, asked: Any) -> list[str]:
+    """Return why a verb says no, nothing where it says yes."""
+    try:
+        verb.when(asked)
+    except Rejection as no:
+        return [one.code for one in no.reasons]
+    return []
+
+
+PHONE = Means(phone_id="p1", citizens=["c1", "c2", "c3"])
+OWN = replace(DIRECTORY[5], citizen_id="c1", phone_id="p1")
+STAFFS = StaffPhoneMarked(clerk_id="k", office_id="o", phone_id="p1")
+OTHERS = [replace(OWN, citizen_id="c2"), replace(OWN, citizen_id="c3")]
+
+
+@pytest.mark.parametrize(
+    ("history", "codes"),
+    [
+        ([OWN], []),
+        ([OWN, OTHERS[0]], ["phone_shared"]),
+        ([OWN, *OTHERS], ["phone_shared"]),
+        ([OWN, STAFFS], ["phone_of_staff"]),
+        ([replace(OWN, phone_id="p2")], ["phone_not_own"]),
+        ([], ["phone_not_own"]),
+    ],
+)
+def test_a_phone_that_is_not_the_citizens_own_enrols_nothing(
+    history: list[Any], codes: list[str]
+) -> None:
+    """When it is asked for, and again when the code comes back: a passkey is held to no phone."""
+    ask = AskEnrolment(request=REQUEST, bank_id="b1", means=PHONE, at=AT, policy=Policy())
+    assert _codes(given(ASK_ENROLMENT, *history), ask) == codes
+    fixed = replace(ASKED, phone_id="p1", bank_id="b1")
+    assert _codes(given(ENROL, fixed, *history), enrol(means=PHONE)) == codes
+
+
 @for_all(grade=st.sampled_from(Grade), by=st.sampled_from([CODE, evidence()]))
 def test_evidence_of_another_way_is_none(grade: Grade, by: Evidence) -> None:
     """The statement says how it is signed, and nothing else signs it."""
@@ -233,7 +287,7 @@ def test_evidence_of_another_way_is_none(grade: Grade, by: Evidence) -> None:
 
 def test_a_device_is_only_asked_where_there_is_one() -> None:
     """Who has no passkey, or none any more, is not asked for one."""
-    ask = replace(press(), statement=statement(grade=Grade.KEY_UV))
+    ask = replace(press(), statement=statement(grade=Grade.KEY_UV, waits_for=Waits.TIME))
     for history in ([], [ENROLLED, REVOKED]):
         assert given(ASK_SIGNATURE, QUESTION, SERVED, *history).rejected(ask) == ["passkey_unknown"]
     assert len(given(ASK_SIGNATURE, QUESTION, SERVED, ENROLLED).when(ask)) == 1

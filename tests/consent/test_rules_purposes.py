@@ -99,6 +99,7 @@ def drafted(history: Sequence[Any], decision: Decision, **what: Any) -> Statemen
         notice=Notice("open-account.2", "vi", ""),
         subject="c1",
         known_before=True,
+        phone_known=True,
         statement_id="st",
         nonce="n",
         at=AT,

@@ -4,7 +4,9 @@ import asyncio
 import html
 import json
 import re
+import uuid
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,13 +14,16 @@ from typing import Any
 import httpx
 import pytest
 
-from demo.cast import OTHER, Citizen
+from demo.cast import OFFICE, OTHER, Citizen
 from shared.contracts.evidence import passkey_id
 from tests.support.authenticator import ED25519, ES256, Authenticator, Lies
 from tests.support.laws import personal_data, violations
 from tests.support.world import World, a_world
 
 HONEST = Lies()
+NEW_ID = "7d8b7c0e-4b0e-4bb5-9f0c-0a4f5f7e2a11"
+"""A citizen whom nobody knew before."""
+
 Scenario = Callable[[World], Awaitable[None]]
 
 
@@ -148,10 +153,15 @@ def test_a_refusal_by_passkey_leads_to_nobody(tmp_path: Path) -> None:
 
 
 def test_what_a_new_passkey_signs_waits(tmp_path: Path) -> None:
-    """Whoever had the phone for a minute gains nothing: three days in which it can be disputed."""
+    """Where nothing was known before, there are three days in which it can be disputed."""
 
     async def scenario(world: World) -> None:
-        citizen, device = world.people[0], Authenticator(ES256)
+        citizen, device = replace(world.people[0], id=NEW_ID, phone="+84911111111"), Authenticator()
+        await world.consent.put(
+            f"/citizens/{citizen.id}",
+            json={"phone": citizen.phone},
+            headers=world.tokens.header("operator"),
+        )
         consent_id, asked = await world.ask(citizen)
         link = asked.json()["link"]
         assert (await enrol(world, citizen, link, device)).status_code == 200
@@ -164,6 +174,90 @@ def test_what_a_new_passkey_signs_waits(tmp_path: Path) -> None:
         assert [one["code"] for one in answer.json()["reasons"]] == ["consent_not_yet"]
         world.clock.move_to(world.clock() + timedelta(hours=72))
         assert (await world.open(citizen, event)).status_code == 201
+
+    play(tmp_path, scenario)
+
+
+async def asked_of_one_known(world: World, citizen: Citizen) -> tuple[str, str]:
+    """Ask a citizen whose phone is known; returns the consent's id and its link."""
+    world.clock.move_to(world.clock() + timedelta(hours=25))
+    consent_id, asked = await world.ask(citizen)
+    return consent_id, asked.json()["link"]
+
+
+def test_a_passkey_from_after_the_agreement_confirms_nothing(tmp_path: Path) -> None:
+    """A clerk with the phone for two minutes enrols a device; the second word is not the device's.
+
+    The citizen's own phone still says it.
+    """
+
+    async def scenario(world: World) -> None:
+        citizen, device = world.people[0], Authenticator(ES256)
+        consent_id, link = await asked_of_one_known(world, citizen)
+        await world.phone(citizen).decide(link, "given")
+        assert (await enrol(world, citizen, link, device)).status_code == 200
+        world.clock.move_to(world.clock() + timedelta(minutes=31))
+        assert code_of(await sign(world, link, device, "confirmed")) == "passkey_too_new"
+        assert await standing(world, consent_id) == "waiting"
+        await world.phone(citizen).decide(link, "confirmed")
+        assert await standing(world, consent_id) == "given"
+
+    play(tmp_path, scenario)
+
+
+def test_a_new_passkey_is_no_weaker_path_than_the_code_that_enrolled_it(tmp_path: Path) -> None:
+    """Where a phone was known, it confirms; silence makes no agreement."""
+
+    async def scenario(world: World) -> None:
+        citizen, device = world.people[0], Authenticator(ES256)
+        consent_id, link = await asked_of_one_known(world, citizen)
+        assert (await enrol(world, citizen, link, device)).status_code == 200
+        assert (await sign(world, link, device)).status_code == 200
+        world.clock.move_to(world.clock() + timedelta(minutes=31))
+        assert code_of(await sign(world, link, device, "confirmed")) == "passkey_too_new"
+        world.clock.move_to(world.clock() + timedelta(hours=73))
+        assert await standing(world, consent_id) == "lapsed"
+
+    play(tmp_path, scenario)
+
+
+def test_a_clerks_phone_enrols_no_passkey(tmp_path: Path) -> None:
+    """Neither before it was marked, if the code comes back after, nor once it is."""
+
+    async def scenario(world: World) -> None:
+        citizen, device = world.people[0], Authenticator(ES256)
+        _, link = await asked_of_one_known(world, citizen)
+        address, options, code = await begin(world, citizen, link)
+        marked = await world.consent.put(
+            "/clerks/gdv-01",
+            json={"office_id": OFFICE[0], "phones": [citizen.phone]},
+            headers=world.tokens.header("operator"),
+        )
+        assert marked.status_code < 300, marked.text
+        data = {"code": code, "answer": json.dumps(device.create(options))}
+        answer = await world.consent.post(address, data=data)
+        assert code_of(answer) == "phone_of_staff"
+        assert (await world.consent.post(f"{link}/passkey")).status_code == 403
+
+    play(tmp_path, scenario)
+
+
+def test_one_phone_enrols_no_passkeys_for_many(tmp_path: Path) -> None:
+    """A passkey is held to no phone when it signs, so whose the phone is counts before."""
+
+    async def scenario(world: World) -> None:
+        citizen = world.people[0]
+        for one in world.people[1:3]:
+            registered = await world.consent.put(
+                f"/citizens/{uuid.uuid5(uuid.NAMESPACE_OID, one.id)}",
+                json={"phone": citizen.phone},
+                headers=world.tokens.header("operator"),
+            )
+            assert registered.status_code < 300, registered.text
+        _, link = await asked_of_one_known(world, citizen)
+        assert (await world.consent.post(f"{link}/passkey")).status_code == 403
+        kinds = [one["kind"] for one in await world.log(world.consent)]
+        assert "passkey.asked.1" not in kinds
 
     play(tmp_path, scenario)
 

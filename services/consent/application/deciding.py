@@ -101,6 +101,7 @@ class Way:
 
     grade: Grade
     known_before: bool
+    phone_known: bool
     phone_id: str | None = None
 
 
@@ -149,7 +150,7 @@ class Deciding:
         view = await self.consent(consent_id)
         phone = await self._parts.phone(view.consent)
         known = self._known_before(view.consent, phone.known_since)
-        way = Way(Grade.OTP, known, self._parts.phone_mark(phone))
+        way = Way(Grade.OTP, known, known, self._parts.phone_mark(phone))
         challenge_id, statement = await self._ask(view.consent, pressed, way)
         await self._send_code(phone, statement, view.consent)
         return challenge_id
@@ -163,7 +164,8 @@ class Deciding:
         held = await read_passkeys(self._parts.log, requested(view.consent).citizen_id)
         live = [one for one in held.values() if not one.revoked]
         known = [one for one in live if self._known_before(view.consent, one.since)]
-        way = Way(Grade.KEY_UV, bool(known))
+        phone = await self._parts.phone(view.consent)
+        way = Way(Grade.KEY_UV, bool(known), self._known_before(view.consent, phone.known_since))
         challenge_id, statement = await self._ask(view.consent, pressed, way)
         digest = bytes.fromhex(statement.hash())
         asked = [one.latest for one in known or live]
@@ -267,6 +269,7 @@ class Deciding:
             notice=notice,
             subject=self._parts.refusals(asked).refuser if unnamed else asked.citizen_id,
             known_before=way.known_before,
+            phone_known=way.phone_known,
             statement_id=new_id(),
             nonce=secrets.token_urlsafe(NONCE_BYTES),
             at=self._parts.now(),

@@ -5,7 +5,7 @@ import secrets
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from services.consent.accounts import Accounts
@@ -92,12 +92,13 @@ class Parts:
         """Return what a decision is signed with, as far as rules look at it: for an agreement."""
         if decision not in AGREEMENTS:
             return Means()
+        of_phone = await self.phone_means(asked.citizen_id, phone_id)
+        return replace(of_phone, address_id=address_mark(self.marks, asked.consent_id, host))
+
+    async def phone_means(self, citizen_id: str, phone_id: str | None) -> Means:
+        """Return what rules look at to tell whether a phone is the citizen's own."""
         sharers = await read_sharers(self.log, phone_id) if phone_id else []
-        return Means(
-            phone_id=phone_id,
-            address_id=address_mark(self.marks, asked.consent_id, host),
-            citizens=sorted({asked.citizen_id, *sharers[:SHARERS_MAX]}),
-        )
+        return Means(phone_id=phone_id, citizens=sorted({citizen_id, *sharers[:SHARERS_MAX]}))
 
     def refusals(self, asked: ConsentRequested) -> RefusalMarks:
         """Return the marks that a refusal of this question has, or would have."""

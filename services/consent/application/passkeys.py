@@ -50,14 +50,18 @@ class Passkeys:
         parts, at = self._parts, self._parts.now()
         view = await read_consent(parts.log, consent_id, at)
         phone = await parts.phone(view.consent)
+        question = requested(view.consent)
         request = EnrolmentRequest(
             typ=ENROLMENT,
             enrolment_id=new_id(),
-            citizen_id=requested(view.consent).citizen_id,
+            citizen_id=question.citizen_id,
             nonce=secrets.token_urlsafe(NONCE_BYTES),
             issued_at=at,
         )
-        asked = AskEnrolment(request=request, at=at, policy=parts.policy)
+        means = await parts.phone_means(question.citizen_id, parts.phone_mark(phone))
+        asked = AskEnrolment(
+            request=request, bank_id=question.bank_id, means=means, at=at, policy=parts.policy
+        )
         await parts.log.perform(ASK_ENROLMENT, asked)
         try:
             await parts.sms.send(phone.number, messages.enrolment(parts.codes.code(request.hash())))
@@ -90,6 +94,7 @@ class Passkeys:
             failure = bad.code
         enrol = Enrol(
             enrolment_id=enrolment_id,
+            means=await self._parts.phone_means(asked.citizen_id, asked.phone_id),
             code_matches=self._parts.codes.matches(asked.request_hash, code),
             passkey=passkey,
             failure=failure,
