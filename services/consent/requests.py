@@ -2,7 +2,8 @@
 
 The rules, in the order of their reasons:
  1. the citizen, the bank and the product with these terms and this purpose are registered;
- 2. at a counter, the office, the clerk who works there, and the place are registered;
+ 2. at a counter, the office, the clerk who works there, and the place are registered; online none
+    is named: an agreement at a counter waits, and would not if it were said to be online;
  3. a bank asks for itself alone, a clerk under the own name alone;
  4. the time to decide is within policy;
  5. the citizen has not refused this bank, or this office, within the policy's period, unless the
@@ -222,6 +223,8 @@ def _displaced(before: Before, question: ConsentRequested) -> Iterator[Reason]:
     named = (question.office_id, question.site_id, question.clerk_id)
     if question.channel is Channel.COUNTER and None in named:
         yield Reason("place_missing")
+    if question.channel is Channel.ONLINE and any(named):
+        yield Reason("place_not_online")
     if question.office_id and OfficeRegistered not in before.entries:
         yield Reason("office_unknown")
     if question.site_id and SiteRegistered not in before.entries:

@@ -77,6 +77,10 @@ REASONS: dict[str, Sentences] = {
         "At a counter, the office, the place and the clerk are named.",
         "Tại quầy phải ghi bưu cục, địa điểm và nhân viên.",
     ),
+    "place_not_online": Sentences(
+        "A question that is asked online names no office, place or clerk.",
+        "Hỏi trực tuyến thì không ghi bưu cục, địa điểm hay nhân viên.",
+    ),
     "not_own_bank": Sentences(
         "A bank acts for itself alone.", "Ngân hàng chỉ được làm cho chính mình."
     ),

@@ -4,7 +4,9 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import hypothesis
 import pytest
+from hypothesis import strategies as st
 
 from services.consent.directory import REGISTER
 from services.consent.facts import BankRegistered, ClerkRegistered, ProductOffered
@@ -90,6 +92,30 @@ def test_a_bank_asks_online_without_a_place() -> None:
     online = {"channel": Channel.ONLINE, "asked_by": "bank:cake"}
     nowhere = {"office_id": None, "site_id": None, "clerk_id": None}
     assert len(given(ASK, *DIRECTORY).when(ask(**online, **nowhere))) == 1
+    assert given(ASK, *DIRECTORY).rejected(ask(**online)) == ["place_not_online"]
+
+
+@hypothesis.given(
+    channel=st.sampled_from(Channel),
+    office=st.sampled_from(["o", None]),
+    site=st.sampled_from(["s", None]),
+    clerk=st.sampled_from(["k", None]),
+)
+def test_a_question_names_its_whole_place_or_none(
+    channel: Channel, office: str | None, site: str | None, clerk: str | None
+) -> None:
+    """All three at a counter, none online; whatever is named, no other question is put."""
+    place = (office, site, clerk)
+    counter = channel is Channel.COUNTER
+    by = f"clerk:{clerk or 'k'}" if counter else "bank:cake"
+    named = {"office_id": office, "site_id": site, "clerk_id": clerk}
+    asked = ask(channel=channel, asked_by=by, **named)
+    verb = given(ASK, *DIRECTORY)
+    if all(place) if counter else not any(place):
+        assert verb.when(asked) == [asked.question]
+    else:
+        code = "place_missing" if counter else "place_not_online"
+        assert code in verb.rejected(asked)
 
 
 @pytest.mark.parametrize(

@@ -318,6 +318,8 @@ class Model:
         place = [body["office_id"], body["site_id"], body["clerk_id"]]
         if sent.own_bank is None and None in place:
             yield "place_missing"
+        if sent.own_bank is not None and any(place):
+            yield "place_not_online"
         if body["office_id"] == "elsewhere":
             yield "office_unknown"
         if body["site_id"] == "elsewhere":
