@@ -10,13 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
+from typing_extensions import override
 
 from demo.cast import CLERKS, OTHER, Citizen
 from demo.commands import question
 from demo.integrity import of_kind
 from demo.phone import Phone
+from services.consent.application.enrolling import Enrolling
 from services.consent.pages.words import ENGLISH, VIETNAMESE
 from services.consent.policy import Policy
+from services.consent.sms import Outbox
 from tests.consent.test_pages import with_unsteady_messages
 from tests.support.laws import personal_data, violations
 from tests.support.sealed import found
@@ -434,7 +438,7 @@ def test_only_a_link_that_was_sent_stops_anything(tmp_path: Path) -> None:
 
 
 def test_who_may_ask_for_another_phone(tmp_path: Path) -> None:
-    """The operator and a clerk, for who is registered; the same again neither waits nor warns."""
+    """The operator and a clerk, for who is registered; the same again warns, waits no longer."""
 
     async def scenario(world: World) -> None:
         person = world.people[0]
@@ -448,8 +452,9 @@ def test_who_may_ask_for_another_phone(tmp_path: Path) -> None:
         first = await enrol(world, person, NUMBER, "operator")
         again = await enrol(world, person, NUMBER, "gdv-02")
         assert again.json() == first.json()
-        (warning,) = await messages(world, person.phone)
+        warning, once_more = await messages(world, person.phone)
         assert "Bưu điện" not in warning
+        assert once_more == warning
         page = await world.consent.get(await link_to_stop(world, person))
         assert VIETNAMESE["phone_operator"] in page.text
         await world.restart()
@@ -481,15 +486,77 @@ def test_a_phone_that_could_not_be_warned_about_never_counts(tmp_path: Path) -> 
     attempt(tmp_path, scenario)
 
 
+class Dying(Outbox):
+    """An outbox whose process ends, a number of times, before a message is handed over."""
+
+    deaths = 1
+
+    @override
+    async def send(self, phone: str, text: str) -> None:
+        if self.deaths:
+            self.deaths -= 1
+            raise SystemError("killed")
+        await super().send(phone, text)
+
+
+def test_a_warning_that_a_crash_swallowed_is_sent_when_it_is_asked_again(tmp_path: Path) -> None:
+    """Killed between fact and warning, even twice: no answer until the old phone is warned."""
+
+    async def scenario(world: World) -> None:
+        person = world.people[0]
+        parts = world.consent_app.state.parts
+        dying, steady = Dying(), parts.sms
+        dying.deaths = 2
+        enrolling = Enrolling(replace(parts, sms=dying))
+        for _ in range(dying.deaths):
+            with pytest.raises(SystemError):
+                await enrolling.enrol(person.id, NUMBER, asked_by="operator:o", clerk_id=None)
+        assert (await last(world))["kind"] == "phone.enrolled.1"
+        assert not dying.messages
+        assert await messages(world, person.phone) == []
+        again = await enrol(world, person, NUMBER)
+        assert again.status_code == 200
+        (warning,) = steady.messages
+        assert warning.phone == person.phone
+        pressed = await world.consent.post(await link_to_stop(world, person), follow_redirects=True)
+        assert VIETNAMESE["phone_stopped"] in pressed.text
+
+    attempt(tmp_path, scenario)
+
+
+def test_asked_again_while_nobody_can_be_warned_it_never_counts(tmp_path: Path) -> None:
+    """After a crash the gateway is out of reach too: 503, and the phone that was coming is gone."""
+
+    async def scenario(world: World) -> None:
+        person = world.people[0]
+        sms = await with_unsteady_messages(world)
+        enrolling = Enrolling(replace(world.consent_app.state.parts, sms=Dying()))
+        with pytest.raises(SystemError):
+            await enrolling.enrol(person.id, NUMBER, asked_by="operator:o", clerk_id=None)
+        sms.down = True
+        answer = await enrol(world, person, NUMBER)
+        assert (answer.status_code, codes(answer)) == (503, ["warning_not_sent"])
+        fact = await last(world)
+        assert fact["kind"] == "phone.enrolment.stopped.1"
+        assert fact["data"]["ground"] == "unwarned"
+        world.clock.move_to(world.clock() + WAIT)
+        await asked(world, person)
+        assert await messages(world, NUMBER) == []
+
+    attempt(tmp_path, scenario)
+
+
 def test_two_requests_at_once_are_one(tmp_path: Path) -> None:
-    """One fact and one warning, however many ask for the same number in the same moment."""
+    """One fact, and the same warning for each that asks for the same number in the same moment."""
 
     async def scenario(world: World) -> None:
         person = world.people[0]
         await asyncio.gather(*(enrol(world, person, NUMBER) for _ in range(5)))
         kinds = [one["kind"] for one in await world.log(world.consent)]
         assert kinds.count("phone.enrolled.1") == 1
-        assert len(await messages(world, person.phone)) == 1
+        warnings = await messages(world, person.phone)
+        assert len(warnings) == 5
+        assert len({*warnings}) == 1
 
     attempt(tmp_path, scenario)
 

@@ -1,7 +1,12 @@
 """A citizen gets another phone, and whoever holds the old one is told, and can stop it.
 
-First the fact, then the warning; a warning that nobody could take is followed by the fact that the
-phone never will count. So none comes to count unless the old one was warned.
+First the fact, then the warning; a warning that the gateway did not take is followed by the fact
+that the phone never will count. Whoever repeats the call before it counts has the warning sent once
+more, because nothing says whether a crash came before the first one. So nobody is answered that a
+phone will count unless the gateway took a warning in that same call.
+
+What remains: killed between the fact and the warning, and never asked again until `effective_from`,
+the phone comes to count unwarned; asked again late, the old phone has only the rest of the wait.
 """
 
 from dataclasses import dataclass
@@ -50,7 +55,8 @@ class Enrolling:
     ) -> datetime | None:
         """Ask for another phone; returns from when it counts, None if it is the first there was.
 
-        Raises `Unavailable` if the old phone could not be warned; then nothing changes.
+        The same again warns again. Raises `Unavailable` if the old phone could not be warned; then
+        nothing changes, and what was still to come never will.
         """
         parts = self._parts
         asked = Enrol(
@@ -63,10 +69,12 @@ class Enrolling:
             at=parts.now(),
             policy=parts.policy,
         )
-        outcome = await parts.log.perform(ENROL, asked)
-        for recorded in outcome.added:
-            await self._warn(recorded.fact)
-        held = (await read_phones(parts.log, citizen_id)).held
+        await parts.log.perform(ENROL, asked)
+        phones = await read_phones(parts.log, citizen_id)
+        coming = phones.coming(asked.at)
+        if coming and coming.enrolled and coming.phone_id == asked.phone_id:
+            await self._warn(coming.enrolled)
+        held = phones.held
         return next((one.effective_from for one in held if one.phone_id == asked.phone_id), None)
 
     async def shown(self, link: str) -> ShownChange:
@@ -84,8 +92,6 @@ class Enrolling:
     async def _warn(self, enrolled: PhoneEnrolled) -> None:
         """Tell the phone that counts of the one to come, or see that it never will."""
         parts = self._parts
-        if enrolled.effective_from <= enrolled.asked_at:
-            return
         phone = await read_phone(parts.log, enrolled.citizen_id, parts.now())
         change = await read_phone_change(parts.log, enrolled.enrolment_id)
         end = ShownChange(change, PhoneChangeStanding.COMING).phone_end
