@@ -21,6 +21,8 @@ from services.consent.application.enrolling import Enrolling
 from services.consent.pages.words import ENGLISH, VIETNAMESE
 from services.consent.policy import Policy
 from services.consent.sms import Outbox
+from shared.contracts.reasons import sentence
+from shared.errors import Unavailable
 from tests.consent.test_pages import with_unsteady_messages
 from tests.support.laws import personal_data, violations
 from tests.support.sealed import found
@@ -435,6 +437,33 @@ def test_only_a_link_that_was_sent_stops_anything(tmp_path: Path) -> None:
         assert "phone.enrolment.stopped.1" not in kinds
 
     attempt(tmp_path, scenario)
+
+
+def test_an_outage_is_not_said_to_be_a_wrong_link(tmp_path: Path) -> None:
+    """The log is out of reach: 503 in its own words, for looking and stopping; then it goes on."""
+
+    async def scenario(world: World) -> None:
+        person = world.people[0]
+        await enrol(world, person, NUMBER)
+        link = await link_to_stop(world, person)
+        log = type(world.consent_app.state.parts.log)
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(log, "read", out_of_reach)
+            answers = [await world.consent.get(link), await world.consent.post(link)]
+        for answer in answers:
+            assert answer.status_code == 503
+            for lang in ("vi", "en"):
+                assert sentence("store_unavailable", lang) in answer.text
+            assert VIETNAMESE["no_not_found"] not in answer.text
+            assert "default-src 'none'" in answer.headers["content-security-policy"]
+        assert (await world.consent.get(link)).status_code == 200
+
+    attempt(tmp_path, scenario)
+
+
+async def out_of_reach(*_: Any) -> Any:
+    """Raise what a log does whose store does not answer."""
+    raise Unavailable("store_unavailable")
 
 
 def test_who_may_ask_for_another_phone(tmp_path: Path) -> None:

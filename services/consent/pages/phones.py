@@ -14,10 +14,12 @@ from services.consent.pages.rendering import (
     LangQuery,
     Rendering,
     local_time,
+    told,
 )
 from services.consent.pages.words import WORDS
 from shared.contracts.reasons import Lang
 from shared.errors import Rejection
+from shared.web import STATUS
 
 
 def routes(enrolling: Enrolling, *, sandbox: bool) -> APIRouter:
@@ -45,7 +47,7 @@ class _Pages(Rendering):
         try:
             shown = await self._enrolling.shown(link)
         except Rejection as no:
-            return self._sorry(Rejection(no.kind, "not_found"), lang, link)
+            return self._no(no, lang)
         return self._page(
             "phone.html",
             lang,
@@ -63,8 +65,18 @@ class _Pages(Rendering):
             await self._enrolling.stop(link)
         except Rejection as no:
             if no.code != "phone_rejected":
-                return self._sorry(Rejection(no.kind, "not_found"), lang, link)
+                return self._no(no, lang)
         return RedirectResponse(f"/phone/{link}?lang={lang}", 303, SECURITY_HEADERS)
+
+    def _no(self, no: Rejection, lang: Lang) -> Response:
+        """Say why not; only a link that we did not make is said to be wrong."""
+        return self._page(
+            "sorry.html",
+            lang,
+            status=STATUS[no.kind],
+            link=None,
+            both={one: told(no.code, one) for one in WORDS},
+        )
 
 
 def _meaning(shown: ShownChange, lang: Lang) -> str:
