@@ -9,7 +9,7 @@ The rules, in the order of their reasons:
  5. the citizen has not refused this bank, or this office, within the policy's period, unless the
     citizen took that back;
  6. nor said of a question of theirs that it was not them;
- 7. no question of this bank to this citizen is open;
+ 7. no question of this bank to this citizen for the same product is open;
  8. no agreement to the same still stands: to withdraw one must be to withdraw all;
  9. there is a text to put it with.
 
