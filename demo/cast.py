@@ -81,6 +81,7 @@ ROLES = {
     "operator": ("operator", "operator"),
     "regulator": ("regulator", "nhnn"),
     "accounts": ("service", "accounts"),
+    "consent": ("service", "consent"),
     **{bank: ("bank", bank) for bank in BANKS},
     **{clerk: ("clerk", clerk) for clerk in CLERKS},
 }

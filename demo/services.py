@@ -144,6 +144,7 @@ class Services:
             "FOLDER": str(self.folder / "consent"),
             "PUBLIC_URL": f"http://localhost:{consent_port}",
             "ACCOUNTS_URL": f"http://127.0.0.1:{accounts_port}",
+            "ACCOUNTS_TOKEN": self.tokens.by_holder["consent"],
         }
         accounts = {
             **common,

@@ -1,33 +1,62 @@
-"""The accounts service as consent sees it: the one thing that it must be told, a stop."""
+"""The accounts service as consent sees it: told of stops, and asked what was opened."""
 
-from typing import Protocol
+import asyncio
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import httpx
 
 STOP_TIMEOUT_S = 2.0
 """Seconds to wait for each step: the citizen looks at the page, and what fails is sent again."""
 
+OPENINGS_WAIT_S = 2.0
+"""Seconds to wait for all of a citizen's openings: the rest of their page is shown without them."""
+
+PAGE_OPENINGS = 100
+"""Openings in one answer, the most that the service gives."""
+
 
 class NotTold(Exception):
     """The accounts service did not take the stop; it may be sent again."""
 
 
+class NotAnswered(Exception):
+    """The accounts service did not say what was opened."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OpenedAccount:
+    """An account opened in a citizen's name; `standing` is the accounts service's word for it.
+
+    `account_end` are the number's last digits, None until the bank has said it.
+    """
+
+    consent_id: str
+    standing: str
+    account_end: str | None
+
+
 class Accounts(Protocol):
-    """Where stops go; the same stop may be sent as often as needed."""
+    """Where stops go and openings come from; the same stop may be sent as often as needed."""
 
     async def stop(self, token: str) -> int:
         """Hand over a signed stop; returns its position in the accounts log, raises `NotTold`."""
+
+    async def openings(self, citizen_id: str) -> list[OpenedAccount]:
+        """Return what was opened in a citizen's name, oldest first; raises `NotAnswered`."""
 
     async def close(self) -> None:
         """Let go of connections."""
 
 
 class HttpAccounts:
-    """Posts stops to the accounts service; nobody is there where no address is set."""
+    """Calls the accounts service; nobody is there where no address is set."""
 
-    def __init__(self, url: str, client: httpx.AsyncClient | None = None) -> None:
+    def __init__(self, url: str, client: httpx.AsyncClient | None = None, token: str = "") -> None:
+        """`token` is our own bearer token there; without one, nothing is asked."""
         self._url = url.rstrip("/")
         self._client = client or httpx.AsyncClient(timeout=STOP_TIMEOUT_S)
+        self._token = token
 
     async def stop(self, token: str) -> int:
         """Send, or raise `NotTold`."""
@@ -39,6 +68,41 @@ class HttpAccounts:
         except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
             raise NotTold(type(error).__name__) from error
 
+    async def openings(self, citizen_id: str) -> list[OpenedAccount]:
+        """Ask page by page, or raise `NotAnswered`."""
+        if not (self._url and self._token):
+            raise NotAnswered("no address or no token is set")
+        try:
+            async with asyncio.timeout(OPENINGS_WAIT_S):
+                return await self._openings(citizen_id)
+        except (httpx.HTTPError, TimeoutError, ValueError, KeyError, TypeError) as error:
+            raise NotAnswered(type(error).__name__) from error
+
+    async def _openings(self, citizen_id: str) -> list[OpenedAccount]:
+        opened, after = list[OpenedAccount](), 0
+        while True:
+            page = await self._page(citizen_id, after)
+            opened += [_account(one) for one in page["openings"]]
+            if len(page["openings"]) < PAGE_OPENINGS:
+                return opened
+            after = page["next"]
+
+    async def _page(self, citizen_id: str, after: int) -> Any:
+        answer = await self._client.get(
+            f"{self._url}/citizens/{citizen_id}/openings",
+            params={"after": after, "limit": PAGE_OPENINGS},
+            headers={"Authorization": f"Bearer {self._token}"},
+        )
+        return answer.raise_for_status().json()
+
     async def close(self) -> None:
         """Close the connections."""
         await self._client.aclose()
+
+
+def _account(opening: Any) -> OpenedAccount:
+    return OpenedAccount(
+        consent_id=str(opening["consent_id"]),
+        standing=str(opening["standing"]),
+        account_end=opening["account_end"],
+    )

@@ -72,6 +72,15 @@ class Codes:
         """Return the enrolment that a link stops, None if we did not make the link."""
         return self._linked("phone", link)
 
+    def page_link(self, citizen_id: str, expires_at: int) -> str:
+        """Return the end of a citizen's own link; it opens nothing from that second (Unix) on."""
+        return self._link("me", f"{citizen_id}.{expires_at}")
+
+    def citizen_id(self, link: str, at: int) -> str | None:
+        """Return whose own link this is, None if it is over at a second, or we did not make it."""
+        citizen_id, _, expires_at = (self._linked("me", link) or "").rpartition(".")
+        return citizen_id if citizen_id and at < int(expires_at) else None
+
     def _link(self, what_for: str, own_id: str) -> str:
         mac = hmac.new(self._key, f"{what_for}:{own_id}".encode(), hashlib.sha256).hexdigest()
         return f"{own_id}.{mac[:32]}"

@@ -220,6 +220,14 @@ class EnrolmentRequest:
         return digest(self)
 
 
+@fact("page.asked.1", tags=("citizen",))
+class PageAsked:
+    """A link to everything in a citizen's name went to their phone."""
+
+    citizen_id: str
+    asked_at: datetime
+
+
 @fact("passkey.asked.1", tags=("citizen", "enrolment"))
 class PasskeyAsked:
     """A code bound to this request went to the citizen's phone; the device answers its digest.
@@ -633,6 +641,7 @@ VOCABULARY = Vocabulary(
         PhoneRejected,
         CitizenErased,
         ErasureRejected,
+        PageAsked,
         PasskeyAsked,
         PasskeyFailed,
         PasskeyEnrolled,

@@ -11,6 +11,7 @@ from services.consent.api import receipts as receipt_routes
 from services.consent.application.asking import Asking
 from services.consent.application.deciding import Deciding
 from services.consent.application.enrolling import Enrolling
+from services.consent.application.gathering import Gathering
 from services.consent.application.listing import Listing
 from services.consent.application.parts import Parts
 from services.consent.application.passkeys import Passkeys
@@ -21,6 +22,7 @@ from services.consent.codes import Codes, create_code_key
 from services.consent.facts import VOCABULARY
 from services.consent.notices import Notices
 from services.consent.pages import citizen as citizen_pages
+from services.consent.pages import own as own_pages
 from services.consent.pages import passkeys as passkey_pages
 from services.consent.pages import phones as phone_pages
 from services.consent.pages import receipts as receipt_pages
@@ -69,7 +71,7 @@ def create_parts(settings: Settings, accounts: httpx.AsyncClient | None = None) 
         keys=keys,
         erasure=erasure,
         sms=_gateway(settings),
-        accounts=HttpAccounts(settings.accounts_url, accounts),
+        accounts=HttpAccounts(settings.accounts_url, accounts, settings.own_token()),
         notices=Notices(),
         policy=Policy(),
         party=RelyingParty(settings.passkey_domain, "Thuận", settings.origins),
@@ -127,6 +129,7 @@ def _app(settings: Settings, parts: Parts) -> FastAPI:
     app.include_router(passkey_pages.routes(deciding, passkeys, sandbox=settings.sandbox))
     app.include_router(receipt_pages.routes(deciding, receipting, sandbox=settings.sandbox))
     app.include_router(phone_pages.routes(Enrolling(parts), sandbox=settings.sandbox))
+    app.include_router(own_pages.routes(Gathering(parts), sandbox=settings.sandbox))
     if isinstance(parts.sms, Outbox):
         app.include_router(sandbox.routes(parts.sms))
     return app

@@ -104,6 +104,22 @@ def stopped(names: Names, link: str, at: datetime) -> str:
     )
 
 
+def own_page(link: str, until: datetime, part: str = "") -> str:
+    """Return the message with the link to everything in a citizen's name.
+
+    `part` tells the pages of a shared phone apart, without a name.
+    """
+    return (
+        f"Mọi việc đứng tên bạn{part}, xem được đến {time(until)}: {link}"
+        " KHÔNG đưa đường dẫn này cho ai."
+    )
+
+
+def part_of(number: int, count: int) -> str:
+    """Return which of the pages of one phone this is, empty for the only one."""
+    return f" (trang thứ {number}/{count})" if count > 1 else ""
+
+
 def _words(decision: Decision, *, of_refusal: bool) -> str:
     return ASK_ME_AGAIN if of_refusal else DECISIONS[decision]
 

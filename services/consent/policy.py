@@ -59,6 +59,9 @@ class Policy:
     code_lives_for: timedelta = timedelta(minutes=5)
     """Long enough for a slow message, short enough to be of no use to a finder."""
 
+    page_lives_for: timedelta = timedelta(minutes=15)
+    """Long enough to read everything in one's name, short enough for a phone that is passed on."""
+
     code_tries_max: int = 5
     """With six digits: at most 5 in 1,000,000 to guess one."""
 

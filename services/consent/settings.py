@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from pydantic import SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -52,6 +53,12 @@ class Settings(BaseSettings):
     accounts_url: str = ""
     """Where the accounts service answers, to be told of stops; empty: it is told of none."""
 
+    accounts_token: SecretStr = SecretStr("")
+    """Our own bearer token at the accounts service; or `accounts_token_file`."""
+
+    accounts_token_file: Path | None = None
+    """A file that holds our own bearer token."""
+
     sandbox: bool = False
     """For demonstrations: outbox, and a clock that `clock_file` moves. Never with real people."""
 
@@ -67,3 +74,9 @@ class Settings(BaseSettings):
     def ledger_address(self) -> str:
         """Return the address of the log's store."""
         return self.ledger or f"sqlite:///{self.folder / 'ledger.db'}"
+
+    def own_token(self) -> str:
+        """Return our bearer token at the accounts service, from its file if there is one."""
+        if self.accounts_token_file:
+            return self.accounts_token_file.read_text(encoding="ascii").strip()
+        return self.accounts_token.get_secret_value()

@@ -100,6 +100,7 @@ class World:
             passkey_domain=RP_ID,
             passkey_origins=(ORIGIN,),
             accounts_url="http://accounts",
+            accounts_token=self.tokens.by_holder["consent"],
             sandbox=True,
             clock_file=self.folder / "clock",
         )

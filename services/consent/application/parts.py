@@ -82,6 +82,11 @@ class Parts:
         """Return the address at which whoever holds the old phone keeps it; it opens nothing."""
         return f"{self.public_url}/phone/{self.codes.phone_link(enrolment_id)}"
 
+    def page_link(self, citizen_id: str, expires_at: datetime) -> str:
+        """Return the address of everything in a citizen's name, good until then (UTC)."""
+        link = self.codes.page_link(citizen_id, int(expires_at.timestamp()))
+        return f"{self.public_url}/me/{link}"
+
     def phone_mark(self, phone: Phone) -> str:
         """Return the mark by which a citizen's phone is known in the log."""
         return phone.mark or phone_mark(self.marks, phone.number)

@@ -1,0 +1,113 @@
+"""The citizen sees everything done in their name, having shown that they hold their phone.
+
+Whether a number is known to us is told to nobody but its phone.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from services.consent import messages
+from services.consent.accounts import NotAnswered, OpenedAccount
+from services.consent.application.parts import Parts
+from services.consent.notices import Names, SideText
+from services.consent.own_pages import ASK_PAGE, AskPage
+from services.consent.separation import phone_mark
+from services.consent.views import (
+    ConsentView,
+    Phone,
+    read_consent,
+    read_consent_ids,
+    read_names,
+    read_phone,
+    read_sharers,
+)
+from shared.contracts.reasons import Lang
+from shared.errors import Kind, Rejection
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Matter:
+    """One question that was put to a citizen, where it stands, and the end of its link."""
+
+    consent_id: str
+    view: ConsentView
+    names: Names
+    sides: tuple[SideText, ...]
+    link: str
+
+
+@dataclass(frozen=True, slots=True)
+class Everything:
+    """What there is in a citizen's name, newest first; no `accounts` if they did not answer."""
+
+    matters: Sequence[Matter]
+    accounts: Sequence[OpenedAccount] | None
+
+
+class Gathering:
+    """The citizens' own pages."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def ask(self, number: str) -> None:
+        """Send a link to each citizen whose phone (E.164) this is; never says whether there is one.
+
+        It is done behind the answer, so what fails is noted, without the number.
+        """
+        try:
+            holders = await self._holders(number)
+            for at, (citizen_id, phone) in enumerate(holders, start=1):
+                await self._send(citizen_id, phone, messages.part_of(at, len(holders)))
+        except Rejection as no:
+            logger.warning("a link to an own page was not sent: %s", no.code)
+
+    async def gather(self, link: str, lang: Lang) -> Everything:
+        """Return what is in the name of a link's citizen.
+
+        Raises `Rejection` for a link that is over or not ours, and once the citizen is erased.
+        """
+        parts, at = self._parts, self._parts.now()
+        citizen_id = parts.codes.citizen_id(link, int(at.timestamp()))
+        if citizen_id is None or await read_phone(parts.log, citizen_id, at) is None:
+            raise Rejection(Kind.UNKNOWN, "not_found")
+        ids = await read_consent_ids(parts.log, citizen_id)
+        matters = [await self._matter(one, lang) for one in reversed(ids)]
+        return Everything(matters, await self._accounts(citizen_id))
+
+    async def _holders(self, number: str) -> list[tuple[str, Phone]]:
+        """Return the citizens whose phone counts and is this one."""
+        parts = self._parts
+        sharers = await read_sharers(parts.log, phone_mark(parts.marks, number))
+        held = [(one, await read_phone(parts.log, one, parts.now())) for one in sharers]
+        return [(one, phone) for one, phone in held if phone and phone.number == number]
+
+    async def _send(self, citizen_id: str, phone: Phone, part: str) -> None:
+        parts, at = self._parts, self._parts.now()
+        try:
+            asked = AskPage(citizen_id=citizen_id, at=at, policy=parts.policy)
+            await parts.log.perform(ASK_PAGE, asked)
+        except Rejection as no:
+            if no.code == "too_many_codes":  # that of another citizen may still go out
+                return
+            raise
+        until = at + parts.policy.page_lives_for
+        link = parts.page_link(citizen_id, until)
+        await parts.tell(phone, messages.own_page(link, until, part))
+
+    async def _matter(self, consent_id: str, lang: Lang) -> Matter:
+        parts = self._parts
+        view = await read_consent(parts.log, consent_id, parts.now())
+        names = await read_names(parts.log, view.consent)
+        sides = parts.side_texts(view.consent, lang)
+        return Matter(consent_id, view, names, sides, parts.codes.link(consent_id))
+
+    async def _accounts(self, citizen_id: str) -> list[OpenedAccount] | None:
+        try:
+            return (await self._parts.accounts.openings(citizen_id))[::-1]
+        except NotAnswered as error:
+            logger.warning("accounts did not say what was opened: %s", error)
+            return None

@@ -1,0 +1,130 @@
+"""The page of everything in a citizen's name, and the form that sends its link to their phone.
+
+The answer to the form is the same for every number, and is given before anything is looked up.
+"""
+
+import re
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form
+from fastapi.responses import RedirectResponse, Response
+from pydantic import TypeAdapter, ValidationError
+from starlette.background import BackgroundTask
+
+from services.consent.accounts import OpenedAccount
+from services.consent.application.gathering import Everything, Gathering, Matter
+from services.consent.pages.rendering import (
+    SECURITY_HEADERS,
+    LangForm,
+    LangQuery,
+    Rendering,
+    local_time,
+)
+from services.consent.pages.sides import cards
+from services.consent.pages.words import WORDS
+from shared.contracts.fields import Phone
+from shared.contracts.reasons import Lang
+from shared.errors import Kind, Rejection
+from shared.web import STATUS
+
+COUNTRY, TRUNK = "+84", "0"
+"""How a number begins in E.164, and as people here write it."""
+
+NUMBER: TypeAdapter[str] = TypeAdapter(Phone)
+
+
+def routes(gathering: Gathering, *, sandbox: bool) -> APIRouter:
+    """Return the form, and the page of a link."""
+    router = APIRouter(tags=["citizen"], include_in_schema=False)
+    pages = _Pages(gathering, sandbox=sandbox)
+
+    @router.get("/me")
+    async def form(sent: str = "", lang: LangQuery = "vi") -> Response:
+        return pages.sent(lang) if sent else pages.form(lang)
+
+    @router.post("/me")
+    async def ask(phone: Annotated[str, Form()] = "", lang: LangForm = "vi") -> Response:
+        return pages.ask(phone, lang)
+
+    @router.get("/me/{link}")
+    async def show(link: str, lang: LangQuery = "vi") -> Response:
+        return await pages.show(link, lang)
+
+    return router
+
+
+class _Pages(Rendering):
+    def __init__(self, gathering: Gathering, *, sandbox: bool) -> None:
+        super().__init__(sandbox=sandbox)
+        self._gathering = gathering
+
+    def form(self, lang: Lang, *, wrong: bool = False) -> Response:
+        status = STATUS[Kind.MALFORMED] if wrong else 200
+        return self._page("own_ask.html", lang, status=status, wrong=wrong)
+
+    def sent(self, lang: Lang) -> Response:
+        return self._page("own_sent.html", lang)
+
+    def ask(self, typed: str, lang: Lang) -> Response:
+        number = _number(typed)
+        if number is None:
+            return self.form(lang, wrong=True)
+        task = BackgroundTask(self._gathering.ask, number)
+        address = f"/me?sent=1&lang={lang}"
+        return RedirectResponse(address, 303, SECURITY_HEADERS, background=task)
+
+    async def show(self, link: str, lang: Lang) -> Response:
+        try:
+            everything = await self._gathering.gather(link, lang)
+        except Rejection as no:
+            status = STATUS[no.kind]
+            return self._page("own_over.html", lang, status=status)
+        return self._page(
+            "own.html",
+            lang,
+            link=link,
+            matters=[_matter(one, lang) for one in everything.matters],
+            accounts=_accounts(everything, lang),
+        )
+
+
+def _number(typed: str) -> str | None:
+    """Return a number in E.164 form, however people here write it; None for what is none."""
+    digits = re.sub(r"[\s.()-]", "", typed)
+    if digits.startswith(TRUNK):
+        digits = COUNTRY + digits.removeprefix(TRUNK)
+    elif digits.startswith(COUNTRY.removeprefix("+")):
+        digits = f"+{digits}"
+    try:
+        return NUMBER.validate_python(digits)
+    except ValidationError:
+        return None
+
+
+def _matter(matter: Matter, lang: Lang) -> dict[str, Any]:
+    """Return what the page shows of a question."""
+    view = matter.view
+    return {
+        "link": matter.link,
+        "names": matter.names,
+        "standing": view.standing,
+        "at": local_time(view.places["requested"].recorded_at, lang),
+        "sides": cards(view, matter.sides, lang),
+        "decided": bool(set(view.places) - {"requested"}),
+    }
+
+
+def _accounts(everything: Everything, lang: Lang) -> list[dict[str, Any]] | None:
+    """Return what the page shows of accounts, with the names of the questions they come from."""
+    if everything.accounts is None:
+        return None
+    names = {one.consent_id: one.names for one in everything.matters}
+    return [_account(one, names, lang) for one in everything.accounts]
+
+
+def _account(account: OpenedAccount, names: Any, lang: Lang) -> dict[str, Any]:
+    return {
+        "names": names.get(account.consent_id),
+        "says": WORDS[lang].get(f"account_{account.standing}", account.standing),
+        "end": account.account_end,
+    }
