@@ -162,6 +162,7 @@ def create_web_app(
         summary=summary,
         lifespan=lifespan,
         max_body_size=BODY_BYTES_MAX,
+        redirect_slashes=False,  # it would send a link on to whatever host the request names
         docs_url=None,  # the usual pages load scripts from elsewhere
         redoc_url=None,
     )

@@ -27,6 +27,7 @@ from services.consent.pages import passkeys as passkey_pages
 from services.consent.pages import phones as phone_pages
 from services.consent.pages import receipts as receipt_pages
 from services.consent.pages import sandbox
+from services.consent.pages.guarding import Guarding
 from services.consent.policy import Policy
 from services.consent.settings import Settings
 from services.consent.sms import HttpGateway, Outbox, SmsGateway
@@ -132,6 +133,10 @@ def _app(settings: Settings, parts: Parts) -> FastAPI:
     app.include_router(own_pages.routes(Gathering(parts), sandbox=settings.sandbox))
     if isinstance(parts.sms, Outbox):
         app.include_router(sandbox.routes(parts.sms))
+    # Outside all of the framework, which answers a body that is too large before any middleware.
+    app.middleware_stack = Guarding(
+        app.build_middleware_stack(), own=deciding.consent_id, sandbox=settings.sandbox
+    )
     return app
 
 
