@@ -96,6 +96,23 @@ def test_a_finger_agrees_and_takes_back_in_three_steps(  # noqa: PLR0917 - fixtu
     assert watch.complaints == []
 
 
+OLDER = "window.FormData = class extends FormData { constructor(form) { super(form); } };"
+"""A browser before Chrome 112, Safari 16.4 or Firefox 111: it leaves out the button."""
+
+
+def test_an_older_browser_sends_the_button_too(
+    stand: Stand, open_page: OpenPage, watch: Watch, device: Device
+) -> None:
+    """What was pressed is what is signed, whatever the browser knows of forms."""
+    page = open_page(scripts=True)
+    page.add_init_script(OLDER)
+    _, link = enrolled(page, stand, device)
+    page.goto(link)
+    press(page, page.get_by_role("button", name="Không đồng ý", exact=True))
+    assert page.locator("h1").inner_text() == "Bạn đã từ chối"
+    assert watch.complaints == []
+
+
 def test_a_finger_may_refuse_and_a_code_is_its_equal(
     stand: Stand, open_page: OpenPage, watch: Watch, device: Device
 ) -> None:

@@ -68,8 +68,11 @@ for (const form of document.querySelectorAll("form[data-sign]")) {
   if (!able || !ways) continue;
   ways.hidden = false;
   form.addEventListener("submit", (event) => {
-    const fields = new URLSearchParams(new FormData(form, event.submitter));
-    if (fields.get("way") !== "passkey") return;
+    // Older browsers know no FormData of form and button: they would leave out what was pressed.
+    const fields = new URLSearchParams(new FormData(form));
+    const pressed = event.submitter;
+    if (fields.get("way") !== "passkey" || !pressed) return;
+    if (pressed.name) fields.set(pressed.name, pressed.value);
     event.preventDefault();
     once(form, async () => {
       const { challenge_id: id, options } = await sent(form.dataset.sign, fields);
