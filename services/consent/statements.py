@@ -55,7 +55,9 @@ def draft(consent: Consent, asked: ConsentRequested, what: Draft, policy: Policy
     first = consent.given or consent.refused
     waits_for = _waits_for(asked, what, policy) if what.decision is Decision.GIVEN else None
     not_before, expires_at = policy.usable(what.at, waits_for)
-    alone = what.alone if what.decision is Decision.WITHDRAWN else None
+    # Whoever names the account's own purpose takes back the whole, with every choice.
+    one = what.decision is Decision.WITHDRAWN and what.alone != asked.purpose
+    alone = what.alone if one else None
     return Statement(
         typ=STATEMENT,
         statement_id=what.statement_id,

@@ -205,6 +205,13 @@ def test_only_a_withdrawal_is_of_a_side_purpose_alone(decision: Decision) -> Non
     assert made.supersedes == GIVEN.statement.statement_id
 
 
+def test_whoever_names_the_account_takes_back_the_whole() -> None:
+    """A withdrawal whose purpose is the account's own is the same as one that names none."""
+    named = drafted(answered(SIDES), Decision.WITHDRAWN, alone=QUESTION.purpose)
+    assert named == drafted(answered(SIDES), Decision.WITHDRAWN)
+    assert named.choices == choices()
+
+
 # -- one fact for each --------------------------------------------------------------------------
 
 
