@@ -132,7 +132,7 @@ def test_the_code_on_paper_is_enough(tmp_path: Path) -> None:
 
     async def scenario(world: World) -> None:
         citizen = world.people[0]
-        consent_id, _, event = await world.given(citizen)
+        consent_id, link, event = await world.given(citizen)
         page = await world.consent.get("/not-me")
         assert "Tôi không mở tài khoản này" in page.text
         key = (world.folder / "consent" / "codes.key").read_bytes()
@@ -143,9 +143,32 @@ def test_the_code_on_paper_is_enough(tmp_path: Path) -> None:
         assert refused.status_code == 404
         assert "Không có mã này" in refused.text
         typed = f" {code[:4].lower()}-{code[4:8]} {code[8:]} ".replace("0", "o")
-        done = await world.consent.post("/not-me", data={"code": typed}, follow_redirects=True)
+        done = await world.consent.post("/not-me", data={"code": typed})
+        assert done.status_code == 200
         assert "Bạn đã báo: không phải tôi" in done.text
         assert (await world.open(citizen, event)).status_code == 403
+        assert "Bạn đã báo: không phải tôi" in (await world.phone(citizen).read(link)).text
+
+    play(tmp_path, scenario)
+
+
+def test_a_code_that_was_found_stops_and_reads_nothing(tmp_path: Path) -> None:
+    """A receipt that was lost gives no link, no name and no number; again, it is as before."""
+
+    async def scenario(world: World) -> None:
+        citizen = world.people[0]
+        consent_id, link, _ = await world.given(citizen)
+        key = (world.folder / "consent" / "codes.key").read_bytes()
+        body = {"code": Codes(key).dispute(consent_id), "lang": "en"}
+        done = await world.consent.post("/not-me", data=body)
+        told = str(done.headers) + done.text
+        secrets = [consent_id, link.rpartition(".")[2], "/c/", citizen.phone[-3:], "Sông Việt"]
+        assert not [one for one in secrets if one in told]
+        assert "Everything is stopped" in done.text
+        before = await kinds(world, world.consent)
+        again = await world.consent.post("/not-me", data=body)
+        assert (again.status_code, again.text) == (200, done.text)
+        assert await kinds(world, world.consent) == before
 
     play(tmp_path, scenario)
 

@@ -51,14 +51,16 @@ class Stopping:
             await parts.tell(phone, messages.stopped(names, parts.link(consent_id), asked.at))
         return view
 
-    async def dispute_by_code(self, code: str) -> str:
-        """Stop the consent that a dispute code stands for; returns the end of its link."""
+    async def dispute_by_code(self, code: str) -> None:
+        """Stop the consent that a dispute code stands for; the same again changes nothing.
+
+        Nothing of it comes back: whoever finds a printed code may stop, and read nothing.
+        """
         parts = self._parts
         consent_id = await read_by_dispute(parts.log, parts.dispute_mark(code))
         if consent_id is None:
             raise Rejection(Kind.UNKNOWN, "dispute_code_unknown")
         await self.dispute(consent_id, DisputeChannel.CODE)
-        return parts.codes.link(consent_id)
 
     async def invalidate(self, asked: Invalidate) -> ConsentView:
         """Propose that a consent is void, or make it so where another organisation proposed it."""

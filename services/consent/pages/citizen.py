@@ -1,6 +1,7 @@
 """The citizen's page: read the notice, press one of two equal buttons, type the code, done.
 
-A form that did something is answered with a redirect, so going back or reloading repeats nothing.
+A form that did something is answered with a redirect, so going back or reloading repeats nothing;
+a dispute code alone is answered with a page, which leads nowhere: it may be anybody's who found it.
 No address but the link itself is needed, no cookie is set, and nothing is loaded from elsewhere.
 Whatever a phone sends, a page comes back, never a machine's error: an unknown language is
 Vietnamese, and a code that cannot be one is asked for again without costing a try.
@@ -200,9 +201,10 @@ class _Pages(Rendering):
 
     async def not_me_by_code(self, code: str, lang: Lang) -> Response:
         try:
-            return _see(await self._stopping.dispute_by_code(code), lang)
+            await self._stopping.dispute_by_code(code)
         except Rejection as no:
             return self.show_not_me(lang, no)
+        return self._page("stopped.html", lang, standing=Standing.DISPUTED)
 
 
 def _digits(typed: str) -> str:
