@@ -77,6 +77,11 @@ def enrolled(at: datetime, link: str) -> str:
     return f"Đã thêm khóa vân tay hoặc khuôn mặt lúc {time(at)}. Không phải bạn, gỡ ngay: {link}"
 
 
+def removed(at: datetime, link: str) -> str:
+    """Return the message after a passkey was taken away: any link does it, so the phone hears."""
+    return f"Đã gỡ khóa vân tay hoặc khuôn mặt lúc {time(at)}. Không phải bạn, xem: {link}"
+
+
 def waiting(signed: Statement, names: Names, link: str, *, confirm: bool) -> str:
     """Return the message after an agreement that cannot be used yet: until when, and how to stop.
 

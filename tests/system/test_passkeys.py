@@ -262,6 +262,49 @@ def test_one_phone_enrols_no_passkeys_for_many(tmp_path: Path) -> None:
     play(tmp_path, scenario)
 
 
+def test_the_phone_hears_of_a_passkey_that_was_removed(tmp_path: Path) -> None:
+    """Any link removes one, so whoever did not do it must hear of it; once."""
+
+    async def scenario(world: World) -> None:
+        citizen = world.people[0]
+        device = await settled(world, citizen)
+        _, asked = await world.ask(citizen)
+        link = asked.json()["link"]
+        held = passkey_id(next(iter(device.held)))
+        for _ in range(2):
+            answer = await world.consent.post(f"{link}/passkey/{held}/revocation")
+            assert answer.status_code == 303
+        outbox = await world.consent.get("/sandbox/outbox", params={"phone": citizen.phone})
+        assert sum("Đã gỡ khóa" in one["text"] for one in outbox.json()) == 1
+
+    play(tmp_path, scenario)
+
+
+def test_erasing_leaves_nothing_to_sign_or_to_enrol(tmp_path: Path) -> None:
+    """Neither a passkey from before, nor an enrolment that was begun before."""
+
+    async def scenario(world: World) -> None:
+        citizen = world.people[0]
+        device = await settled(world, citizen)
+        _, asked = await world.ask(citizen)
+        link = asked.json()["link"]
+        assert (await sign(world, link, device, "refused")).status_code == 200
+        address, options, code = await begin(world, citizen, link)
+        erased = await world.consent.post(
+            f"/citizens/{citizen.id}/erasure",
+            json={"ground": "request"},
+            headers=world.tokens.header("operator"),
+        )
+        assert erased.status_code < 300, erased.text
+        data = {"code": code, "answer": json.dumps(Authenticator().create(options))}
+        assert (await world.consent.post(address, data=data)).is_error
+        assert code_of(await sign(world, link, device, "withdrawn")) == "citizen_erased"
+        kinds = [one["kind"] for one in await world.log(world.consent)]
+        assert kinds[kinds.index("citizen.erased.1") :].count("passkey.enrolled.1") == 0
+
+    play(tmp_path, scenario)
+
+
 LIES = {
     "passkey_origin": Lies(origin="https://thuan.example.evil.example"),
     "passkey_rp": Lies(rp_id="evil.example"),

@@ -18,7 +18,7 @@ from services.consent.passkeys import (
     Revoke,
 )
 from services.consent.sms import NotSent
-from services.consent.views import read_consent, read_enrolment, read_passkeys
+from services.consent.views import read_consent, read_enrolment, read_passkeys, read_phone
 from shared.errors import Kind, Rejection, Unavailable
 from shared.passkeys import BadPasskey
 
@@ -108,9 +108,13 @@ class Passkeys:
             await self._parts.tell(await self._parts.phone(view.consent), text)
 
     async def revoke(self, consent_id: str, passkey_id: str) -> None:
-        """Take a passkey away: it signs nothing from now on."""
-        citizen_id = await self._citizen_id(consent_id)
-        await self._parts.log.perform(REVOKE, Revoke(citizen_id=citizen_id, passkey_id=passkey_id))
+        """Take a passkey away: it signs nothing from now on, and the phone is told."""
+        citizen_id, at = await self._citizen_id(consent_id), self._parts.now()
+        revoke = Revoke(citizen_id=citizen_id, passkey_id=passkey_id)
+        outcome = await self._parts.log.perform(REVOKE, revoke)
+        if outcome.added:
+            text = messages.removed(at, f"{self._parts.link(consent_id)}/passkey")
+            await self._parts.tell(await read_phone(self._parts.log, citizen_id, at), text)
 
     async def mark_staff(self, clerk_id: str, passkey_id: str) -> None:
         """Know a passkey as a clerk's own: it signs for no citizen."""
