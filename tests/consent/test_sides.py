@@ -250,6 +250,26 @@ def test_one_is_taken_back_alone_and_then_the_whole(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
+def test_taking_one_back_while_the_agreement_waits_is_said_as_what_it_is(tmp_path: Path) -> None:
+    """The message is of what was signed, not of the agreement before it."""
+
+    async def scenario() -> None:
+        async with a_world(tmp_path) as world:
+            await offer(world)
+            citizen = world.people[0]
+            _, question = await world.ask(citizen, PLUS)
+            phone, link = world.phone(citizen), question.json()["link"]
+            for pressed in ({"yes": ["marketing"]}, {"purpose": "marketing"}):
+                decision = "withdrawn" if "purpose" in pressed else "given"
+                page = await phone.press(link, decision, **pressed)
+                await phone.type_code(page, await phone.last_code())
+            message = await last_message(world, citizen)
+            assert "riêng mục: Nhận tin giới thiệu sản phẩm" in message
+            assert "ĐỒNG Ý" not in message
+
+    asyncio.run(scenario())
+
+
 def test_what_was_not_agreed_to_cannot_be_taken_back(tmp_path: Path) -> None:
     """The page has no button for it; a form that says so gets a sentence, and a fact says why."""
 

@@ -291,7 +291,7 @@ class Deciding:
         asked, consent = requested(view.consent), view.consent
         names = await read_names(self._parts.log, consent)
         link, decision = self._parts.link(asked.consent_id), signed.decision
-        if view.standing is Standing.WAITING and consent.governing:
+        if decision is Decision.GIVEN and view.standing is Standing.WAITING and consent.governing:
             text = messages.waiting(consent.governing, names, link, confirm=consent.unconfirmed)
         else:
             of_refusal = decision is Decision.WITHDRAWN and consent.refused is not None
