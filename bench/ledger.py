@@ -58,13 +58,13 @@ from shared.ledger.verify import facts_of, verify
 from tests.support.postgres import a_postgres
 
 CLIENTS = 128
-APPENDS = 18_000
-TURNS = 9
+APPENDS = 27_000
+TURNS = 21
 """Each side is measured so many times, by turns: when the machine slows down, it does for both."""
 
 ALONE = 800
 WARM_APPENDS = 20
-READ_TURNS = 5
+READ_TURNS = 9
 LIBRARY_THREADS = 32
 """Threads for the library's recorder, which blocks; more made it slower."""
 
