@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 
 from eventsourcing.dcb.api import DCBEvent
 
-from bench.ledger import DATA, SQLITE, rate_together
+from bench.ledger import DATA, SQLITE, TURNS, by_turns, rate_together
 from bench.rows import Row
 from shared.clock import system_clock
 from shared.ledger import stores
@@ -23,22 +23,24 @@ from shared.ledger.recorder import Append, Recorder
 
 FACTS = int(os.environ.get("FACTS", "10_000_000"))
 SMALL = 100_000
-APPENDS = 10_000
+APPENDS = 27_000
 BATCH_FACTS = 10_000
 MEGABYTES_MAX = 200
 ROOT = Path(__file__).parents[1]
 
 
 def run(facts: int = FACTS, small: int = SMALL, appends: int = APPENDS) -> list[Row]:
-    """Fill a store, and measure at `small` facts and at `facts`."""
+    """Fill a store with `facts` and one with `small`, and measure both by turns."""
     with TemporaryDirectory(prefix="thuan-bench-") as folder:
         address = f"sqlite:///{Path(folder) / 'large.db'}"
-        stores.create_schema(address)
-        with closing(stores.open_recorder(address, system_clock)) as recorder:
-            _fill(recorder, small)
-            before = rate_together(recorder, appends)
-            _fill(recorder, facts)
-            after = rate_together(recorder, appends)
+        with (
+            closing(_filled(address, facts)) as large,
+            closing(_filled(f"sqlite:///{Path(folder) / 'small.db'}", small)) as beside,
+        ):
+            after, before = by_turns(
+                lambda: rate_together(large, appends // TURNS),
+                lambda: rate_together(beside, appends // TURNS),
+            )
         megabytes, rate = _read(address)
     return [
         Row(
@@ -62,7 +64,10 @@ def run(facts: int = FACTS, small: int = SMALL, appends: int = APPENDS) -> list[
     ]
 
 
-def _fill(recorder: Recorder, facts: int) -> None:
+def _filled(address: str, facts: int) -> Recorder:
+    """Return a new store with so many facts."""
+    stores.create_schema(address)
+    recorder = stores.open_recorder(address, system_clock)
     while (missing := facts - recorder.head()) > 0:
         first = recorder.head()
         events = [
@@ -70,6 +75,7 @@ def _fill(recorder: Recorder, facts: int) -> None:
             for at in range(min(missing, BATCH_FACTS))
         ]
         recorder.append_batch([Append(events)])
+    return recorder
 
 
 def _read(address: str) -> tuple[float, float]:

@@ -11,10 +11,11 @@ import sqlite3
 import statistics
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from datetime import datetime
-from itertools import count
+from itertools import count, repeat
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -96,7 +97,7 @@ def _sqlite_rows(folder: Path, appends: int, alone: int) -> list[Row]:
             return stack.enter_context(closing(kind(folder / f"{name}.db", system_clock)))
 
         ours, single, unproved = opened("ours"), opened("single"), opened("without", Unproved)
-        together, one_by_one, without = _by_turns(
+        together, one_by_one, without = by_turns(
             lambda: rate_together(ours, appends // TURNS),
             lambda: _rate_in_threads(single, appends // TURNS // 4, threads=1),
             lambda: rate_together(unproved, appends // TURNS),
@@ -126,7 +127,7 @@ def _postgres_rows(url: str, appends: int, alone: int) -> list[Row]:
         closing(stores.open_recorder(address, system_clock)) as ours,
         psycopg.connect(url) as connection,
     ):
-        together, theirs = _by_turns(
+        together, theirs = by_turns(
             lambda: rate_together(ours, appends // TURNS),
             lambda: _rate_in_threads(library, appends // TURNS // 4, threads=LIBRARY_THREADS),
         )
@@ -178,9 +179,9 @@ def _read_rows(folder: Path, facts: int) -> list[Row]:
             decoded = ((fact, msgspec.json.decode(fact.data))[0] for fact in pages)
             return verify(public.fetch, KEY.name, [KEY.verifier], facts=decoded)
 
-        ours, bare = _by_turns(
+        ours, bare = by_turns(
             lambda: facts / _seconds(verified),
-            lambda: facts / _seconds(lambda: [json.loads(DATA) for _ in range(facts)]),
+            lambda: facts / _seconds(lambda: deque(map(json.loads, repeat(DATA, facts)), maxlen=0)),
             turns=READ_TURNS,
         )
     return [
@@ -199,7 +200,7 @@ def _read_rows(folder: Path, facts: int) -> list[Row]:
 # -- by turns -----------------------------------------------------------------------------------
 
 
-def _by_turns(*sides: Callable[[], float], turns: int = TURNS) -> list[float]:
+def by_turns(*sides: Callable[[], float], turns: int = TURNS) -> list[float]:
     """Return the median of what each side measures when they take turns."""
     measured = [[side() for side in sides] for _ in range(turns)]
     return [statistics.median(one) for one in zip(*measured, strict=True)]
@@ -209,7 +210,7 @@ def _p50s(*sides: Callable[[], object], appends: int) -> list[float]:
     """Return the median milliseconds of each side's append, one of each in turn."""
     for side in sides * WARM_APPENDS:
         side()
-    return _by_turns(
+    return by_turns(
         *((lambda side=side: 1_000 * _seconds(side)) for side in sides),
         turns=appends,
     )
