@@ -45,6 +45,9 @@ CREDENTIAL_ID_BYTES_MAX = 1023
 TEXT_CHARACTERS_MAX = 16_384
 """No member of an answer has more than some 2,000 characters; far longer is not worth decoding."""
 
+RESERVED = 28
+"""From here on, the low bits of a CBOR head are reserved or say no length (RFC 8949 section 3)."""
+
 CBOR_DEPTH_MAX = 4
 """How deep maps and arrays stand in each other at most (CTAP 2.1 section 8)."""
 
@@ -240,6 +243,6 @@ def _item_head(data: bytes, start: int) -> tuple[int, int, int]:
     major, info = divmod(int.from_bytes(data[start : start + 1], "big"), 32)
     more = {24: 1, 25: 2, 26: 4, 27: 8}.get(info, 0)
     end = start + 1 + more
-    if end > len(data) or info >= 28:  # noqa: PLR2004 - reserved, or of indefinite length
+    if end > len(data) or info >= RESERVED:
         raise BadPasskey("passkey_malformed")
     return major, int.from_bytes(data[start + 1 : end], "big") if more else info, end

@@ -28,6 +28,9 @@ KEY_VALIDITY = timedelta(days=366)
 KEY_RENEWED_BEFORE = timedelta(days=60)
 """How long before the last key ends a new one is made, so that a yearly `init` is enough."""
 
+DOTS = 2
+"""They part a compact JWS into header, payload and signature (RFC 7515 section 7.1)."""
+
 TOKEN_CHARACTERS_MAX = 16_384
 """A token of ours has about 2,500 characters; a far longer one is not worth parsing."""
 
@@ -141,7 +144,7 @@ class TrustedKeys:
 
 def token_header(token: str, *, characters_max: int = TOKEN_CHARACTERS_MAX) -> dict[str, Any]:
     """Return the header of a compact JWS without believing it; raises `BadToken`."""
-    if len(token) > characters_max or not token.isascii() or token.count(".") != 2:  # noqa: PLR2004 - header.payload.signature
+    if len(token) > characters_max or not token.isascii() or token.count(".") != DOTS:
         raise BadToken("token_malformed")
     if not _is_one_spelling(token.rpartition(".")[2]):
         raise BadToken("token_malformed")

@@ -13,6 +13,8 @@ from shared.ledger.notes import BadNote, Checkpoint, VerifierKey, from_base64, o
 
 PROOF_TITLE = "c2sp.org/tlog-proof@v1"
 INDEX = "index "
+HEAD_LINES = 2
+"""The title and the index; hashes follow, if there are any."""
 
 PROOF_CHARACTERS_MAX = 100_000
 """Several times what 63 hashes and a note with many witnesses take."""
@@ -40,7 +42,7 @@ class Proof:
         """Read a proof; raises `BadProofText`. It has one spelling: any other is not accepted."""
         head, blank, note = text.partition("\n\n")
         lines = head.split("\n")
-        if len(text) > PROOF_CHARACTERS_MAX or not blank or len(lines) < 2:  # noqa: PLR2004 - title and index
+        if len(text) > PROOF_CHARACTERS_MAX or not blank or len(lines) < HEAD_LINES:
             raise BadProofText("a proof has a title, an index, hashes and a checkpoint")
         try:
             index = int(lines[1].removeprefix(INDEX))

@@ -73,8 +73,8 @@ def is_clean(page: Page) -> None:
 
 
 @pytest.mark.parametrize("lang", ["vi", "en"])
-def test_a_finger_agrees_and_takes_back_in_three_steps(  # noqa: PLR0917 - fixtures
-    stand: Stand, open_page: OpenPage, watch: Watch, device: Device, lang: str, tmp_path: Path
+def test_a_finger_agrees_and_takes_back_in_three_steps(
+    stand: Stand, open_page: OpenPage, watch: Watch, *, device: Device, lang: str, tmp_path: Path
 ) -> None:
     """Enrol; then read, press, finger: it counts at once, and goes back in as few steps."""
     page = open_page(scripts=True)

@@ -449,7 +449,8 @@ def test_a_lost_answer_to_the_one_statement_is_looked_up(
             return self.connection.execute("SELECT 1")
 
     def at_once(self: PostgresRecorder, connection: Any, batch: Sequence[Append]) -> Any:
-        return at_once_of_ours(self, Losing(connection), batch)  # type: ignore[arg-type]  # acts as one
+        losing: Any = Losing(connection)
+        return at_once_of_ours(self, losing, batch)
 
     at_once_of_ours = PostgresRecorder._at_once
     with ExitStack() as stack:
