@@ -94,7 +94,7 @@ def test_each_side_purpose_has_its_own_yes_and_no(tmp_path: Path) -> None:
                 assert [one["value"] for one in page.choices()] == ["given", "refused"]
                 assert silence in page.text
                 assert len(page.all("fieldset")) == len(page.all("legend")) == len(SIDES)
-                assert not page.all("script")
+                assert [one["src"] for one in page.all("script")] == ["/static/read.js"]
 
     asyncio.run(scenario())
 
