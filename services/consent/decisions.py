@@ -283,7 +283,7 @@ def sign_decide(consent: Consent, asked: Sign) -> Sequence[Any]:
     if reasons:
         raise _rejection(asked.consent_id, statement.decision, reasons)
     whole = [] if taken_alone(consent, statement) else [_decided(consent, challenge.asked, asked)]
-    return [*whole, *side_facts(consent, challenge.asked), *_used(statement, asked)]
+    return [*whole, *side_facts(consent, challenge.asked, asked.evidence), *_used(statement, asked)]
 
 
 SIGN = Verb(boundary=sign_boundary, initial=Consent(), evolve=evolve, decide=sign_decide)

@@ -277,7 +277,7 @@ class PasskeyUsed:
 
 @fact("passkey.revoked.1", tags=("citizen", "passkey"))
 class PasskeyRevoked:
-    """The citizen took a passkey away: it signs nothing from here on."""
+    """The citizen took a passkey away, or was erased: it signs nothing from here on."""
 
     citizen_id: str
     passkey_id: str
@@ -585,7 +585,8 @@ class PurposeGiven:
 class PurposeWithdrawn:
     """The citizen took one side purpose back and signed: it alone, or with the whole consent.
 
-    The statement names this purpose, or the one that the consent is for.
+    The statement names this purpose, or the one that the consent is for. `evidence` is of the
+    statement that names this purpose; that of the whole is in the consent's own fact.
     """
 
     consent_id: str
@@ -595,6 +596,7 @@ class PurposeWithdrawn:
     purpose: str
     statement: Statement
     statement_hash: str
+    evidence: Evidence | None = None
 
 
 # -- using --------------------------------------------------------------------------------------

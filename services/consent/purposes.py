@@ -24,6 +24,7 @@ from services.consent.facts import (
     SignatureAsked,
 )
 from shared.contracts.consent import Choice, Decision, Statement
+from shared.contracts.evidence import Evidence
 from shared.errors import Reason
 
 WITHDRAWABLE = frozenset({Standing.WAITING, Standing.GIVEN, Standing.REDEEMED})
@@ -97,7 +98,7 @@ def overtaken(consent: Consent, statement: Statement) -> Iterator[Reason]:
 
 
 def side_facts(
-    consent: Consent, signed: SignatureAsked
+    consent: Consent, signed: SignatureAsked, evidence: Evidence | None
 ) -> Sequence[PurposeGiven | PurposeWithdrawn]:
     """Return the facts that a signed statement makes of side purposes, one for each."""
     statement = signed.statement
@@ -105,8 +106,9 @@ def side_facts(
         return [_given(one, signed) for one in agreed_sides(statement)]
     if statement.decision is not Decision.WITHDRAWN:
         return []
-    alone = taken_alone(consent, statement)
-    return [_withdrawn(one, signed) for one in ([alone] if alone else standing_sides(consent))]
+    if alone := taken_alone(consent, statement):
+        return [_withdrawn(alone, signed, evidence)]
+    return [_withdrawn(one, signed, None) for one in standing_sides(consent)]
 
 
 def side_standings(consent: Consent, at: datetime) -> dict[str, SideStanding]:
@@ -134,7 +136,7 @@ def _given(purpose: str, signed: SignatureAsked) -> PurposeGiven:
     )
 
 
-def _withdrawn(purpose: str, signed: SignatureAsked) -> PurposeWithdrawn:
+def _withdrawn(purpose: str, signed: SignatureAsked, evidence: Evidence | None) -> PurposeWithdrawn:
     return PurposeWithdrawn(
         consent_id=signed.consent_id,
         citizen_id=signed.citizen_id,
@@ -143,4 +145,5 @@ def _withdrawn(purpose: str, signed: SignatureAsked) -> PurposeWithdrawn:
         purpose=purpose,
         statement=signed.statement,
         statement_hash=signed.statement_hash,
+        evidence=evidence,
     )

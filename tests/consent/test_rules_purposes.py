@@ -242,6 +242,7 @@ def test_withdrawing_the_whole_withdraws_what_still_stands(
     assert isinstance(whole, ConsentWithdrawn)
     assert {one.purpose for one in beside} == agreed - back
     assert len(beside) == len(agreed - back)
+    assert {one.evidence for one in beside} <= {None}, "the whole's fact has it"
     after = given(SIGN, *history, whole, *beside).state()
     stands = {one: "withdrawn" if one in agreed else "not_given" for one in SIDES}
     assert side_standings(after, AT) == stands
@@ -257,6 +258,7 @@ def test_one_is_taken_back_alone(base: Any) -> None:
     (fact,) = given(SIGN, *history, code).when(sign("ch9"))
     assert isinstance(fact, PurposeWithdrawn)
     assert (fact.purpose, fact.statement_hash) == ("marketing", code.statement_hash)
+    assert fact.evidence == CODE, "nothing else proves that it was signed"
     before = given(SIGN, *history).state()
     after = given(SIGN, *history, code, fact).state()
     assert after.standing(AT) == before.standing(AT)
