@@ -4,7 +4,8 @@ The rules:
  1. the citizen is, or was, registered;
  2. nothing is open: no question that could be answered, no consent that could be used. Without a
     phone nobody could answer or withdraw it, so that comes first;
- 3. the facts stay: they name the citizen by a random id, and say nothing else.
+ 3. the facts stay: they name the citizen by a random id, and say nothing else;
+ 4. their passkeys sign nothing any more, whoever is registered under that id later.
 
 Erasing is not withdrawing, and closes no account.
 """
@@ -28,6 +29,8 @@ from services.consent.facts import (
     ConsentWithdrawn,
     ErasureRejected,
     Ground,
+    PasskeyEnrolled,
+    PasskeyRevoked,
 )
 from shared.errors import Kind, Reason, Rejection
 from shared.ledger.facts import Recorded
@@ -43,6 +46,8 @@ KINDS = (
     ConsentDisputed,
     ConsentInvalidated,
     ConsentRedeemed,
+    PasskeyEnrolled,
+    PasskeyRevoked,
 )
 
 CLOSING = (
@@ -73,11 +78,12 @@ class Erase:
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """What the rules look at: whether there is a citizen, what is erased, and what is open."""
+    """What the rules look at: whether there is a citizen, what is erased, open, and still signs."""
 
     known: bool = False
     erased: dict[str, int] = field(default_factory=dict)
     open_until: dict[str, tuple[datetime, int]] = field(default_factory=dict)
+    passkey_ids: tuple[str, ...] = ()
 
 
 def boundary(asked: Erase) -> Sequence[DCBQueryItem]:
@@ -93,6 +99,11 @@ def evolve(before: Before, recorded: Recorded) -> Before:
             return replace(before, known=True)
         case CitizenErased(key_id=key_id):
             return replace(before, erased={**before.erased, key_id: recorded.position})
+        case PasskeyEnrolled(passkey_id=passkey_id):
+            return replace(before, passkey_ids=(*before.passkey_ids, passkey_id))
+        case PasskeyRevoked(passkey_id=passkey_id):
+            live = tuple(one for one in before.passkey_ids if one != passkey_id)
+            return replace(before, passkey_ids=live)
         case ConsentRequested(consent_id=consent_id, decide_by=until):
             return _open(before, consent_id, until, recorded)
         case ConsentGiven() | ConsentConfirmed() as fact:
@@ -104,22 +115,25 @@ def evolve(before: Before, recorded: Recorded) -> Before:
             return before
 
 
-def decide(before: Before, asked: Erase) -> Sequence[CitizenErased]:
+def decide(before: Before, asked: Erase) -> Sequence[CitizenErased | PasskeyRevoked]:
     """Erase, or do nothing if all these keys are erased already; rejects while anything is open."""
     if not before.known:
         raise _rejection(asked, Kind.UNKNOWN, Reason("citizen_unknown"))
     left = [key_id for key_id in asked.key_ids if key_id not in before.erased]
     still = tuple(at for until, at in before.open_until.values() if asked.at < until)
-    if left and still:
+    if (left or before.passkey_ids) and still:
         raise _rejection(asked, Kind.CONFLICT, Reason("consent_open", still))
+    return [*_erased(asked, left), *_revoked(before, asked)]
+
+
+def _erased(asked: Erase, key_ids: Sequence[str]) -> list[CitizenErased]:
+    said = {"citizen_id": asked.citizen_id, "asked_by": asked.asked_by}
+    return [CitizenErased(**said, ground=asked.ground, key_id=one) for one in key_ids]
+
+
+def _revoked(before: Before, asked: Erase) -> list[PasskeyRevoked]:
     return [
-        CitizenErased(
-            citizen_id=asked.citizen_id,
-            key_id=key_id,
-            ground=asked.ground,
-            asked_by=asked.asked_by,
-        )
-        for key_id in left
+        PasskeyRevoked(citizen_id=asked.citizen_id, passkey_id=one) for one in before.passkey_ids
     ]
 
 

@@ -20,6 +20,7 @@ from eventsourcing.dcb.api import DCBQueryItem
 
 from services.consent import separation
 from services.consent.facts import (
+    CitizenErased,
     ClerkRegistered,
     EnrolmentRequest,
     PasskeyAsked,
@@ -116,6 +117,7 @@ class Enrol:
     """A code and a device's answer came back; `passkey` is None, with the reason, if it failed."""
 
     enrolment_id: str
+    citizen_id: str
     means: Means
     code_matches: bool
     passkey: Passkey | None
@@ -129,6 +131,7 @@ class Enrolment:
     """A request, the tries at it, and whose the passkey is already."""
 
     asked: PasskeyAsked | None = None
+    erased: tuple[int, ...] = ()
     tries_failed: int = 0
     enrolled: PasskeyEnrolled | None = None
     owners: tuple[tuple[int, PasskeyEnrolled], ...] = ()
@@ -138,7 +141,11 @@ class Enrolment:
 
 def enrol_boundary(asked: Enrol) -> Sequence[DCBQueryItem]:
     """Return this request, and whose the passkey and the phone are."""
-    arms = [about(f"enrolment:{asked.enrolment_id}"), *separation.boundary(asked.means)]
+    arms = [
+        about(f"enrolment:{asked.enrolment_id}"),
+        about(f"citizen:{asked.citizen_id}", kinds=[CitizenErased]),
+        *separation.boundary(asked.means),
+    ]
     if asked.passkey:
         kinds = [PasskeyEnrolled, StaffPasskeyMarked]
         arms.append(about(f"passkey:{asked.passkey.id}", kinds=kinds))
@@ -152,6 +159,11 @@ def enrol_evolve(state: Enrolment, recorded: Recorded) -> Enrolment:
             return replace(state, asked=fact)
         case PasskeyFailed():
             return replace(state, tries_failed=state.tries_failed + 1)
+        case CitizenErased(citizen_id=citizen_id):
+            state = replace(state, use=separation.evolve(state.use, recorded))
+            if state.asked is None or citizen_id != state.asked.citizen_id:
+                return state  # before this request, or of another on the same phone
+            return replace(state, erased=(*state.erased, recorded.position))
         case StaffPasskeyMarked():
             return replace(state, staff=(*state.staff, recorded.position))
         case PasskeyEnrolled() as fact:
@@ -208,6 +220,8 @@ def _unenrollable(state: Enrolment, request: PasskeyAsked, asked: Enrol) -> Iter
         yield Reason("code_wrong", detail=str(left))
     elif asked.passkey is None:
         yield Reason(asked.failure)
+    if state.erased:
+        yield Reason("citizen_erased", state.erased)
     if state.staff:
         yield Reason("passkey_of_staff", state.staff)
     if state.owners:

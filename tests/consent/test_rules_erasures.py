@@ -5,12 +5,20 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given as for_all
+from hypothesis import strategies as st
 
 from services.consent.directory import REGISTER
 from services.consent.erasures import ERASE, Erase
-from services.consent.facts import CitizenErased, CitizenRegistered, Ground
+from services.consent.facts import (
+    CitizenErased,
+    CitizenRegistered,
+    Ground,
+    PasskeyRevoked,
+)
 from services.consent.policy import Policy
 from services.consent.requests import ASK, Ask
+from tests.consent.test_rules_passkeys import ENROLLED as ENROLLED_ONE
 from tests.support.given import AT, given
 from tests.support.samples import DIRECTORY, GIVEN, MARKS, QUESTION, REDEEMED, REFUSED, WITHDRAWN
 
@@ -38,6 +46,28 @@ def test_a_citizen_is_erased_once() -> None:
     assert given(ERASE, REGISTERED, ERASED_FACT).when(erase()) == []
     later = replace(ERASED_FACT, key_id="k-2")
     assert given(ERASE, REGISTERED, ERASED_FACT).when(erase("k-1", "k-2")) == [later]
+
+
+ENROLLED = {one: replace(ENROLLED_ONE, passkey_id=one) for one in ("pk-1", "pk-2", "pk-3")}
+
+
+@for_all(
+    enrolled=st.frozensets(st.sampled_from(sorted(ENROLLED))),
+    gone=st.frozensets(st.sampled_from(sorted(ENROLLED))),
+    keys=st.sampled_from([(), ("k-1",), ("k-1", "k-2")]),
+)
+def test_erasing_takes_away_every_passkey_that_still_signs(
+    enrolled: frozenset[str], gone: frozenset[str], keys: tuple[str, ...]
+) -> None:
+    """Each once, also of somebody who was erased before passkeys were looked at."""
+    revoked = [PasskeyRevoked(citizen_id="c1", passkey_id=one) for one in sorted(gone & enrolled)]
+    history = [REGISTERED, *(ENROLLED[one] for one in sorted(enrolled)), *revoked]
+    asked = replace(erase(), key_ids=keys)
+    facts = given(ERASE, *history).when(asked)
+    assert [one.key_id for one in facts if isinstance(one, CitizenErased)] == list(keys)
+    left = [one.passkey_id for one in facts if isinstance(one, PasskeyRevoked)]
+    assert left == sorted(enrolled - gone)
+    assert given(ERASE, *history, *facts).when(asked) == []
 
 
 def test_a_citizen_without_a_key_has_nothing_to_erase() -> None:

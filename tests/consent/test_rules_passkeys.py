@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from services.consent.decisions import ASK_SIGNATURE, SIGN
 from services.consent.facts import (
     ENROLMENT,
+    CitizenErased,
     ConsentGiven,
     EnrolmentRequest,
+    Ground,
     PasskeyAsked,
     PasskeyEnrolled,
     PasskeyFailed,
@@ -80,6 +82,7 @@ def enrol(**changes: Any) -> Enrol:
     """Return a right code and a good answer."""
     whole = Enrol(
         enrolment_id="e1",
+        citizen_id="c1",
         means=Means(),
         code_matches=True,
         passkey=PASSKEY,
@@ -158,6 +161,15 @@ def test_what_is_not_enrolled(
 ) -> None:
     """Each reason alone, and together; a passkey is one person's, and never staff's."""
     assert given(ENROL, ASKED, *history).rejected(enrol(**changes)) == codes
+
+
+def test_who_was_erased_since_enrols_nothing() -> None:
+    """A request from before the erasure is an erased person's; one from after it is another's."""
+    erased = CitizenErased(citizen_id="c1", key_id="k", ground=Ground.REQUEST, asked_by="op")
+    assert given(ENROL, ASKED, erased).rejected(enrol()) == ["citizen_erased"]
+    assert given(ENROL, erased, ASKED).when(enrol()) == [ENROLLED]
+    other = replace(erased, citizen_id="c2")
+    assert given(ENROL, ASKED, other).when(enrol(means=Means())) == [ENROLLED]
 
 
 def test_codes_to_enrol_are_counted_by_the_hour() -> None:

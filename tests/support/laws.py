@@ -239,6 +239,10 @@ def _by_passkey(consent: Sequence[Fact]) -> Iterator[str]:
         if fact["kind"] == "passkey.enrolled.1":
             passkey = msgspec.convert(data["passkey"], Passkey)
             enrolled[passkey.credential_id] = data["citizen_id"], passkey
+        elif fact["kind"] == "passkey.revoked.1":
+            enrolled = {
+                name: one for name, one in enrolled.items() if one[1].id != data["passkey_id"]
+            }
         signature = (data.get("evidence") or {}).get("passkey")
         if signature and not _signed_by(
             data, msgspec.convert(signature, PasskeySignature), enrolled

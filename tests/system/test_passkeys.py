@@ -75,10 +75,10 @@ async def sign(
     return answer
 
 
-async def options_of(world: World, link: str) -> dict[str, Any]:
-    """Read, press “agree”; returns the challenge's id and what the device is asked."""
+async def options_of(world: World, link: str, decision: str = "given") -> dict[str, Any]:
+    """Read, press a button; returns the challenge's id and what the device is asked."""
     await world.consent.get(link)
-    asked = await world.consent.post(f"{link}/passkey-options", data={"decision": "given"})
+    asked = await world.consent.post(f"{link}/passkey-options", data={"decision": decision})
     document: dict[str, Any] = asked.json()
     return document
 
@@ -281,7 +281,7 @@ def test_the_phone_hears_of_a_passkey_that_was_removed(tmp_path: Path) -> None:
 
 
 def test_erasing_leaves_nothing_to_sign_or_to_enrol(tmp_path: Path) -> None:
-    """Neither a passkey from before, nor an enrolment that was begun before."""
+    """Neither a passkey from before, nor what was begun before, even if the id comes back."""
 
     async def scenario(world: World) -> None:
         citizen = world.people[0]
@@ -290,6 +290,7 @@ def test_erasing_leaves_nothing_to_sign_or_to_enrol(tmp_path: Path) -> None:
         link = asked.json()["link"]
         assert (await sign(world, link, device, "refused")).status_code == 200
         address, options, code = await begin(world, citizen, link)
+        taking_back = await options_of(world, link, "withdrawn")
         erased = await world.consent.post(
             f"/citizens/{citizen.id}/erasure",
             json={"ground": "request"},
@@ -297,10 +298,23 @@ def test_erasing_leaves_nothing_to_sign_or_to_enrol(tmp_path: Path) -> None:
         )
         assert erased.status_code < 300, erased.text
         data = {"code": code, "answer": json.dumps(Authenticator().create(options))}
-        assert (await world.consent.post(address, data=data)).is_error
+        assert code_of(await world.consent.post(address, data=data)) == "citizen_erased"
+        signed = {"answer": json.dumps(device.get(taking_back["options"]))}
+        to_sign = f"{link}/sign/{taking_back['challenge_id']}/passkey"
+        assert code_of(await world.consent.post(to_sign, data=signed)) == "passkey_unknown"
         assert code_of(await sign(world, link, device, "withdrawn")) == "citizen_erased"
         kinds = [one["kind"] for one in await world.log(world.consent)]
-        assert kinds[kinds.index("citizen.erased.1") :].count("passkey.enrolled.1") == 0
+        after = kinds[kinds.index("citizen.erased.1") :]
+        assert after.count("passkey.revoked.1") == 1
+        assert not {"passkey.enrolled.1", "refusal.withdrawn.1"} & set(after)
+        again = await world.consent.put(
+            f"/citizens/{citizen.id}",
+            json={"phone": "+84911111111"},
+            headers=world.tokens.header("operator"),
+        )
+        assert again.status_code < 300, again.text
+        _, asked = await world.ask(citizen, OTHER, holder="truong-son")
+        assert code_of(await sign(world, asked.json()["link"], device)) == "passkey_unknown"
 
     play(tmp_path, scenario)
 

@@ -94,6 +94,7 @@ class Passkeys:
             failure = bad.code
         enrol = Enrol(
             enrolment_id=enrolment_id,
+            citizen_id=asked.citizen_id,
             means=await self._parts.phone_means(asked.citizen_id, asked.phone_id),
             code_matches=self._parts.codes.matches(asked.request_hash, code),
             passkey=passkey,
