@@ -70,12 +70,13 @@ def _dense(name: str, log: Sequence[Fact]) -> Iterator[str]:
             yield f"law 1: {name} has position {fact['position']} where {number} should be"
             return
     for earlier, later in pairwise(log):
-        if _instant(later["recorded_at"]) < _instant(earlier["recorded_at"]):
+        if instant(later["recorded_at"]) < instant(earlier["recorded_at"]):
             yield f"law 1: {name} goes back in time at position {later['position']}"
 
 
-def _instant(instant: str) -> datetime:
-    return msgspec.convert(instant, type=datetime)
+def instant(text: str) -> datetime:
+    """Return an instant as a fact writes it."""
+    return msgspec.convert(text, type=datetime)
 
 
 def _redeemed(consent: Sequence[Fact], accounts: Sequence[Fact]) -> Iterator[str]:

@@ -13,9 +13,10 @@ import msgspec
 
 from demo import integrity
 from demo.cast import CLERKS, Citizen
-from demo.integrity import Fact, of_kind
+from demo.integrity import Fact, instant, of_kind
 from services.accounts.facts import VOCABULARY as ACCOUNTS
 from services.consent.facts import VOCABULARY as CONSENT
+from services.consent.policy import Policy
 from shared.canonical import canonical, digest
 from shared.contracts.evidence import Passkey, PasskeySignature
 from shared.contracts.reasons import REASONS
@@ -33,8 +34,9 @@ LAWS = {
     14: "tags say what the fields say, so a boundary finds every fact",
     15: "nothing personal is in either log, nor inside a signed document",
     16: "a refusal names nobody who is registered, nor does what asks for its signature",
-    17: "no agreement was signed with a phone that was a clerk's, or another's than the citizen's",
-    18: "what a passkey signed checks from the log alone, under a passkey enrolled before",
+    17: "no agreement was signed, nor passkey enrolled, with a phone of a clerk's or another's",
+    18: "what a passkey signed checks from the log alone, under one enrolled and not taken away",
+    19: "a passkey agrees at once, or confirms, only if it was known a day before the question",
 }
 """Every law by its number; up to 8 they are those of the regulator's report."""
 
@@ -67,6 +69,7 @@ def violations(
         _unnamed(consent),
         _separate(consent),
         _by_passkey(consent),
+        _known_before(consent),
     ]
     own = [sentence for check in checks for sentence in check]
     return integrity.violations(consent, accounts, jwks) + own
@@ -213,7 +216,11 @@ def _unnamed(consent: Sequence[Fact]) -> Iterator[str]:
 
 def _separate(consent: Sequence[Fact]) -> Iterator[str]:
     staff, own = set[tuple[str, str]](), set[tuple[str, str]]()
-    sent = {one["data"]["challenge_id"]: one for one in of_kind(consent, "signature.asked.1")}
+    sent = {
+        one["data"].get("challenge_id") or one["data"]["enrolment_id"]: one
+        for kind in ("signature.asked.1", "passkey.asked.1")
+        for one in of_kind(consent, kind)
+    }
     for fact in consent:
         data, kind = fact["data"], fact["kind"]
         if kind == "staff.phone.marked.1":
@@ -222,9 +229,9 @@ def _separate(consent: Sequence[Fact]) -> Iterator[str]:
             staff.discard((data["clerk_id"], data["phone_id"]))
         elif kind in {"citizen.registered.1", "phone.enrolled.1"}:
             own.add((data["citizen_id"], data["phone_id"]))
-        elif kind in {"consent.given.1", "consent.confirmed.1"}:
-            code = sent.get(data["challenge_id"])
-            phone_id = code and code["data"]["phone_id"]
+        elif kind in {"consent.given.1", "consent.confirmed.1", "passkey.enrolled.1"}:
+            code = sent.get(data.get("challenge_id") or data["enrolment_id"])
+            phone_id = code and code["data"].get("phone_id")
             if phone_id in {one for _, one in staff}:
                 yield f"law 17: agreed at {fact['position']} with a clerk's phone"
             if phone_id and (data["citizen_id"], phone_id) not in own:
@@ -248,6 +255,26 @@ def _by_passkey(consent: Sequence[Fact]) -> Iterator[str]:
             data, msgspec.convert(signature, PasskeySignature), enrolled
         ):
             yield f"law 18: no passkey of the citizen's signed what is at {fact['position']}"
+
+
+def _known_before(consent: Sequence[Fact]) -> Iterator[str]:
+    """Check that no passkey that came with, or after, a question stands for its citizen alone."""
+    since = {
+        fact["data"]["passkey"]["credential_id"]: instant(fact["recorded_at"])
+        for fact in of_kind(consent, "passkey.enrolled.1")
+    }
+    asked = _by_consent(consent, "consent.requested.1")
+    for kind in ("consent.given.1", "consent.confirmed.1"):
+        for fact in of_kind(consent, kind):
+            data = fact["data"]
+            signature = (data["evidence"] or {}).get("passkey")
+            if signature is None or (
+                kind == "consent.given.1" and "waits_for" in data["statement"]
+            ):
+                continue
+            came = instant(asked[data["consent_id"]]["data"]["asked_at"])
+            if since.get(signature["credential_id"], came) > came - Policy().settles_after:
+                yield f"law 19: signed at {fact['position']} with a passkey that was too new"
 
 
 def _signed_by(

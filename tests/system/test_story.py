@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ import httpx
 import pytest
 
 from demo.cast import ACCOUNT, Citizen, citizens, make_tokens, seed
+from demo.integrity import instant
 from demo.phone import Phone
 from demo.services import Services
 from tests.support.laws import LAWS, payload, personal_data, violations
@@ -264,6 +266,36 @@ def change_signature(consent: Facts, _: Facts) -> None:
     passkey["signature"] = other + passkey["signature"][1:]
 
 
+def take_the_passkey_away(consent: Facts, _: Facts) -> None:
+    """Have a passkey revoked before it signs."""
+    enrolled = first(consent, "passkey.enrolled")
+    said = {name: enrolled["data"][name] for name in ("citizen_id", "passkey_id")}
+    tags = [one for one in enrolled["tags"] if not one.startswith("enrolment:")]
+    gone = {**enrolled, "kind": "passkey.revoked.1", "data": said, "tags": tags}
+    consent.insert(consent.index(enrolled) + 1, gone)
+    renumber(consent)
+
+
+def ask_just_after_enrolling(consent: Facts, _: Facts) -> None:
+    """Have the question that a passkey answered come an hour after the passkey."""
+    given = [one for one in consent if one["kind"] == "consent.given.1"]
+    (by_passkey,) = (one["data"] for one in given if one["data"]["evidence"]["passkey"])
+    (question,) = (
+        one["data"]
+        for one in consent
+        if one["kind"] == "consent.requested.1"
+        and one["data"]["consent_id"] == by_passkey["consent_id"]
+    )
+    since = instant(first(consent, "passkey.enrolled")["recorded_at"])
+    question["asked_at"] = (since + timedelta(hours=1)).isoformat().replace("+00:00", "Z")
+
+
+def enrol_with_a_clerks_phone(consent: Facts, _: Facts) -> None:
+    """Have the phone whose code enrolled a passkey be a clerk's."""
+    phone_id = first(consent, "passkey.asked")["data"]["phone_id"]
+    first(consent, "staff.phone.marked")["data"]["phone_id"] = phone_id
+
+
 def name_the_refuser(consent: Facts, _: Facts) -> None:
     """Have a refusal say whose it is."""
     known = first(consent, "citizen.registered")["data"]["citizen_id"]
@@ -356,6 +388,9 @@ BROKEN: dict[str, tuple[int, Break]] = {
     "a passkey of nobody": (18, lambda c, a: drop(c, first(c, "passkey.enrolled"))),
     "another's passkey": (18, change(0, "passkey.enrolled", citizen_id="another")),
     "another signature": (18, change_signature),
+    "a passkey that was gone": (18, take_the_passkey_away),
+    "a passkey that was new": (19, ask_just_after_enrolling),
+    "a clerk's phone that enrols": (17, enrol_with_a_clerks_phone),
     "a refuser's phone": (16, name_the_refusers_phone),
     "a clerk's phone": (17, sign_with_a_clerks_phone),
     "another's phone": (17, change(0, "signature.asked", phone_id=OTHER)),
