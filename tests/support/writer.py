@@ -45,9 +45,7 @@ def say(word: str) -> None:
 
 def write(address: str, folder: Path) -> None:
     """Append until killed, patient with a server that is away."""
-    tried, told = (
-        os.open(folder / name, os.O_APPEND | os.O_RDWR | os.O_CREAT) for name in ("tried", "told")
-    )
+    tried, told = (opened(folder / name) for name in ("tried", "told"))
     answered = set(lines(folder / "told"))
     unanswered = [one for one in lines(folder / "tried") if one not in answered]
     first = len(lines(folder / "tried"))
@@ -68,6 +66,13 @@ def write(address: str, folder: Path) -> None:
             continue
         os.write(told, "".join(f"{name}\n" for name in names).encode())
         unanswered = unanswered[len(names) :]
+
+
+def opened(file: Path) -> int:
+    """Open a file of lines to write on; half a line of a writer that was killed in it goes."""
+    descriptor = os.open(file, os.O_APPEND | os.O_RDWR | os.O_CREAT)
+    os.truncate(descriptor, file.read_bytes().rfind(b"\n") + 1)
+    return descriptor
 
 
 def append(recorder: Recorder, names: Sequence[str]) -> None:

@@ -22,7 +22,7 @@ from shared.ledger import stores
 from shared.ledger.merkle import Frontier
 from shared.ledger.recorder import Recorder
 from tests.support.postgres import Server, in_a_schema, servers
-from tests.support.writer import append, lines
+from tests.support.writer import append, lines, opened
 
 ROUNDS = 100
 POSTMASTER_ROUNDS = 5
@@ -136,6 +136,17 @@ def test_a_writer_killed_in_the_middle_of_its_batches(address: str, tmp_path: Pa
             checked.look(recorder)
             checked.must_hold(writing.told())
     assert len(checked.names) > ROUNDS
+
+
+@pytest.mark.parametrize(("left", "whole"), [("1\n22\n3", 5), ("1", 0), ("1\n", 2), ("", 0)])
+def test_half_a_line_of_a_killed_writer_is_no_answer(tmp_path: Path, left: str, whole: int) -> None:
+    """Else the next line would hang on to it, and name what nobody ever appended."""
+    told = tmp_path / "told"
+    told.write_text(left)
+    descriptor = opened(told)
+    os.write(descriptor, b"4\n")
+    os.close(descriptor)
+    assert told.read_text() == f"{left[:whole]}4\n"
 
 
 @contextmanager
