@@ -72,6 +72,14 @@ class Codes:
         """Return the enrolment that a link stops, None if we did not make the link."""
         return self._linked("phone", link)
 
+    def witness_link(self, enrolment_id: str) -> str:
+        """Return the end of a witness's own link; without their passkey it signs nothing."""
+        return self._link("witness", enrolment_id)
+
+    def invitation_id(self, link: str) -> str | None:
+        """Return the invitation that a witness's link is for, None if we did not make it."""
+        return self._linked("witness", link)
+
     def page_link(self, citizen_id: str, expires_at: int) -> str:
         """Return the end of a citizen's own link; it opens nothing from that second (Unix) on."""
         return self._link("me", f"{citizen_id}.{expires_at}")

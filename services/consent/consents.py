@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from services.consent import separation
+from services.consent import separation, witnesses
 from services.consent.facts import (
     ConsentConfirmed,
     ConsentDisputed,
@@ -26,10 +26,14 @@ from services.consent.facts import (
     SignatureAsked,
     SignatureFailed,
     StaffPasskeyMarked,
+    WitnessDissented,
+    WitnessNamed,
+    WitnessSigned,
 )
 from services.consent.separation import PhoneUse
+from services.consent.witnesses import PAIR, Witnesses
 from shared.contracts.consent import Statement, Waits
-from shared.contracts.evidence import Passkey
+from shared.contracts.evidence import Passkey, Witnessing
 from shared.ledger.facts import Recorded
 
 DECISIVE: dict[type[Any], str] = {
@@ -48,7 +52,10 @@ DECISIVE: dict[type[Any], str] = {
 SIDES = (PurposeGiven, PurposeWithdrawn)
 """The facts about side purposes; a consent's standing is made of none of them."""
 
-KINDS = (*DECISIVE, NoticeServed, SignatureAsked, SignatureFailed, *SIDES)
+WITNESSED = (WitnessNamed, WitnessSigned, WitnessDissented)
+"""What two witnesses did about a consent, before it decides anything."""
+
+KINDS = (*DECISIVE, NoticeServed, SignatureAsked, SignatureFailed, *SIDES, *WITNESSED)
 """The facts that a consent's state is made of; rejections change nothing."""
 
 
@@ -83,12 +90,17 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """A code that was sent, and what came of it."""
+    """A code that was sent, or what two witnesses were asked, and what came of it.
+
+    `witnessed` has what each witness signed, by witness; `dissented` says that one did not.
+    """
 
     asked: SignatureAsked
     tries_failed: int = 0
     overtried: bool = False
     signed: bool = False
+    witnessed: Mapping[str, Witnessing] = field(default_factory=dict)
+    dissented: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +162,10 @@ class Consent:
     phone_use: PhoneUse = field(default_factory=PhoneUse)
     """Whose the phone is that signs; looked at by the rules of signing alone."""
     sides: dict[str, Side] = field(default_factory=dict)
+    named: tuple[str, ...] = ()
+    """The two who witness what the citizen decides, if two were named."""
+    witnesses: Witnesses = field(default_factory=Witnesses)
+    """What is known of those two; looked at by the rules of signing alone."""
 
     def standing(self, at: datetime) -> Standing:
         """Return where the consent stands at an instant (UTC); only time running out depends on it.
@@ -223,13 +239,27 @@ def evolve(consent: Consent, recorded: Recorded) -> Consent:
         case SignatureFailed():
             return _failed(consent, fact)
         case StaffPasskeyMarked():
-            return replace(consent, staff_passkeys=consent.staff_passkeys | {fact.passkey_id})
+            marked = consent.staff_passkeys | {fact.passkey_id}
+            return _others(replace(consent, staff_passkeys=marked), recorded)
+        case WitnessNamed():
+            return replace(consent, named=(*consent.named, fact.witness_id)[-PAIR:])
+        case WitnessSigned() | WitnessDissented():
+            return _others(_witnessed(consent, fact), recorded)
         case PasskeyEnrolled() | PasskeyUsed() | PasskeyRevoked():
             return replace(consent, passkeys=held(consent.passkeys, recorded))
         case PurposeGiven() | PurposeWithdrawn():
             return _side(consent, recorded, fact)
         case _:
-            return replace(consent, phone_use=separation.evolve(consent.phone_use, recorded))
+            return _others(consent, recorded)
+
+
+def _others(consent: Consent, recorded: Recorded) -> Consent:
+    """Return the consent with what one more fact says of phones and of witnesses."""
+    return replace(
+        consent,
+        phone_use=separation.evolve(consent.phone_use, recorded),
+        witnesses=witnesses.evolve(consent.witnesses, recorded),
+    )
 
 
 def held(passkeys: Passkeys, recorded: Recorded) -> Passkeys:
@@ -269,6 +299,16 @@ def _failed(consent: Consent, fact: SignatureFailed) -> Consent:
     if fact.reason in DEAD:
         return _challenge(consent, replace(challenge, overtried=True))
     return _challenge(consent, replace(challenge, tries_failed=challenge.tries_failed + 1))
+
+
+def _witnessed(consent: Consent, fact: WitnessSigned | WitnessDissented) -> Consent:
+    challenge = consent.challenges.get(fact.challenge_id)
+    if challenge is None:
+        return consent  # another question's
+    if isinstance(fact, WitnessDissented):
+        return _challenge(consent, replace(challenge, dissented=True))
+    signed = {**challenge.witnessed, fact.witness_id: fact.witnessing}
+    return _challenge(consent, replace(challenge, witnessed=signed))
 
 
 def _signed(consent: Consent, challenge_id: str) -> Consent:

@@ -48,6 +48,8 @@ from services.consent.purposes import overtaken, side_facts, taken_alone, unwith
 from services.consent.refusals import RefusalMarks
 from services.consent.separation import AGREEMENTS, Means, inseparable
 from services.consent.separation import boundary as phone_boundary
+from services.consent.witnesses import NOBODY, Known, unfit
+from services.consent.witnesses import boundary as witness_boundary
 from shared.canonical import canonical
 from shared.contracts.consent import Decision, Grade, Statement, Waits
 from shared.contracts.evidence import Evidence, passkey_id
@@ -99,7 +101,11 @@ SERVE = Verb(boundary=serve_boundary, initial=Consent(), evolve=evolve, decide=s
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AskSignature:
-    """The statement that the citizen chose to sign, and the id of its challenge."""
+    """The statement that the citizen chose to sign, and the id of its challenge.
+
+    `witnesses` are the two who are to sign it, if it is they who do; `scan_hash` is the SHA-256 of
+    the paper.
+    """
 
     challenge_id: str
     citizen_id: str
@@ -107,14 +113,17 @@ class AskSignature:
     means: Means
     at: datetime
     policy: Policy
+    witnesses: Known = NOBODY
+    scan_hash: str | None = None
 
 
 def ask_boundary(asked: AskSignature) -> Sequence[DCBQueryItem]:
-    """Return this consent's facts, the citizen's passkeys, and whose the phone is."""
+    """Return this consent's facts, the citizen's passkeys, whose the phone is, the witnesses."""
     return [
         about(f"consent:{asked.statement.consent_id}", kinds=KINDS),
         about(f"citizen:{asked.citizen_id}", kinds=PASSKEY_KINDS),
         *phone_boundary(asked.means),
+        *witness_boundary(asked.witnesses),
     ]
 
 
@@ -129,10 +138,11 @@ def ask_decide(consent: Consent, asked: AskSignature) -> Sequence[SignatureAsked
         *unaccepted(consent.requested, statement),
         *_too_many(consent, asked),
         *_without_passkey(consent, statement, asked.policy),
+        *without_witnesses(consent, statement, asked.witnesses),
         *_inseparable(consent, statement, asked.means, asked),
     ]
     if reasons:
-        raise _rejection(statement.consent_id, statement.decision, reasons)
+        raise rejection(statement.consent_id, statement.decision, reasons)
     return [
         SignatureAsked(
             consent_id=statement.consent_id,
@@ -141,8 +151,10 @@ def ask_decide(consent: Consent, asked: AskSignature) -> Sequence[SignatureAsked
             statement=statement,
             statement_hash=statement.hash(),
             asked_at=asked.at,
-            expires_at=asked.at + asked.policy.code_lives_for,
+            expires_at=asked.at + asked.policy.sign_within(statement.grade),
             phone_id=asked.means.phone_id if statement.decision in AGREEMENTS else None,
+            witness_ids=list(asked.witnesses.witness_ids) or None,
+            scan_hash=asked.scan_hash,
         )
     ]
 
@@ -202,6 +214,22 @@ def _without_passkey(consent: Consent, statement: Statement, policy: Policy) -> 
         yield Reason("passkey_too_new")
 
 
+def without_witnesses(consent: Consent, statement: Statement, known: Known) -> Iterator[Reason]:
+    """Yield why the two who are to sign cannot: nobody named them, or they are not fit."""
+    if statement.grade is not Grade.WITNESSED:
+        return
+    if tuple(known.witness_ids) != consent.named:
+        yield Reason("witness_unknown")
+    elif consent.requested:
+        yield from unfit(consent.witnesses, known, consent.requested, citizen_phones(consent))
+
+
+def citizen_phones(consent: Consent) -> frozenset[str]:
+    """Return the marks of the phones that the citizen of a consent has, or will have."""
+    own = consent.requested and consent.phone_use.citizens.get(consent.requested.citizen_id)
+    return frozenset(one.phone_id for one in own.held if one.phone_id) if own else frozenset()
+
+
 def _inseparable(
     consent: Consent, statement: Statement, means: Means, asked: "AskSignature | Sign"
 ) -> Iterator[Reason]:
@@ -230,7 +258,7 @@ def _counted_as(statement: Statement) -> tuple[bool, str]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sign:
-    """A code came back, or a device's answer: the evidence, or why it is none.
+    """A code came back, a device's answer, or two witnesses': the evidence, or why it is none.
 
     `event` is what to publish if it makes the consent usable, else empty.
     """
@@ -245,6 +273,7 @@ class Sign:
     means: Means
     at: datetime
     policy: Policy
+    witnesses: Known = NOBODY
 
 
 def sign_boundary(asked: Sign) -> Sequence[DCBQueryItem]:
@@ -253,6 +282,7 @@ def sign_boundary(asked: Sign) -> Sequence[DCBQueryItem]:
         about(f"consent:{asked.consent_id}", kinds=KINDS),
         about(f"citizen:{asked.citizen_id}", kinds=PASSKEY_KINDS),
         *phone_boundary(asked.means),
+        *witness_boundary(asked.witnesses),
     ]
     if used := _passkey_used(asked):
         arms.append(about(f"passkey:{used}", kinds=[StaffPasskeyMarked]))
@@ -267,26 +297,28 @@ def sign_decide(consent: Consent, asked: Sign) -> Sequence[Any]:
     if challenge.signed:
         if asked.evidence:
             return []
-        raise _rejection(
+        raise rejection(
             asked.consent_id, challenge.asked.statement.decision, [Reason("already_decided")]
         )
     if failure := _failure(challenge, asked):
-        raise _failed(challenge, asked, failure)
+        raise failed(challenge, asked, failure)
     statement = challenge.asked.statement
-    means = replace(asked.means, phone_id=challenge.asked.phone_id)
-    reasons = [
-        *_undecidable(consent, statement, asked.at),
-        *unaccepted(consent.requested, statement),
-        *_unsound(consent, statement, asked),
-        *_inseparable(consent, statement, means, asked),
-    ]
-    if reasons:
-        raise _rejection(asked.consent_id, statement.decision, reasons)
+    if reasons := [*unsignable(consent, challenge, asked), *_unsound(consent, statement, asked)]:
+        raise rejection(asked.consent_id, statement.decision, reasons)
     whole = [] if taken_alone(consent, statement) else [_decided(consent, challenge.asked, asked)]
     return [*whole, *side_facts(consent, challenge.asked, asked.evidence), *_used(statement, asked)]
 
 
 SIGN = Verb(boundary=sign_boundary, initial=Consent(), evolve=evolve, decide=sign_decide)
+
+
+def unsignable(consent: Consent, challenge: Challenge, asked: Sign) -> Iterator[Reason]:
+    """Yield why a challenge cannot be signed now by whoever signs it, however well they do."""
+    statement = challenge.asked.statement
+    yield from _undecidable(consent, statement, asked.at)
+    yield from unaccepted(consent.requested, statement)
+    means = replace(asked.means, phone_id=challenge.asked.phone_id)
+    yield from _inseparable(consent, statement, means, asked)
 
 
 def _failure(challenge: Challenge, asked: Sign) -> str | None:
@@ -308,6 +340,7 @@ def _unsound(consent: Consent, statement: Statement, asked: Sign) -> Iterator[Re
     if evidence is None or not evidence.complete or evidence.grade is not statement.grade:
         yield Reason("grade_differs")
         return
+    yield from without_witnesses(consent, statement, asked.witnesses)
     if evidence.passkey is None:
         return
     name = passkey_id(evidence.passkey.credential_id)
@@ -343,7 +376,7 @@ def _used(statement: Statement, asked: Sign) -> Iterator[PasskeyUsed]:
         )
 
 
-def _failed(challenge: Challenge, asked: Sign, code: str) -> Rejection:
+def failed(challenge: Challenge, asked: Sign, code: str) -> Rejection:
     """Return the rejection; a try after the last, or too late, is recorded once, not for ever."""
     fact = SignatureFailed(
         consent_id=asked.consent_id, challenge_id=asked.challenge_id, reason=code
@@ -394,7 +427,8 @@ def _decided(consent: Consent, challenge: SignatureAsked, asked: Sign) -> Any:
             )
 
 
-def _rejection(consent_id: str, decision: Decision, reasons: list[Reason]) -> Rejection:
+def rejection(consent_id: str, decision: Decision, reasons: list[Reason]) -> Rejection:
+    """Return the no to a decision, with the fact that records it."""
     fact = DecisionRejected(
         consent_id=consent_id,
         decision=decision,

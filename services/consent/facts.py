@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from shared.canonical import digest
 from shared.contracts.consent import Channel, Decision, Statement
-from shared.contracts.evidence import Evidence, Passkey
+from shared.contracts.evidence import Evidence, Passkey, Witnessing
 from shared.ledger.facts import ERASED, Erased, Vocabulary, fact
 
 # -- the directory: who may ask, for what, where ------------------------------------------------
@@ -92,8 +92,9 @@ class SiteRegistered:
 class CitizenRegistered:
     """A citizen can be asked, on the phone (E.164) that was confirmed as theirs.
 
-    `known_since` is from when it was; None: since this was recorded. `phone_id` is the keyed mark
-    of the number; None: recorded before there were such marks.
+    An empty phone is none: what such a person says, two witnesses sign. `known_since` is from when
+    it was theirs; None: since this was recorded. `phone_id` is the keyed mark of the number; None:
+    there is none, or it was recorded before there were such marks.
     """
 
     citizen_id: str
@@ -291,6 +292,101 @@ class StaffPasskeyMarked:
     passkey_id: str
 
 
+# -- witnesses ----------------------------------------------------------------------------------
+
+INVITATION = "thuan-invitation+jcs;v=1"
+"""`typ` of what a witness's device answers for: it can never be taken for a citizen's request."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class InvitationRequest:
+    """That somebody is to be a witness; its digest is what their device is asked to answer."""
+
+    typ: str
+    enrolment_id: str
+    witness_id: str
+    nonce: str
+    issued_at: datetime
+
+    def hash(self) -> str:
+        """Return the SHA-256 of the canonical bytes, hexadecimal."""
+        return digest(self)
+
+
+@fact("witness.invited.1", tags=("witness", "enrolment"))
+class WitnessInvited:
+    """Somebody may be a witness, once their device answers; a link to do so went to their phone.
+
+    `organisation_id` is whom they stand for, which may be an office or a bank. `phone_id` is the
+    keyed mark of the phone; the number is kept nowhere.
+    """
+
+    witness_id: str
+    enrolment_id: str
+    organisation_id: str
+    phone_id: str
+    request: InvitationRequest
+    request_hash: str
+    expires_at: datetime
+    invited_by: str
+
+
+@fact("witness.enrolled.1", tags=("witness", "enrolment", "passkey"))
+class WitnessEnrolled:
+    """A device signs for a witness from now on, in place of the one before."""
+
+    witness_id: str
+    enrolment_id: str
+    passkey_id: str
+    passkey: Passkey
+
+
+@fact("witness.ended.1", tags=("witness",))
+class WitnessEnded:
+    """Somebody is a witness no more, unless they are invited again."""
+
+    witness_id: str
+    ended_by: str
+
+
+@fact("witness.named.1", tags=("consent", "witness"))
+class WitnessNamed:
+    """Of the two who witness one question, this is one; the last two that were named count."""
+
+    consent_id: str
+    witness_id: str
+    named_by: str
+
+
+@fact("witness.signed.1", tags=("consent", "witness", "challenge"))
+class WitnessSigned:
+    """One of two witnesses heard a citizen decide so, and signed; it takes both to decide."""
+
+    consent_id: str
+    challenge_id: str
+    witness_id: str
+    witnessing: Witnessing
+
+
+@fact("witness.dissented.1", tags=("consent", "witness", "challenge"))
+class WitnessDissented:
+    """A witness did not see the citizen decide so: what the other signed is worth nothing."""
+
+    consent_id: str
+    challenge_id: str
+    witness_id: str
+
+
+@fact("witness.rejected.1", tags=("consent", "witness"))
+class WitnessRejected:
+    """The rules did not let somebody be a witness, or be one of this question."""
+
+    consent_id: str | None
+    witness_id: str | None
+    asked_by: str
+    reasons: list[str]
+
+
 # -- asking -------------------------------------------------------------------------------------
 
 
@@ -358,6 +454,7 @@ class NoticeServed:
 class SignatureAsked:
     """A code bound to this statement went to the citizen's phone; the code is written nowhere.
 
+    Or a device was asked, or two witnesses: `witness_ids`, with the SHA-256 of the scanned paper.
     `phone_id` is the mark of that phone, for an agreement alone: a refusal names nobody.
     """
 
@@ -369,6 +466,8 @@ class SignatureAsked:
     asked_at: datetime
     expires_at: datetime
     phone_id: str | None = None
+    witness_ids: list[str] | None = None
+    scan_hash: str | None = None
 
 
 @fact("signature.failed.1", tags=("consent", "challenge"))
@@ -650,6 +749,13 @@ VOCABULARY = Vocabulary(
         PasskeyUsed,
         PasskeyRevoked,
         StaffPasskeyMarked,
+        WitnessInvited,
+        WitnessEnrolled,
+        WitnessEnded,
+        WitnessNamed,
+        WitnessSigned,
+        WitnessDissented,
+        WitnessRejected,
         ConsentRequested,
         RequestRejected,
         NoticeServed,

@@ -1,15 +1,16 @@
 """How strong a signature an organisation takes: the lowest grade of a product, fixed in a question.
 
 The strength of grades is their order in `Grade`, the strongest first. An agreement (`given`,
-`confirmed`) that is signed in a weaker way than the question names is none. Refusing and taking
-back are never held to it: no is no, however it is signed.
+`confirmed`) that is signed in a weaker way than the question names is none. Two witnesses confirm
+nothing: what they bear out waits for its time, and a confirmation of theirs would be a way round.
+Refusing and taking back are never held to it: no is no, however it is signed.
 """
 
 from collections.abc import Iterator
 
 from services.consent.facts import ConsentRequested
 from services.consent.separation import AGREEMENTS
-from shared.contracts.consent import Grade, Statement
+from shared.contracts.consent import Decision, Grade, Statement
 from shared.errors import Reason
 
 STRONGEST_FIRST = list(Grade)
@@ -25,5 +26,7 @@ def too_weak(question: ConsentRequested | None, grade: Grade) -> bool:
 
 def unaccepted(question: ConsentRequested | None, statement: Statement) -> Iterator[Reason]:
     """Yield why the organisation takes no agreement that is signed in the statement's way."""
-    if statement.decision in AGREEMENTS and too_weak(question, statement.grade):
+    confirms = statement.decision is Decision.CONFIRMED and statement.grade is Grade.WITNESSED
+    weak = statement.decision in AGREEMENTS and too_weak(question, statement.grade)
+    if confirms or weak:
         yield Reason("grade_too_low")

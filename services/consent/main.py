@@ -8,6 +8,7 @@ from services.consent.api import consents as consent_routes
 from services.consent.api import directory as directory_routes
 from services.consent.api import phones as phone_routes
 from services.consent.api import receipts as receipt_routes
+from services.consent.api import witnesses as witness_routes
 from services.consent.application.asking import Asking
 from services.consent.application.deciding import Deciding
 from services.consent.application.enrolling import Enrolling
@@ -18,6 +19,7 @@ from services.consent.application.passkeys import Passkeys
 from services.consent.application.receipting import Receipting
 from services.consent.application.registering import Registering
 from services.consent.application.stopping import Stopping
+from services.consent.application.witnessing import Witnessing
 from services.consent.codes import Codes, create_code_key
 from services.consent.facts import VOCABULARY
 from services.consent.notices import Notices
@@ -27,6 +29,7 @@ from services.consent.pages import passkeys as passkey_pages
 from services.consent.pages import phones as phone_pages
 from services.consent.pages import receipts as receipt_pages
 from services.consent.pages import sandbox
+from services.consent.pages import witnesses as witness_pages
 from services.consent.pages.guarding import Guarding
 from services.consent.policy import Policy
 from services.consent.settings import Settings
@@ -130,6 +133,9 @@ def _app(settings: Settings, parts: Parts) -> FastAPI:
     app.include_router(passkey_pages.routes(deciding, passkeys, sandbox=settings.sandbox))
     app.include_router(receipt_pages.routes(deciding, receipting, sandbox=settings.sandbox))
     app.include_router(phone_pages.routes(Enrolling(parts), sandbox=settings.sandbox))
+    witnessing = Witnessing(parts, deciding)
+    app.include_router(witness_routes.routes(witnessing))
+    app.include_router(witness_pages.routes(witnessing, sandbox=settings.sandbox))
     app.include_router(own_pages.routes(Gathering(parts), sandbox=settings.sandbox))
     if isinstance(parts.sms, Outbox):
         app.include_router(sandbox.routes(parts.sms))

@@ -101,6 +101,14 @@ def waiting(signed: Statement, names: Names, link: str, *, confirm: bool) -> str
     return f"{what}{then} Không phải bạn, hoặc đổi ý: {link}"
 
 
+def invitation(link: str, until: datetime) -> str:
+    """Return the message with which somebody is asked to be a witness."""
+    return (
+        f"Bạn được mời LÀM CHỨNG khi người không có điện thoại quyết định mở tài khoản."
+        f" Nhận lời trước {time(until)}: {link} KHÔNG đưa đường dẫn này cho ai."
+    )
+
+
 def stopped(names: Names, link: str, at: datetime) -> str:
     """Return the message after a dispute: what is stopped, since when, and where to look."""
     return (

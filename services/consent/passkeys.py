@@ -3,7 +3,7 @@
 1. `ask_enrolment`: the request is fixed, and a code bound to it goes to the citizen's own phone.
    The same digest is what the device is asked to answer: code and device stand for one request.
 2. `enrol`: the code came back, and the device's answer held. A passkey is one person's, and never
-   one that is staff's.
+   one that is staff's, or a witness's.
 3. `revoke`: it signs nothing from this position on.
 
 A new passkey is one that was not known before (`Policy.settles_after`): whoever had the phone for
@@ -28,6 +28,7 @@ from services.consent.facts import (
     PasskeyFailed,
     PasskeyRevoked,
     StaffPasskeyMarked,
+    WitnessEnrolled,
 )
 from services.consent.policy import Policy
 from services.consent.separation import Means, Owner, PhoneUse, unowned
@@ -134,7 +135,7 @@ class Enrolment:
     erased: tuple[int, ...] = ()
     tries_failed: int = 0
     enrolled: PasskeyEnrolled | None = None
-    owners: tuple[tuple[int, PasskeyEnrolled], ...] = ()
+    owners: tuple[int, ...] = ()
     staff: tuple[int, ...] = ()
     use: PhoneUse = field(default_factory=PhoneUse)
 
@@ -147,7 +148,7 @@ def enrol_boundary(asked: Enrol) -> Sequence[DCBQueryItem]:
         *separation.boundary(asked.means),
     ]
     if asked.passkey:
-        kinds = [PasskeyEnrolled, StaffPasskeyMarked]
+        kinds = [PasskeyEnrolled, WitnessEnrolled, StaffPasskeyMarked]
         arms.append(about(f"passkey:{asked.passkey.id}", kinds=kinds))
     return arms
 
@@ -167,9 +168,11 @@ def enrol_evolve(state: Enrolment, recorded: Recorded) -> Enrolment:
         case StaffPasskeyMarked():
             return replace(state, staff=(*state.staff, recorded.position))
         case PasskeyEnrolled() as fact:
-            owners = (*state.owners, (recorded.position, fact))
+            owners = (*state.owners, recorded.position)
             own = state.asked and fact.enrolment_id == state.asked.enrolment_id
             return replace(state, owners=owners, enrolled=fact if own else state.enrolled)
+        case WitnessEnrolled():
+            return replace(state, owners=(*state.owners, recorded.position))
         case _:
             return replace(state, use=separation.evolve(state.use, recorded))
 
@@ -225,7 +228,7 @@ def _unenrollable(state: Enrolment, request: PasskeyAsked, asked: Enrol) -> Iter
     if state.staff:
         yield Reason("passkey_of_staff", state.staff)
     if state.owners:
-        yield Reason("passkey_taken", tuple(position for position, _ in state.owners))
+        yield Reason("passkey_taken", state.owners)
     whose = request.citizen_id, request.bank_id, request.phone_id
     yield from _unowned(state.use, whose, asked.at, asked.policy)
 

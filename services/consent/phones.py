@@ -60,6 +60,7 @@ class Phones:
 
     registered: bool = False
     held: tuple[Held, ...] = ()
+    erased: bool = False
 
     def effective(self, at: datetime) -> Held | None:
         """Return the phone that counts at an instant (UTC); None once it is erased."""
@@ -79,11 +80,9 @@ def evolve(phones: Phones, recorded: Recorded) -> Phones:
     """Return a citizen's phones after one more fact of that citizen."""
     match recorded.fact:
         case CitizenRegistered() as fact:
-            since = fact.known_since or recorded.recorded_at
-            first = Held(recorded.position, fact.phone_id, fact.phone, since)
-            return Phones(registered=True, held=(first,))
+            return Phones(registered=True, held=_first(recorded))
         case CitizenErased():
-            return replace(phones, held=())
+            return replace(phones, held=(), erased=True)
         case PhoneEnrolled() as fact:
             current = phones.effective(fact.asked_at)
             return replace(phones, held=(*([current] if current else []), _enrolled(recorded)))
@@ -92,6 +91,13 @@ def evolve(phones: Phones, recorded: Recorded) -> Phones:
             return replace(phones, held=kept)
         case _:
             return phones
+
+
+def _first(recorded: Recorded) -> tuple[Held, ...]:
+    """Return the phone that a citizen was registered with, none for a citizen who has none."""
+    fact: CitizenRegistered = recorded.fact
+    since = fact.known_since or recorded.recorded_at
+    return (Held(recorded.position, fact.phone_id, fact.phone, since),) if fact.phone else ()
 
 
 def _enrolled(recorded: Recorded) -> Held:

@@ -62,6 +62,12 @@ class Policy:
     page_lives_for: timedelta = timedelta(minutes=15)
     """Long enough to read everything in one's name, short enough for a phone that is passed on."""
 
+    invitation_lives_for: timedelta = timedelta(hours=72)
+    """From inviting a witness until their device must have answered."""
+
+    witnesses_sign_within: timedelta = timedelta(hours=2)
+    """From the first of two witnesses to the second: both were there when the citizen decided."""
+
     code_tries_max: int = 5
     """With six digits: at most 5 in 1,000,000 to guess one."""
 
@@ -96,6 +102,10 @@ class Policy:
         if waits_for is Waits.CONFIRMATION:
             return at + self.confirm_after, at + self.confirm_within
         return at, at + self.usable_for
+
+    def sign_within(self, grade: Grade) -> timedelta:
+        """Return how long what is asked for can be signed in a way."""
+        return self.witnesses_sign_within if grade is Grade.WITNESSED else self.code_lives_for
 
     def decide_within(self, channel: Channel) -> timedelta:
         """Return the time to decide that a channel gives when the asker names none."""

@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from services.consent import phones
+from services.consent import phones, witnesses
 from services.consent.consents import (
     KINDS,
     PASSKEY_KINDS,
@@ -28,10 +28,13 @@ from services.consent.facts import (
     ProductOffered,
     SiteRegistered,
     StopDelivered,
+    WitnessInvited,
+    WitnessNamed,
 )
 from services.consent.notices import Names
 from services.consent.phones import Phones
 from services.consent.purposes import SideStanding, side_standings
+from services.consent.witnesses import Known, Witnesses
 from shared.errors import Kind, Rejection
 from shared.ledger.log import Log, about
 
@@ -163,11 +166,36 @@ async def read_phones(log: Log, citizen_id: str) -> Phones:
 
 
 async def read_phone(log: Log, citizen_id: str, at: datetime) -> Phone | None:
-    """Return the phone that counts at an instant (UTC), None for a citizen unknown or erased."""
-    held = (await read_phones(log, citizen_id)).effective(at)
-    if held is None or not isinstance(held.number, str):
+    """Return the phone that counts at an instant (UTC), None where there is none to send to."""
+    return phone_of(await read_phones(log, citizen_id), at)
+
+
+def phone_of(held: Phones, at: datetime) -> Phone | None:
+    """Return the phone that counts, None for a citizen unknown, erased, or without any."""
+    one = held.effective(at)
+    if one is None or not isinstance(one.number, str):
         return None
-    return Phone(held.number, held.known_since, held.phone_id)
+    return Phone(one.number, one.known_since, one.phone_id)
+
+
+async def read_witnesses(log: Log, *witness_ids: str) -> Witnesses:
+    """Return what is known of some witnesses, without whether anything is staff's."""
+    found = Witnesses()
+    for recorded in await log.read(*witnesses.boundary(Known(witness_ids))):
+        found = witnesses.evolve(found, recorded)
+    return found
+
+
+async def read_invitation(log: Log, enrolment_id: str) -> WitnessInvited | None:
+    """Return an invitation to be a witness, None if there is none of this id."""
+    found = await log.read(about(f"enrolment:{enrolment_id}", kinds=[WitnessInvited]), limit=1)
+    return found[0].fact if found else None
+
+
+async def read_named(log: Log, witness_id: str) -> list[str]:
+    """Return the consents that somebody was named for as a witness, the newest first."""
+    named = await log.read(about(f"witness:{witness_id}", kinds=[WitnessNamed]))
+    return list(dict.fromkeys(one.fact.consent_id for one in reversed(named)))
 
 
 async def read_sharers(log: Log, phone_id: str) -> list[str]:

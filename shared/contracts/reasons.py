@@ -195,6 +195,46 @@ REASONS: dict[str, Sentences] = {
     "code_not_sent": Sentences(
         "The code could not be sent. Please try again.", "Chưa gửi được mã. Hãy thử lại."
     ),
+    # witnesses
+    "witness_unknown": Sentences(
+        "Two witnesses are needed, each with a key of their own.",
+        "Cần hai người làm chứng, mỗi người có khóa của mình.",
+    ),
+    "witness_of_staff": Sentences(
+        "A clerk cannot be a witness.", "Nhân viên không được làm chứng."
+    ),
+    "witness_of_asker": Sentences(
+        "Whoever stands for the office or the bank that asks cannot be a witness.",
+        "Người của bưu cục hoặc ngân hàng đang hỏi không được làm chứng.",
+    ),
+    "witnesses_alike": Sentences(
+        "The two witnesses must be two people, of two organisations, with two phones.",
+        "Hai người làm chứng phải là hai người, của hai tổ chức, với hai điện thoại.",
+    ),
+    "witness_is_citizen": Sentences(
+        "A witness has the citizen's own phone.",
+        "Người làm chứng dùng chính điện thoại của người dân.",
+    ),
+    "witnesses_rejected": Sentences(
+        "These two cannot be the witnesses.", "Hai người này không làm chứng được."
+    ),
+    "witness_dissented": Sentences(
+        "The other witness heard something else.", "Người làm chứng kia nghe khác."
+    ),
+    "witnessing_over": Sentences(
+        "The time for the second witness is over.", "Đã hết giờ cho người làm chứng thứ hai."
+    ),
+    "invitation_over": Sentences(
+        "This invitation can be used no more.", "Lời mời này không dùng được nữa."
+    ),
+    "invitation_not_sent": Sentences(
+        "The invitation was not sent. Please send it again.",
+        "Lời mời chưa gửi được. Hãy gửi lại.",
+    ),
+    "phone_missing": Sentences(
+        "The citizen has no phone: two witnesses sign.",
+        "Người dân không có điện thoại: hai người làm chứng ký.",
+    ),
     # signing with a passkey
     "passkey_malformed": Sentences(
         "The answer of the phone or computer cannot be read.", "Không đọc được trả lời của máy."

@@ -97,6 +97,7 @@ class Watch:
 
 
 OpenPage = Callable[..., Page]
+Device = Callable[[Page], None]
 
 
 def crowd() -> list[Citizen]:
@@ -181,3 +182,23 @@ def open_page(browser: Browser, watch: Watch) -> Iterator[OpenPage]:
             return page
 
         yield opened
+
+
+@pytest.fixture
+def device() -> Device:
+    """Give a page a device that knows its person's finger."""
+
+    def virtual(page: Page) -> None:
+        session = page.context.new_cdp_session(page)
+        session.send("WebAuthn.enable")
+        options = {
+            "protocol": "ctap2",
+            "transport": "internal",
+            "hasResidentKey": True,
+            "hasUserVerification": True,
+            "isUserVerified": True,
+            "automaticPresenceSimulation": True,
+        }
+        session.send("WebAuthn.addVirtualAuthenticator", {"options": options})
+
+    return virtual

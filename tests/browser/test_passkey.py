@@ -5,7 +5,6 @@ of fails the test.
 """
 
 import time
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
 from demo.cast import Citizen
-from tests.browser.conftest import OpenPage, Stand, Watch
+from tests.browser.conftest import Device, OpenPage, Stand, Watch
 from tests.browser.test_citizen import press, sign
 
 STEPS_MAX = 3
@@ -28,28 +27,6 @@ WORDS = {
     "en": ("Add this device", "Send the code", "Add", "I agree", "I take my consent back"),
 }
 """Of each language: a heading, and the buttons on the way."""
-
-Device = Callable[[Page], None]
-
-
-@pytest.fixture
-def device() -> Device:
-    """Give a page a device that knows its person's finger."""
-
-    def virtual(page: Page) -> None:
-        session = page.context.new_cdp_session(page)
-        session.send("WebAuthn.enable")
-        options = {
-            "protocol": "ctap2",
-            "transport": "internal",
-            "hasResidentKey": True,
-            "hasUserVerification": True,
-            "isUserVerified": True,
-            "automaticPresenceSimulation": True,
-        }
-        session.send("WebAuthn.addVirtualAuthenticator", {"options": options})
-
-    return virtual
 
 
 def enrolled(page: Page, stand: Stand, device: Device, lang: str = "vi") -> tuple[Citizen, str]:

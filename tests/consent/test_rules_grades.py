@@ -17,6 +17,7 @@ from shared.contracts.evidence import CodeMatch, Evidence, PasskeySignature, Wit
 from shared.errors import Rejection
 from tests.support.given import AT, given
 from tests.support.samples import GIVEN, MARKS, QUESTION, SERVED, WAITING, asked, statement
+from tests.support.witnesses import KNOWN, NAMED, PAIR, WITNESSES, witnessing
 
 KEY_UV, OTP, WITNESSED = Grade
 TABLE = [
@@ -40,11 +41,11 @@ SIGNATURE = PasskeySignature(
     backed_up=False,
     backup_eligible=False,
 )
-WITNESSES = [Witnessing(witness_id=one, signature=SIGNATURE, scan_hash=None) for one in ("a", "b")]
+SIGNED = [witnessing(one) for one in PAIR]
 EVIDENCE = {
     KEY_UV: Evidence(grade=KEY_UV, passkey=SIGNATURE),
     OTP: Evidence(grade=OTP, code=CodeMatch(challenge_id="ch2")),
-    WITNESSED: Evidence(grade=WITNESSED, witnesses=WITNESSES),
+    WITNESSED: Evidence(grade=WITNESSED, witnesses=SIGNED),
 }
 """Evidence that is whole for its grade; whether it holds is judged before a rule sees it."""
 
@@ -66,6 +67,7 @@ def press(grade: Grade, decision: Decision) -> AskSignature:
         means=Means(),
         at=AT,
         policy=Policy(),
+        witnesses=KNOWN,
     )
 
 
@@ -88,13 +90,14 @@ def sign(grade: Grade) -> Sign:
         means=Means(),
         at=AT,
         policy=Policy(),
+        witnesses=KNOWN,
     )
 
 
 def codes(verb: Any, history: list[Any], what: Any) -> list[str]:
     """Return why a verb says no, but for a passkey that was never enrolled here."""
     try:
-        given(verb, *history).when(what)
+        given(verb, *WITNESSES, *NAMED, *history).when(what)
     except Rejection as no:
         return [one.code for one in no.reasons if one.code != "passkey_unknown"]
     return []
@@ -125,7 +128,9 @@ def test_only_agreements_are_held_to_it(
     """No history, grade or product keeps anybody from refusing, or from taking back."""
     held = decision in {Decision.GIVEN, Decision.CONFIRMED}
     taken = dict(TABLE)[lowest]
-    expected = ["grade_too_low"] if held and grade not in taken else []
+    held = held and grade not in taken
+    held |= (decision, grade) == (Decision.CONFIRMED, WITNESSED)  # whatever the product takes
+    expected = ["grade_too_low"] if held else []
     signed = statement(decision, grade=grade)
     assert [one.code for one in unaccepted(question(lowest), signed)] == expected
     history = [question(lowest), SERVED, *BEFORE.get(decision, []), challenge(grade, decision)]
@@ -139,7 +144,7 @@ def test_only_agreements_are_held_to_it(
     grade=st.sampled_from(Grade),
     passkey=st.sampled_from([None, SIGNATURE]),
     code=st.sampled_from([None, EVIDENCE[OTP].code]),
-    witnesses=st.lists(st.sampled_from(WITNESSES), max_size=3),
+    witnesses=st.lists(st.sampled_from(SIGNED), max_size=3),
 )
 def test_evidence_holds_what_its_grade_asks_for_and_nothing_else(
     grade: Grade,

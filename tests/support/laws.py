@@ -17,8 +17,9 @@ from demo.integrity import Fact, instant, of_kind
 from services.accounts.facts import VOCABULARY as ACCOUNTS
 from services.consent.facts import VOCABULARY as CONSENT
 from services.consent.policy import Policy
+from services.consent.witnesses import PAIR
 from shared.canonical import canonical, digest
-from shared.contracts.evidence import Passkey, PasskeySignature
+from shared.contracts.evidence import Passkey, PasskeySignature, Witnessing
 from shared.contracts.reasons import REASONS
 from shared.ledger.facts import Vocabulary, tags_of
 from shared.passkeys import BadPasskey, RelyingParty
@@ -37,6 +38,7 @@ LAWS = {
     17: "no agreement was signed, nor passkey enrolled, with a phone of a clerk's or another's",
     18: "what a passkey signed checks from the log alone, under one enrolled and not taken away",
     19: "a passkey agrees at once, or confirms, only if it was known a day before the question",
+    20: "what two witnesses bear out, both signed: two enrolled then, of two sides, neither asking",
 }
 """Every law by its number; up to 8 they are those of the regulator's report."""
 
@@ -70,6 +72,7 @@ def violations(
         _separate(consent),
         _by_passkey(consent),
         _known_before(consent),
+        _witnessed(consent),
     ]
     own = [sentence for check in checks for sentence in check]
     return integrity.violations(consent, accounts, jwks) + own
@@ -275,6 +278,45 @@ def _known_before(consent: Sequence[Fact]) -> Iterator[str]:
             came = instant(asked[data["consent_id"]]["data"]["asked_at"])
             if since.get(signature["credential_id"], came) > came - Policy().settles_after:
                 yield f"law 19: signed at {fact['position']} with a passkey that was too new"
+
+
+def _witnessed(consent: Sequence[Fact]) -> Iterator[str]:
+    """Check every pair of witnesses from the log alone, at the position where they decided."""
+    invited, able = dict[str, Fact](), dict[str, tuple[Fact, Passkey]]()
+    for fact in consent:
+        data, kind = fact["data"], fact["kind"]
+        if kind == "witness.invited.1":
+            invited[data["witness_id"]] = fact
+        elif kind == "witness.enrolled.1":
+            passkey = msgspec.convert(data["passkey"], Passkey)
+            able[data["witness_id"]] = invited[data["witness_id"]], passkey
+        elif kind == "witness.ended.1":
+            able.pop(data["witness_id"], None)
+        elif (data.get("statement") or {}).get("grade") == "witnessed" and data.get("evidence"):
+            both = msgspec.convert(data["evidence"]["witnesses"], list[Witnessing])
+            if not _borne_out(data, both, able):
+                yield f"law 20: no two witnesses bore out what is at {fact['position']}"
+
+
+def _borne_out(
+    data: Mapping[str, Any],
+    both: Sequence[Witnessing],
+    able: Mapping[str, tuple[Fact, Passkey]],
+) -> bool:
+    known = [able[one.witness_id] for one in both if one.witness_id in able]
+    sides = {one["data"]["organisation_id"] for one, _ in known}
+    phones = {one["data"]["phone_id"] for one, _ in known}
+    statement = data["statement"]
+    if sides & {statement["office_id"], statement["bank_id"]}:
+        return False
+    try:
+        for one, (_, passkey) in zip(both, known, strict=True):
+            PARTY.check_enrolment(passkey)
+            says = one.statement(data["statement_hash"])
+            PARTY.check(one.signature, bytes.fromhex(says.hash()), passkey)
+    except (BadPasskey, ValueError):
+        return False
+    return len(known) == len(sides) == len(phones) == PAIR
 
 
 def _signed_by(

@@ -74,9 +74,9 @@ class Erasure(BaseModel):
 
 
 class Citizen(BaseModel):
-    """The phone that was confirmed as the citizen's own."""
+    """The phone that was confirmed as the citizen's own; null for a citizen who has none."""
 
-    phone: Phone
+    phone: Phone | None
     known_since: AwareDatetime | None = None
     """Since when it is known to be theirs; by default, since it was registered here."""
 
@@ -120,7 +120,7 @@ def routes(directory: Registering, passkeys: Passkeys) -> APIRouter:
     @router.put("/citizens/{citizen_id}", status_code=204)
     async def put_citizen(citizen_id: PathId, body: Citizen, _: Operator) -> None:
         """Register a citizen; the phone lies under their own key and can be erased."""
-        await directory.register_citizen(citizen_id, body.phone, body.known_since)
+        await directory.register_citizen(citizen_id, body.phone or "", body.known_since)
 
     @router.post("/citizens/{citizen_id}/erasure")
     async def erase_citizen(citizen_id: PathId, body: Erasure, by: Operator) -> dict[str, Any]:

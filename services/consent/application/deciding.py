@@ -5,7 +5,7 @@ has no code and asks for another; the other way round, a code would be valid tha
 """
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -29,12 +29,15 @@ from services.consent.statements import Draft, consent_event, draft
 from services.consent.views import (
     ConsentView,
     Phone,
+    phone_of,
     read_consent,
     read_names,
     read_passkeys,
     read_phone,
+    read_phones,
     view_of,
 )
+from services.consent.witnesses import NOBODY, Known
 from shared.contracts.consent import CONSENT_EVENT, Decision, Grade, Statement
 from shared.contracts.evidence import CodeMatch, Evidence
 from shared.contracts.reasons import Lang
@@ -51,8 +54,8 @@ PHONE_DIGITS_SHOWN = 3
 class Shown:
     """What a citizen's page shows: the consent, its notice, where the code would go.
 
-    `phone_end` is None once the citizen's data are erased: nothing can be signed any more.
-    `passkeys` says whether there is one that could sign.
+    `phone_end` is None where there is no phone. Once the citizen's data are `erased`, nothing can
+    be signed any more. `passkeys` says whether there is one that could sign.
     """
 
     view: ConsentView
@@ -61,6 +64,7 @@ class Shown:
     phone_end: str | None
     at: datetime
     passkeys: bool
+    erased: bool
 
     @property
     def confirmable(self) -> bool:
@@ -73,9 +77,9 @@ class Shown:
         return too_weak(self.view.consent.requested, Grade.OTP)
 
     @property
-    def erased(self) -> bool:
-        """Tell whether the citizen's data are erased."""
-        return self.phone_end is None
+    def phoneless(self) -> bool:
+        """Tell whether the citizen has no phone, so that two witnesses must sign."""
+        return self.phone_end is None and not self.erased
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,13 +100,16 @@ class Pressed:
 class Way:
     """How something is to be signed, and whether what signs it was known before the question.
 
-    `phone_id` marks the phone that a code goes to.
+    `phone_id` marks the phone that a code goes to; or `witnesses` are two who saw it, and
+    `scan_hash` is the SHA-256 of the paper.
     """
 
     grade: Grade
-    known_before: bool
-    phone_known: bool
+    known_before: bool = False
+    phone_known: bool = False
     phone_id: str | None = None
+    witnesses: Known = NOBODY
+    scan_hash: str | None = None
 
 
 class Deciding:
@@ -134,12 +141,13 @@ class Deciding:
             notice_hash=notice.hash,
         )
         await self._parts.log.perform(SERVE, served)
-        citizen_id = requested(view.consent).citizen_id
-        phone = await read_phone(self._parts.log, citizen_id, self._parts.now())
+        citizen_id, at = requested(view.consent).citizen_id, self._parts.now()
+        phones = await read_phones(self._parts.log, citizen_id)
+        phone = phone_of(phones, at)
         phone_end = phone.number[-PHONE_DIGITS_SHOWN:] if phone else None
         held = await read_passkeys(self._parts.log, citizen_id)
         able = any(not one.revoked for one in held.values())
-        return Shown(view, names, notice, phone_end, self._parts.now(), able)
+        return Shown(view, names, notice, phone_end, at, able, phones.erased)
 
     def side_texts(self, view: ConsentView, lang: Lang) -> tuple[SideText, ...]:
         """Return what the side purposes of a consent are called, in the order of its notice."""
@@ -151,7 +159,7 @@ class Deciding:
         phone = await self._parts.phone(view.consent)
         known = self._known_before(view.consent, phone.known_since)
         way = Way(Grade.OTP, known, known, self._parts.phone_mark(phone))
-        challenge_id, statement = await self._ask(view.consent, pressed, way)
+        challenge_id, statement = await self.ask(view.consent, pressed, way)
         await self._send_code(phone, statement, view.consent)
         return challenge_id
 
@@ -166,7 +174,7 @@ class Deciding:
         known = [one for one in live if self._known_before(view.consent, one.since)]
         phone = await self._parts.phone(view.consent)
         way = Way(Grade.KEY_UV, bool(known), self._known_before(view.consent, phone.known_since))
-        challenge_id, statement = await self._ask(view.consent, pressed, way)
+        challenge_id, statement = await self.ask(view.consent, pressed, way)
         digest = bytes.fromhex(statement.hash())
         asked = [one.latest for one in known or live]
         return challenge_id, self._parts.party.signing_options(digest, asked)
@@ -179,7 +187,7 @@ class Deciding:
         right = self._parts.codes.matches(asked.statement_hash, code)
         match = CodeMatch(challenge_id=challenge_id)
         evidence = Evidence(grade=Grade.OTP, code=match) if right else None
-        return await self._sign(view, asked, evidence, "code_wrong", host)
+        return await self._sign(view, asked, evidence, "" if right else "code_wrong", host)
 
     async def sign_with_passkey(
         self, consent_id: str, challenge_id: str, answer: object, *, host: str | None
@@ -204,11 +212,11 @@ class Deciding:
     ) -> tuple[ConsentView, SignatureAsked]:
         view = await self.consent(consent_id)
         challenge = view.consent.challenges.get(challenge_id)
-        if challenge is None:
+        if challenge is None or challenge.asked.witness_ids:  # the witnesses' pages are elsewhere
             raise Rejection(Kind.UNKNOWN, "challenge_unknown")
         return view, challenge.asked
 
-    async def _ask(self, consent: Consent, pressed: Pressed, way: Way) -> tuple[str, Statement]:
+    async def ask(self, consent: Consent, pressed: Pressed, way: Way) -> tuple[str, Statement]:
         """Fix the statement to be signed in this way; returns the challenge's id and it."""
         question, parts = requested(consent), self._parts
         names = await read_names(parts.log, consent)
@@ -223,6 +231,8 @@ class Deciding:
             means=await parts.means(question, pressed.decision, way.phone_id, pressed.host),
             at=statement.issued_at,
             policy=parts.policy,
+            witnesses=way.witnesses,
+            scan_hash=way.scan_hash,
         )
         await parts.log.perform(ASK_SIGNATURE, asked)
         return asked.challenge_id, statement
@@ -235,26 +245,30 @@ class Deciding:
         failure: str,
         host: str | None,
     ) -> ConsentView:
-        question, at = requested(view.consent), self._parts.now()
-        asked = Sign(
+        asked = replace(await self.signing(view, challenge, failure, host), evidence=evidence)
+        outcome = await self._parts.log.perform(SIGN, asked)
+        after = view_of(outcome.state, asked.at)
+        if outcome.added:
+            await self.tell(after, challenge.statement)
+        return after
+
+    async def signing(
+        self, view: ConsentView, challenge: SignatureAsked, failure: str, host: str | None
+    ) -> Sign:
+        """Return what a signature is judged by, without what proves it."""
+        question, statement, at = requested(view.consent), challenge.statement, self._parts.now()
+        return Sign(
             consent_id=question.consent_id,
             citizen_id=question.citizen_id,
             challenge_id=challenge.challenge_id,
-            evidence=evidence,
+            evidence=None,
             failure=failure,
-            event=self._event(view.consent, challenge.statement, at) if evidence else "",
+            event="" if failure else self._event(view.consent, statement, at),
             refusals=self._parts.refusals(question),
-            means=await self._parts.means(
-                question, challenge.statement.decision, challenge.phone_id, host
-            ),
+            means=await self._parts.means(question, statement.decision, challenge.phone_id, host),
             at=at,
             policy=self._parts.policy,
         )
-        outcome = await self._parts.log.perform(SIGN, asked)
-        after = view_of(outcome.state, at)
-        if outcome.added:
-            await self._tell(after, challenge.statement)
-        return after
 
     def _known_before(self, consent: Consent, since: datetime) -> bool:
         """Tell whether something was the citizen's for long enough before the question came."""
@@ -286,7 +300,7 @@ class Deciding:
         payload = consent_event(self._parts.signer.issuer, signed, at, agreement)
         return self._parts.sign(CONSENT_EVENT, payload, at) if payload else ""
 
-    async def _tell(self, view: ConsentView, signed: Statement) -> None:
+    async def tell(self, view: ConsentView, signed: Statement) -> None:
         """Say what was decided and where its receipt is, or what it waits for, and how to stop."""
         asked, consent = requested(view.consent), view.consent
         names = await read_names(self._parts.log, consent)

@@ -23,7 +23,7 @@ from services.consent.separation import (
     phone_mark,
 )
 from services.consent.sms import NotSent, SmsGateway
-from services.consent.views import Phone, read_phone, read_sharers
+from services.consent.views import Phone, phone_of, read_phones, read_sharers
 from shared.canonical import canonical
 from shared.contracts.consent import ConsentEvent, Decision, Receipt, Stop
 from shared.contracts.reasons import Lang
@@ -82,6 +82,10 @@ class Parts:
         """Return the address at which whoever holds the old phone keeps it; it opens nothing."""
         return f"{self.public_url}/phone/{self.codes.phone_link(enrolment_id)}"
 
+    def witness_link(self, enrolment_id: str) -> str:
+        """Return the address of a witness's own page, which they enrol on and sign from."""
+        return f"{self.public_url}/w/{self.codes.witness_link(enrolment_id)}"
+
     def page_link(self, citizen_id: str, expires_at: datetime) -> str:
         """Return the address of everything in a citizen's name, good until then (UTC)."""
         link = self.codes.page_link(citizen_id, int(expires_at.timestamp()))
@@ -122,10 +126,11 @@ class Parts:
         return self.notices.side(_notice_id(asked), lang, asked.side_purposes or ())
 
     async def phone(self, consent: Consent) -> Phone:
-        """Return the citizen's phone; raises `Rejection` once it is erased."""
-        phone = await read_phone(self.log, requested(consent).citizen_id, self.now())
+        """Return the citizen's phone; raises `Rejection` where there is none, or once erased."""
+        held = await read_phones(self.log, requested(consent).citizen_id)
+        phone = phone_of(held, self.now())
         if phone is None:
-            raise Rejection(Kind.CONFLICT, "citizen_erased")
+            raise Rejection(Kind.CONFLICT, "citizen_erased" if held.erased else "phone_missing")
         return phone
 
     def sign(self, typ: str, payload: Document, at: datetime) -> str:
@@ -139,9 +144,14 @@ class Parts:
             return self.signer.key_at(at).kid
 
     async def tell(self, phone: Phone | None, text: str) -> None:
-        """Send a message that nothing hangs on; a lost one is noted, without its text."""
+        """Send a message that nothing hangs on; a lost one is noted, without its text.
+
+        Whoever has no phone is sent none.
+        """
+        if phone is None:
+            return
         try:
-            await self.sms.send(phone.number if phone else "", text)
+            await self.sms.send(phone.number, text)
         except NotSent:
             logger.warning("a message was not sent")
 

@@ -32,8 +32,11 @@ class Registering:
     async def register_citizen(
         self, citizen_id: str, phone: str, known_since: datetime | None
     ) -> None:
-        """Put a citizen into the directory; raises `Rejection` for another phone of the same."""
-        mark = phone_mark(self._parts.marks, phone)
+        """Put a citizen into the directory, an empty phone for one who has none.
+
+        Raises `Rejection` for another phone of the same.
+        """
+        mark = phone_mark(self._parts.marks, phone) if phone else None
         await self.register(
             CitizenRegistered(
                 citizen_id=citizen_id, phone=phone, known_since=known_since, phone_id=mark

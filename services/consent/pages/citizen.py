@@ -118,14 +118,15 @@ class _Pages(Rendering):
             lang,
             link=link,
             names=shown.names,
-            notice=_notice(shown, lang),
+            notice=notice_blocks(shown, lang),
             notice_hash=shown.notice.hash,
             standing=standing,
-            meaning=_meaning(shown, lang),
-            happened=_happened(shown.view, lang),
+            meaning=meaning(shown, lang),
+            happened=happened(shown.view, lang),
             open=standing in ANSWERABLE[Decision.GIVEN] and not shown.erased,
             withdrawable=standing in ANSWERABLE[Decision.WITHDRAWN] and not shown.erased,
             erased=shown.erased,
+            phoneless=shown.phoneless,
             withdraw="ask_me_again" if standing is Standing.REFUSED else "withdraw",
             confirmable=not shown.erased and shown.confirmable,
             stoppable=standing not in STOPPED,
@@ -222,7 +223,7 @@ def _challenge(view: ConsentView, challenge_id: str) -> Challenge:
     return challenge
 
 
-def _notice(shown: Shown, lang: Lang) -> list[tuple[int, Markup]]:
+def notice_blocks(shown: Shown, lang: Lang) -> list[tuple[int, Markup]]:
     """Part the notice into its blocks: level 1 its title, 2 a heading, 0 a paragraph.
 
     The text is its blocks with a blank line between; `# ` and `## ` mark title and headings.
@@ -243,18 +244,18 @@ def _spoken(text: str, shown: Shown, lang: Lang) -> Markup:
     )
 
 
-def _meaning(shown: Shown, lang: Lang) -> Markup:
+def meaning(shown: Shown, lang: Lang) -> Markup:
     """Return what the present standing means, with its one time and the names."""
     words, names = WORDS[lang], shown.names
     start, end = _times(shown.view)
     askers = f" {words['and']} ".join(one for one in (names.bank, names.office) if one)
-    meaning = words[_meaning_of(shown.view)].format(
+    text = words[_meaning_of(shown.view)].format(
         start=local_time(start, lang) if start else "",
         time=local_time(end, lang) if end else "",
         bank=names.bank,
         askers=askers,
     )
-    return _spoken(meaning, shown, lang)
+    return _spoken(text, shown, lang)
 
 
 def _meaning_of(view: ConsentView) -> str:
@@ -277,7 +278,7 @@ def _times(view: ConsentView) -> tuple[datetime | None, datetime | None]:
     return None, consent.requested.decide_by if consent.requested else None
 
 
-def _happened(view: ConsentView, lang: Lang) -> list[tuple[str, str, int]]:
+def happened(view: ConsentView, lang: Lang) -> list[tuple[str, str, int]]:
     """List what happened: words, local time, position in the log."""
     placed = sorted(view.places.items(), key=lambda item: item[1].position)
     return [

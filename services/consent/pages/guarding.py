@@ -19,7 +19,7 @@ from services.consent.pages.words import WORDS
 from shared.contracts.reasons import Lang
 from shared.errors import Rejection
 
-PAGES = re.compile(r"/(?:c|phone|not-me|me)(?:/|$)")
+PAGES = re.compile(r"/(?:c|phone|not-me|me|w)(?:/|$)")
 """Where a citizen, and no machine, is the reader."""
 
 LINK = re.compile(r"/c/([^/]+)/")

@@ -83,19 +83,19 @@ class _Pages(Rendering):
             consent_id = self._deciding.consent_id(link)
             challenge_id, options = await self._deciding.ask_passkey(consent_id, press.pressed())
         except Rejection as no:
-            return _no(no, press.lang)
-        return _yes({"challenge_id": challenge_id, "options": options})
+            return no_to_script(no, press.lang)
+        return yes_to_script({"challenge_id": challenge_id, "options": options})
 
     async def sign(
         self, link: str, challenge_id: str, answer: str, lang: Lang, host: str | None
     ) -> Response:
         try:
             consent_id = self._deciding.consent_id(link)
-            document = _document(answer)
-            await self._deciding.sign_with_passkey(consent_id, challenge_id, document, host=host)
+            given = document(answer)
+            await self._deciding.sign_with_passkey(consent_id, challenge_id, given, host=host)
         except Rejection as no:
-            return _no(no, lang)
-        return _yes({"location": f"/c/{link}?lang={lang}"})
+            return no_to_script(no, lang)
+        return yes_to_script({"location": f"/c/{link}?lang={lang}"})
 
     async def show(self, link: str, lang: Lang) -> Response:
         try:
@@ -133,10 +133,10 @@ class _Pages(Rendering):
     ) -> Response:
         try:
             consent_id = self._deciding.consent_id(link)
-            await self._passkeys.finish(consent_id, enrolment_id, code, _document(answer))
+            await self._passkeys.finish(consent_id, enrolment_id, code, document(answer))
         except Rejection as no:
-            return _no(no, lang)
-        return _yes({"location": f"/c/{link}/passkey?lang={lang}"})
+            return no_to_script(no, lang)
+        return yes_to_script({"location": f"/c/{link}/passkey?lang={lang}"})
 
     async def revoke(self, link: str, passkey_id: str, lang: Lang) -> Response:
         try:
@@ -146,7 +146,7 @@ class _Pages(Rendering):
         return _see(f"{link}/passkey", lang)
 
 
-def _document(answer: str) -> object:
+def document(answer: str) -> object:
     """Return the device's answer as the browser's JSON says it, or the text if it is none."""
     try:
         return json.loads(answer)
@@ -154,15 +154,16 @@ def _document(answer: str) -> object:
         return answer
 
 
-def _yes(document: dict[str, Any]) -> Response:
-    return JSONResponse(document, headers=SECURITY_HEADERS)
+def yes_to_script(told: dict[str, Any]) -> Response:
+    """Return what the page's script asked for."""
+    return JSONResponse(told, headers=SECURITY_HEADERS)
 
 
-def _no(no: Rejection, lang: Lang) -> Response:
+def no_to_script(no: Rejection, lang: Lang) -> Response:
     """Say why not, to the script and in words for the person."""
     reason = no.reasons[0]
-    document = {"code": reason.code, "sentence": told(reason.code, lang)}
-    return JSONResponse(document, STATUS[no.kind], SECURITY_HEADERS)
+    said = {"code": reason.code, "sentence": told(reason.code, lang)}
+    return JSONResponse(said, STATUS[no.kind], SECURITY_HEADERS)
 
 
 def _see(address: str, lang: Lang) -> Response:

@@ -54,8 +54,11 @@ class Rendering:
             lstrip_blocks=True,
         )
 
-    def _sorry(self, no: Rejection, lang: Lang, link: str) -> Response:
-        """Say why not; of a link that we did not make, the same whatever it was."""
+    def _sorry(self, no: Rejection, lang: Lang, link: str | None) -> Response:
+        """Say why not; of a link that we did not make, the same whatever it was.
+
+        `link` is the citizen's page to go back to, None where there is none.
+        """
         return self._page(
             "sorry.html",
             lang,

@@ -67,6 +67,7 @@ for (const form of document.querySelectorAll("form[data-sign]")) {
   const ways = form.querySelector("[data-ways]");
   if (!able || !ways) continue;
   ways.hidden = false;
+  form.querySelectorAll("button[disabled]").forEach((one) => { one.disabled = false; });
   form.addEventListener("submit", (event) => {
     // Older browsers know no FormData of form and button: they would leave out what was pressed.
     const fields = new URLSearchParams(new FormData(form));
