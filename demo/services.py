@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -62,22 +62,37 @@ class Service:
 
     def init(self) -> None:
         """Make what the service needs; raises `NotStarted`."""
-        done = subprocess.run(
-            self._command("init"), env=self._env(), capture_output=True, text=True, check=False
+        init_together([self])
+
+    def making(self) -> subprocess.Popen[str]:
+        """Return a process that makes what the service needs, and says on stderr why it cannot."""
+        return subprocess.Popen(
+            self._command("init"),
+            env=self._env(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
         )
-        if done.returncode:
-            raise NotStarted(done.stderr)
 
     def start(self) -> None:
         """Start the process and wait until it answers; raises `NotStarted`."""
+        self.launch()
+        self.wait()
+
+    def launch(self) -> None:
+        """Start the process."""
         with self._output.open("ab") as output:
             command = self._command("serve", "--port", str(self.port))
             self.process = subprocess.Popen(
                 command, env=self._env(), stdout=output, stderr=output, start_new_session=True
             )
+
+    def wait(self) -> None:
+        """Wait until the process answers; raises `NotStarted` if it does not."""
         until = time.monotonic() + START_TIMEOUT_S
         while not self._answers():
-            if self.process.poll() is not None or time.monotonic() > until:
+            ended = self.process is None or self.process.poll() is not None
+            if ended or time.monotonic() > until:
                 self.kill()
                 raise NotStarted(f"{self.name}:\n{self._output.read_text(errors='replace')}")
             time.sleep(0.03)
@@ -117,6 +132,22 @@ class Service:
             return False
 
 
+def init_together(services: Sequence[Service]) -> None:
+    """Make what the services need, side by side; raises `NotStarted` with what they say."""
+    making = [one.making() for one in services]
+    said = [process.communicate()[1] for process in making]
+    if any(process.returncode for process in making):
+        raise NotStarted("".join(said))
+
+
+def start_together(services: Sequence[Service]) -> None:
+    """Start the services side by side and wait until all answer; raises `NotStarted`."""
+    for one in services:
+        one.launch()
+    for one in services:
+        one.wait()
+
+
 @dataclass
 class Services:
     """Both services and the witness of their logs, on one folder; a context in which they run."""
@@ -135,7 +166,6 @@ class Services:
         common = {
             "SANDBOX": "true",
             "TOKENS": str(self.tokens.file),
-            "POLICY": str(self.folder / "witnesses.policy"),
         }
         if self.clock_file:
             common["CLOCK_FILE"] = str(self.clock_file)
@@ -160,17 +190,20 @@ class Services:
         }
         self.witness = self._service("witness", witness_port, witness)
 
+    @property
+    def all(self) -> list[Service]:
+        """Return the services and their witness."""
+        return [self.witness, self.consent, self.accounts]
+
     def _service(self, name: str, port: int, env: Mapping[str, str]) -> Service:
         prefixed = {f"{name.upper()}_{key}": value for key, value in env.items()}
         return Service(name, port, prefixed, self.folder)
 
     def __enter__(self) -> Self:
         try:
-            for service in (self.consent, self.accounts, self.witness):
-                service.init()
+            init_together(self.all)
             self._introduce()
-            for service in (self.witness, self.consent, self.accounts):
-                service.start()
+            start_together(self.all)
         except BaseException:
             self.stop()
             raise
@@ -197,5 +230,7 @@ class Services:
         (self.folder / "logs.policy").write_text(f"{lines}quorum none\n")
         witness = load_keys(self.folder / "witness" / "witness.keys.json")[0].verifier
         address = f"http://127.0.0.1:{self.witness.port}"
-        policy = f"witness near {witness} {address}\nquorum near\n"
-        (self.folder / "witnesses.policy").write_text(policy)
+        policy = self.folder / "witnesses.policy"
+        policy.write_text(f"witness near {witness} {address}\nquorum near\n")
+        for service in (self.consent, self.accounts):
+            service.env = {**service.env, f"{service.name.upper()}_POLICY": str(policy)}
