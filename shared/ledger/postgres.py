@@ -44,7 +44,7 @@ Connection = psycopg.Connection[TupleRow]
 CONNECT_TIMEOUT_S = 5
 """Seconds to wait for the server before the process gives up and is started again."""
 
-LOOK_BACK_PAUSES_S = (0.0, 0.1, 0.5, 1.0, 2.0)
+LOOK_BACK_PAUSES_S: tuple[float, ...] = (0.0, 0.1, 0.5, 1.0, 2.0)
 """Seconds before each try to ask whether a commit took place: a server that restarts needs some."""
 
 SCHEMA = """

@@ -16,8 +16,11 @@ from eventsourcing.dcb.api import DCBAppendCondition, DCBEvent, DCBQuery, DCBQue
 from eventsourcing.persistence import IntegrityError
 
 from shared.clock import system_clock
-from shared.ledger import stores
+from shared.ledger import postgres, stores
 from shared.ledger.recorder import Append, Recorder
+
+LOOK_BACK_PAUSES_S = (0.0, *[0.05] * 72)
+"""As long in all as the store's own, in smaller steps: the tests wait for each answer."""
 
 APPENDS_MAX = 8
 FACTS_MAX = 3
@@ -45,6 +48,7 @@ def say(word: str) -> None:
 
 def write(address: str, folder: Path) -> None:
     """Append until killed, patient with a server that is away."""
+    postgres.LOOK_BACK_PAUSES_S = LOOK_BACK_PAUSES_S
     tried, told = (opened(folder / name) for name in ("tried", "told"))
     answered = set(lines(folder / "told"))
     unanswered = [one for one in lines(folder / "tried") if one not in answered]

@@ -1,4 +1,9 @@
-"""Stores whose writers, servers and disks fail: what was acknowledged is there, dense, and once."""
+"""Stores whose writers, servers and disks fail: what was acknowledged is there, dense, and once.
+
+Killed are a hundred backends and twenty servers if asked for, fewer otherwise:
+
+    HYPOTHESIS_PROFILE=nightly ./run test tests/system/test_store_crashes.py
+"""
 
 import json
 import os
@@ -22,10 +27,12 @@ from shared.ledger import stores
 from shared.ledger.merkle import Frontier
 from shared.ledger.recorder import Recorder
 from tests.support.postgres import Server, in_a_schema, servers
+from tests.support.thorough import rounds
 from tests.support.writer import append, lines, opened
 
 ROUNDS = 100
-POSTMASTER_ROUNDS = 5
+BACKEND_ROUNDS = rounds(usual=30, nightly=100)
+POSTMASTER_ROUNDS = rounds(usual=5, nightly=20)
 CUTS = 200
 ROOT = Path(__file__).parents[2]
 
@@ -161,11 +168,11 @@ def a_server() -> Iterator[tuple[Server, str]]:
 
 
 def test_a_server_whose_backend_is_killed(tmp_path: Path) -> None:
-    """A hundred times a backend dies with -9, all connections with it, and the log is replayed."""
+    """Again and again a backend dies with -9, all connections with it, and the log is replayed."""
     checked = Checked()
     with a_server() as (server, address), writers(address, tmp_path) as writing:
         writer = writing.start()
-        for _ in range(ROUNDS):
+        for _ in range(BACKEND_ROUNDS):
             writing.wait_for_more()
             kill_a_backend(server)
             with (
@@ -178,7 +185,7 @@ def test_a_server_whose_backend_is_killed(tmp_path: Path) -> None:
         with closing(stores.open_recorder(address, system_clock)) as recorder:
             checked.look(recorder)
         checked.must_hold(writing.told())
-    assert len(checked.names) > ROUNDS
+    assert len(checked.names) > BACKEND_ROUNDS
 
 
 def kill_a_backend(server: Server) -> None:
