@@ -11,7 +11,7 @@ import pytest
 
 from services.consent.pages.words import ENGLISH, VIETNAMESE
 from tests.consent.test_pages import Reading, asked, is_guarded
-from tests.support.processes import a_stand
+from tests.support.processes import Running, a_stand, running
 from tests.support.world import World, a_world
 
 LARGE = b"decision=given&x=" + b"x" * 70_000
@@ -101,8 +101,8 @@ def test_every_address_under_a_link_is_a_page(tmp_path: Path) -> None:
 def test_it_is_a_page_over_a_socket_too(tmp_path: Path) -> None:
     """The same behind the real server; and no slash leads to the host that a request names."""
 
-    async def scenario() -> None:
-        async with a_stand(tmp_path) as stand:
+    async def scenario(both: Running) -> None:
+        async with a_stand(both) as stand:
             client = stand.world.consent
             _, _, link = await asked(stand.world)
             path = httpx.URL(link).path
@@ -114,7 +114,8 @@ def test_it_is_a_page_over_a_socket_too(tmp_path: Path) -> None:
             head = await client.head(path)
             assert (head.status_code, is_page(head), head.content) == (405, True, b"")
 
-    asyncio.run(scenario())
+    with running(tmp_path) as both:
+        asyncio.run(scenario(both))
 
 
 def test_machines_are_answered_as_before(tmp_path: Path) -> None:

@@ -4,8 +4,9 @@ What a scenario does in one process through `tests/support/world.py`, it can do 
 and it can kill either process at any moment.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,11 @@ import httpx
 
 from demo.cast import Citizen, Tokens, citizens, make_tokens, seed
 from demo.integrity import violations
-from demo.services import Services
+from demo.services import Service, Services, a_port, start_together
+from services.accounts import main as accounts_main
+from services.accounts.settings import Settings as AccountsSettings
+from services.consent import main as consent_main
+from services.consent.settings import Settings as ConsentSettings
 from shared.clock import SandboxClock
 from tests.support.proxy import Proxy
 from tests.support.world import World
@@ -35,44 +40,99 @@ class Stand:
         """Return both logs."""
         return await self.world.log(self.world.consent), await self.world.log(self.world.accounts)
 
+    async def uses(self, consent_id: str) -> tuple[int, int]:
+        """Return how often a consent was used, and how many accounts it opened."""
+        used = (await self.kinds("consent", consent_id)).count("consent.redeemed.1")
+        return used, (await self.kinds("accounts", consent_id)).count("account.opened.1")
+
     async def violations(self) -> list[str]:
         """Return what is wrong with the logs, as `demo/integrity.py` finds it."""
         consent, accounts = await self.logs()
         keys = (await self.world.consent.get("/.well-known/jwks.json")).json()
         return violations(consent, accounts, keys)
 
-    async def kinds(self, name: str) -> list[str]:
-        """Return the kinds of one service's facts, in order."""
+    async def kinds(self, name: str, consent_id: str) -> list[str]:
+        """Return the kinds of one service's facts about a consent, in order."""
         client = {"consent": self.world.consent, "accounts": self.world.accounts}[name]
-        return [fact["kind"] for fact in await self.world.log(client)]
+        tag = f"consent:{consent_id}"
+        return [fact["kind"] for fact in await self.world.log(client) if tag in fact["tags"]]
+
+
+@dataclass
+class Running:
+    """Both services as processes, who may call them, and whom they know."""
+
+    services: Services
+    tokens: Tokens
+    people: list[Citizen]
+    between: int
+    """The port at which accounts reaches the consent service: nobody listens there by itself."""
+
+    def revive(self) -> None:
+        """Start again whichever was killed."""
+        for service in (self.services.consent, self.services.accounts):
+            if service.process is None or service.process.poll() is not None:
+                service.start()
+
+
+@contextmanager
+def running(folder: Path, **settings: str) -> Iterator[Running]:
+    """Give both services as processes with everyone registered; several stands may follow on them.
+
+    `settings` are more of theirs, by name in the environment. What `init` makes is made here: a
+    process for it takes longer than all the rest.
+    """
+    tokens, people, between = make_tokens(folder), citizens(), a_port(0)
+    services = Services(folder, tokens, ports=(0, 0, 0), clock_file=folder / "clock")
+    consent, accounts = services.consent, services.accounts
+    accounts.env = {**accounts.env, "ACCOUNTS_CONSENT_URL": f"http://127.0.0.1:{between}"}
+    for service in (consent, accounts):
+        service.env = {**service.env, **settings}
+    consent_main.init(consent_settings(consent))
+    accounts_main.init(AccountsSettings.model_validate(_own(accounts)))
+    try:
+        start_together([consent, accounts])
+        asyncio.run(_seed(consent.port, tokens, people))
+        yield Running(services, tokens, people, between)
+    finally:
+        services.stop()
+
+
+def consent_settings(consent: Service) -> ConsentSettings:
+    """Return the settings of the consent service's process."""
+    return ConsentSettings.model_validate(_own(consent))
+
+
+def _own(service: Service) -> dict[str, str]:
+    """Return a service's part of its environment, by the names of its settings."""
+    prefix = f"{service.name.upper()}_"
+    names = [name for name in service.env if name.startswith(prefix)]
+    return {name.removeprefix(prefix).lower(): service.env[name] for name in names}
+
+
+async def _seed(port: int, tokens: Tokens, people: list[Citizen]) -> None:
+    async with _client(port) as consent:
+        await seed(consent, tokens, people)
 
 
 @asynccontextmanager
-async def a_stand(folder: Path) -> AsyncIterator[Stand]:
-    """Give running services with everyone registered; `accounts` reaches `consent` by a proxy.
+async def a_stand(both: Running) -> AsyncIterator[Stand]:
+    """Give clients of running services; `accounts` reaches `consent` by a proxy.
 
     The world's `accounts` client goes straight to the process; `before` is another way to it, on
     which an answer can be lost.
     """
-    tokens, people = make_tokens(folder), citizens()
-    with Services(folder, tokens, ports=(0, 0, 0)) as services:
-        async with Proxy(services.consent.port) as between, Proxy(services.accounts.port) as before:
-            _reach_by(services, between)
-            async with (
-                _client(services.consent.port) as consent,
-                _client(services.accounts.port) as accounts,
-            ):
-                world = _world(folder, tokens, people, consent, accounts)
-                await seed(consent, tokens, people)
-                yield Stand(services, world, between, before)
-
-
-def _reach_by(services: Services, between: Proxy) -> None:
-    """Restart accounts so that it asks the consent service through the proxy."""
-    url = f"http://127.0.0.1:{between.port}"
-    services.accounts.stop()
-    services.accounts.env = {**services.accounts.env, "ACCOUNTS_CONSENT_URL": url}
-    services.accounts.start()
+    both.revive()
+    both.people.append(both.people.pop(0))  # what was left open is not the next citizen's
+    services = both.services
+    async with (
+        Proxy(services.consent.port, both.between) as between,
+        Proxy(services.accounts.port) as before,
+        _client(services.consent.port) as consent,
+        _client(services.accounts.port) as accounts,
+    ):
+        world = _world(both, consent, accounts)
+        yield Stand(services, world, between, before)
 
 
 def _client(port: int) -> httpx.AsyncClient:
@@ -80,13 +140,10 @@ def _client(port: int) -> httpx.AsyncClient:
     return httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=TIMEOUT_S, limits=limits)
 
 
-def _world(
-    folder: Path,
-    tokens: Tokens,
-    people: list[Citizen],
-    consent: httpx.AsyncClient,
-    accounts: httpx.AsyncClient,
-) -> World:
+def _world(both: Running, consent: httpx.AsyncClient, accounts: httpx.AsyncClient) -> World:
     """Return a world in which a bank asks online: what is agreed to can be used at once."""
-    clock = SandboxClock(folder / "unused")
-    return World(folder, tokens, clock, people, "so-viet", consent=consent, accounts=accounts)
+    folder = both.services.folder
+    clock = SandboxClock(folder / "clock")
+    world = World(folder, both.tokens, clock, both.people, "so-viet")
+    world.consent, world.accounts = consent, accounts
+    return world

@@ -19,18 +19,18 @@ def pass_on(_: bytes) -> bool:
 
 
 class Proxy:
-    """Listens on loopback and speaks HTTP/1.1 with a port behind it."""
+    """Listens on loopback, at any port unless told, and speaks HTTP/1.1 with a port behind it."""
 
-    def __init__(self, target: int) -> None:
+    def __init__(self, target: int, port: int = 0) -> None:
         self.on_request: Moment = pass_on
         self.on_answer: Moment = pass_on
-        self.port = 0
+        self.port = port
         self._target = target
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 

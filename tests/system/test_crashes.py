@@ -4,15 +4,16 @@ Real processes, real files, kill -9. The arrows: redeem is asked for, redeemed, 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from pathlib import Path
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
 
 import httpx
 import pytest
 
 from demo.cast import Citizen
+from demo.integrity import of_kind
 from demo.services import Service
-from tests.support.processes import Stand, a_stand
+from tests.support.processes import Running, Stand, a_stand, running
 from tests.support.proxy import pass_on
 from tests.support.world import new_id
 
@@ -21,11 +22,18 @@ Scenario = Callable[[Stand], Awaitable[None]]
 REDEMPTION = b"/redemptions "
 
 
-def play(folder: Path, scenario: Scenario) -> None:
-    """Run a scenario on a fresh stand."""
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """Give both services, for one scenario after the other; whoever is dead is started first."""
+    with running(tmp_path_factory.mktemp("both")) as both:
+        yield both
+
+
+def play(both: Running, scenario: Scenario) -> None:
+    """Run a scenario on running services."""
 
     async def run() -> None:
-        async with a_stand(folder) as stand:
+        async with a_stand(both) as stand:
             await scenario(stand)
 
     asyncio.run(run())
@@ -51,24 +59,23 @@ async def lost(stand: Stand, opening_id: str, event: str) -> None:
     assert int(answer.headers["retry-after"]) > 0
 
 
-async def opens_in_the_end(stand: Stand, opening_id: str, event: str) -> None:
+async def opens_in_the_end(stand: Stand, consent_id: str, opening_id: str, event: str) -> None:
     """Repeat the command: one account, no second one by another command, and sound logs."""
     citizen = stand.world.people[0]
     for _ in range(2):
         answer = await stand.world.open(citizen, event, opening_id=opening_id)
         assert answer.status_code == 201, answer.text
     assert (await stand.world.open(citizen, event)).status_code == 403
-    assert (await stand.kinds("accounts")).count("account.opened.1") == 1
-    assert (await stand.kinds("consent")).count("consent.redeemed.1") == 1
+    assert await stand.uses(consent_id) == (1, 1)
     assert await stand.violations() == []
 
 
 @pytest.mark.parametrize("redeemed", [False, True], ids=["before-redeem", "after-redeem"])
-def test_accounts_killed_around_the_redemption(tmp_path: Path, *, redeemed: bool) -> None:
+def test_accounts_killed_around_the_redemption(both: Running, *, redeemed: bool) -> None:
     """Accounts dies before it asks, or before it hears: repeating opens exactly one account."""
 
     async def scenario(stand: Stand) -> None:
-        _, _, event = await stand.world.given(stand.world.people[0])
+        consent_id, _, event = await stand.world.given(stand.world.people[0])
         opening_id, accounts = new_id(), stand.services.accounts
         kill = kill_once(accounts)
         if redeemed:
@@ -76,20 +83,21 @@ def test_accounts_killed_around_the_redemption(tmp_path: Path, *, redeemed: bool
         else:
             stand.between.on_request = lambda request: REDEMPTION not in request or kill(request)
         await lost(stand, opening_id, event)
-        assert (await stand.kinds("consent")).count("consent.redeemed.1") == int(redeemed)
+        used = (await stand.kinds("consent", consent_id)).count("consent.redeemed.1")
+        assert used == int(redeemed)
         stand.between.on_request = stand.between.on_answer = pass_on
         accounts.start()
-        assert "account.opened.1" not in await stand.kinds("accounts")
-        await opens_in_the_end(stand, opening_id, event)
+        assert await stand.uses(consent_id) == (int(redeemed), 0)
+        await opens_in_the_end(stand, consent_id, opening_id, event)
 
-    play(tmp_path, scenario)
+    play(both, scenario)
 
 
-def test_accounts_killed_before_its_answer_arrives(tmp_path: Path) -> None:
+def test_accounts_killed_before_its_answer_arrives(both: Running) -> None:
     """Accounts dies after the record: the account is there, and repeating finds it."""
 
     async def scenario(stand: Stand) -> None:
-        _, _, event = await stand.world.given(stand.world.people[0])
+        consent_id, _, event = await stand.world.given(stand.world.people[0])
         opening_id, accounts = new_id(), stand.services.accounts
         straight = stand.world.accounts
         base = f"http://127.0.0.1:{stand.before.port}"
@@ -99,18 +107,18 @@ def test_accounts_killed_before_its_answer_arrives(tmp_path: Path) -> None:
             await lost(stand, opening_id, event)
         stand.world.accounts = straight
         accounts.start()
-        assert "account.opened.1" in await stand.kinds("accounts")
-        await opens_in_the_end(stand, opening_id, event)
+        assert await stand.uses(consent_id) == (1, 1)
+        await opens_in_the_end(stand, consent_id, opening_id, event)
 
-    play(tmp_path, scenario)
+    play(both, scenario)
 
 
 @pytest.mark.parametrize("redeemed", [False, True], ids=["before-redeem", "after-redeem"])
-def test_consent_killed_around_the_redemption(tmp_path: Path, *, redeemed: bool) -> None:
+def test_consent_killed_around_the_redemption(both: Running, *, redeemed: bool) -> None:
     """The consent service dies before it redeems, or before its answer is heard: 503, then one."""
 
     async def scenario(stand: Stand) -> None:
-        _, _, event = await stand.world.given(stand.world.people[0])
+        consent_id, _, event = await stand.world.given(stand.world.people[0])
         opening_id, consent = new_id(), stand.services.consent
         kill = kill_once(consent)
         if redeemed:
@@ -120,39 +128,38 @@ def test_consent_killed_around_the_redemption(tmp_path: Path, *, redeemed: bool)
         await lost(stand, opening_id, event)
         stand.between.on_request = stand.between.on_answer = pass_on
         consent.start()
-        assert "account.opened.1" not in await stand.kinds("accounts")
-        assert (await stand.kinds("consent")).count("consent.redeemed.1") == int(redeemed)
-        await opens_in_the_end(stand, opening_id, event)
+        assert await stand.uses(consent_id) == (int(redeemed), 0)
+        await opens_in_the_end(stand, consent_id, opening_id, event)
 
-    play(tmp_path, scenario)
+    play(both, scenario)
 
 
-def test_a_used_consent_opens_nothing_for_another_command(tmp_path: Path) -> None:
+def test_a_used_consent_opens_nothing_for_another_command(both: Running) -> None:
     """After a crash between use and record, only the command that used the consent finishes."""
 
     async def scenario(stand: Stand) -> None:
         citizen = stand.world.people[0]
-        _, _, event = await stand.world.given(citizen)
+        consent_id, _, event = await stand.world.given(citizen)
         stand.between.on_answer = lambda answer: b"receipt" not in answer
         await lost(stand, new_id(), event)
         stand.between.on_answer = pass_on
         answer = await stand.world.open(citizen, event)
         assert answer.status_code == 403
         assert [reason["code"] for reason in answer.json()["reasons"]] == ["consent_used"]
-        assert "account.opened.1" not in await stand.kinds("accounts")
+        assert await stand.uses(consent_id) == (1, 0)
         assert await stand.violations() == []
 
-    play(tmp_path, scenario)
+    play(both, scenario)
 
 
-def test_consent_killed_in_a_burst_of_openings(tmp_path: Path) -> None:
+def test_consent_killed_in_a_burst_of_openings(both: Running) -> None:
     """Ten openings at once, the consent service killed among them, all repeated: ten accounts."""
 
     async def scenario(stand: Stand) -> None:
         people = stand.world.people[:10]
         given = await asyncio.gather(*(stand.world.given(one) for one in people))
-        events = [event for _, _, event in given]
-        commands = [(one, event, new_id()) for one, event in zip(people, events, strict=True)]
+        asked = list(zip(people, given, strict=True))
+        commands = [(citizen, event, new_id()) for citizen, (_, _, event) in asked]
 
         async def send(citizen: Citizen, event: str, opening_id: str) -> int:
             answer = await stand.world.open(citizen, event, opening_id=opening_id)
@@ -167,7 +174,9 @@ def test_consent_killed_in_a_burst_of_openings(tmp_path: Path) -> None:
         stand.services.consent.start()
         again = await asyncio.gather(*(send(*one) for one in commands))
         assert again == [201] * len(commands)
-        assert (await stand.kinds("accounts")).count("account.opened.1") == len(commands)
+        _, accounts = await stand.logs()
+        opened = Counter(one["data"]["consent_id"] for one in of_kind(accounts, "account.opened.1"))
+        assert [opened[consent_id] for consent_id, _, _ in given] == [1] * len(commands)
         assert await stand.violations() == []
 
-    play(tmp_path, scenario)
+    play(both, scenario)

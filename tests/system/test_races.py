@@ -2,10 +2,12 @@
 
 import asyncio
 from collections import Counter
-from pathlib import Path
+from collections.abc import Iterator
+
+import pytest
 
 from demo.cast import Citizen
-from tests.support.processes import Stand, a_stand
+from tests.support.processes import Running, Stand, a_stand, running
 from tests.support.world import new_id
 
 RACES = 200
@@ -14,6 +16,13 @@ AT_ONCE = 5
 
 HEAD_STARTS_S = (0.0, 0.002, 0.004, 0.006, 0.008)
 """Seconds by which the opening is sent before the withdrawal, so that either may be first."""
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """Give both services, for one race after the other."""
+    with running(tmp_path_factory.mktemp("both")) as both:
+        yield both
 
 
 async def race(stand: Stand, citizen: Citizen, head_start_s: float) -> str:
@@ -41,11 +50,11 @@ async def race(stand: Stand, citizen: Citizen, head_start_s: float) -> str:
     return "withdrawal"
 
 
-def test_two_hundred_races_of_withdrawal_and_opening(tmp_path: Path) -> None:
+def test_two_hundred_races_of_withdrawal_and_opening(both: Running) -> None:
     """Each race has one winner, and what both parties were told is what the log says."""
 
     async def scenario() -> Counter[str]:
-        async with a_stand(tmp_path) as stand:
+        async with a_stand(both) as stand:
             winners = Counter[str]()
             for number in range(RACES // AT_ONCE):
                 people = stand.world.people[:AT_ONCE]
@@ -60,34 +69,34 @@ def test_two_hundred_races_of_withdrawal_and_opening(tmp_path: Path) -> None:
     assert set(winners) == {"opening", "withdrawal"}
 
 
-def test_the_same_command_many_times_at_once(tmp_path: Path) -> None:
+def test_the_same_command_many_times_at_once(both: Running) -> None:
     """Thirty times the same command at the same moment: thirty times the same one account."""
 
     async def scenario() -> None:
-        async with a_stand(tmp_path) as stand:
+        async with a_stand(both) as stand:
             citizen, opening_id = stand.world.people[0], new_id()
-            _, _, event = await stand.world.given(citizen)
+            consent_id, _, event = await stand.world.given(citizen)
             sends = [stand.world.open(citizen, event, opening_id=opening_id) for _ in range(30)]
             answers = await asyncio.gather(*sends)
             assert {answer.status_code for answer in answers} == {201}
             assert len({answer.json()["position"] for answer in answers}) == 1
-            assert (await stand.kinds("accounts")).count("account.opened.1") == 1
+            assert await stand.uses(consent_id) == (1, 1)
             assert await stand.violations() == []
 
     asyncio.run(scenario())
 
 
-def test_many_commands_with_one_consent(tmp_path: Path) -> None:
+def test_many_commands_with_one_consent(both: Running) -> None:
     """Thirty commands with the same consent at the same moment: one account."""
 
     async def scenario() -> None:
-        async with a_stand(tmp_path) as stand:
+        async with a_stand(both) as stand:
             citizen = stand.world.people[0]
-            _, _, event = await stand.world.given(citizen)
+            consent_id, _, event = await stand.world.given(citizen)
             answers = await asyncio.gather(*(stand.world.open(citizen, event) for _ in range(30)))
             statuses = Counter(answer.status_code for answer in answers)
             assert statuses == {201: 1, 403: 29}
-            assert (await stand.kinds("consent")).count("consent.redeemed.1") == 1
+            assert await stand.uses(consent_id) == (1, 1)
             assert await stand.violations() == []
 
     asyncio.run(scenario())
