@@ -3,7 +3,9 @@
 from typing import Annotated
 
 from fastapi import Path
-from pydantic import AfterValidator, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, StringConstraints
+
+from shared.canonical import nfc
 
 ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 """Up to 64 letters, digits, hyphens, underscores: safe in a tag, a path and a file name."""
@@ -13,7 +15,19 @@ PathId = Annotated[str, Path(pattern=ID_PATTERN)]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 """A SHA-256 as 64 lower-case hexadecimal digits."""
 
-Name = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
+
+def _composed(name: object) -> object:
+    """Return a name as facts keep it, however its letters were typed."""
+    return nfc(name) if isinstance(name, str) else name
+
+
+Name = Annotated[
+    str,
+    BeforeValidator(_composed),
+    StringConstraints(min_length=1, max_length=200, strip_whitespace=True),
+]
+"""What a person reads: up to 200 characters in NFC, so that the same name is the same again."""
+
 Purpose = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,63}$")]
 
 

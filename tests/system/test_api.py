@@ -5,6 +5,7 @@ import base64
 import json
 import logging
 import time
+import unicodedata
 from collections.abc import Callable, Coroutine
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from demo.cast import ACCOUNT, KNOWN_SINCE, OTHER
+from demo.cast import ACCOUNT, BANKS, KNOWN_SINCE, OTHER
 from demo.commands import command
 from services.accounts.consents import HttpConsents, Unreachable
 from services.consent import main as consent_main
@@ -136,7 +137,7 @@ def test_a_list_is_read_by_cursor(tmp_path: Path) -> None:
 
 
 def test_registering_twice_is_once_and_otherwise_a_conflict(tmp_path: Path) -> None:
-    """The same line changes nothing; another phone or office under the same id is refused."""
+    """The same line changes nothing, however its letters are typed; another is a conflict."""
 
     async def scenario(world: World) -> None:
         person, headers = world.people[0], world.tokens.header("operator")
@@ -150,6 +151,8 @@ def test_registering_twice_is_once_and_otherwise_a_conflict(tmp_path: Path) -> N
             ("/clerks/gdv-01", {"office_id": "bd-huong-hoa"}, 204),
             ("/clerks/gdv-01", {"office_id": "elsewhere"}, 409),
             ("/products/new", nobodys, 404),
+            ("/banks/so-viet", {"name": unicodedata.normalize("NFD", BANKS["so-viet"])}, 204),
+            ("/banks/so-viet", {"name": "Sông Việt"}, 409),
         ]
         for path, body, status in puts:
             answer = await world.consent.put(path, json=body, headers=headers)
