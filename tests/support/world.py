@@ -4,19 +4,20 @@
 what was written. A `Wire` stands between them and can lose a request or its answer.
 """
 
+import asyncio
 import uuid
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 from fastapi import FastAPI
 from typing_extensions import override
 
-from demo.cast import Citizen, Tokens, citizens, make_tokens, seed
+from demo.cast import KNOWN_SINCE, Citizen, Tokens, citizens, make_tokens, seed
 from demo.commands import command, question
 from demo.phone import Phone
 from services.accounts import main as accounts_main
@@ -29,6 +30,9 @@ from tests.support.authenticator import ORIGIN, RP_ID
 
 MORNING = datetime(2023, 8, 9, 0, 0, tzinfo=UTC)
 """07:00 on 9 August 2023 in Vietnam."""
+
+
+ResultT = TypeVar("ResultT")
 
 
 def new_id() -> str:
@@ -150,6 +154,19 @@ class World:
         """Return a citizen's phone."""
         return Phone(self.consent, citizen.phone)
 
+    async def newcomer(self, phone: str = "") -> Citizen:
+        """Register one more citizen, with a phone of their own unless one is given."""
+        own = phone or f"+8490001{len(self.people):04d}"
+        citizen = Citizen(f"c-{new_id()[:16]}", "Người Mới", own)
+        answer = await self.consent.put(
+            f"/citizens/{citizen.id}",
+            json={"phone": citizen.phone, "known_since": KNOWN_SINCE},
+            headers=self.tokens.header("operator"),
+        )
+        answer.raise_for_status()
+        self.people.append(citizen)
+        return citizen
+
     async def ask(
         self, citizen: Citizen, *args: Any, holder: str = "", **more: Any
     ) -> tuple[str, httpx.Response]:
@@ -209,9 +226,9 @@ class World:
         )
         return answer
 
-    async def log(self, client: httpx.AsyncClient) -> list[dict[str, Any]]:
-        """Return a service's whole log, as the regulator reads it."""
-        facts, after = list[dict[str, Any]](), 0
+    async def log(self, client: httpx.AsyncClient, after: int = 0) -> list[dict[str, Any]]:
+        """Return a service's log, whole or behind a position, as the regulator reads it."""
+        facts = list[dict[str, Any]]()
         while True:
             answer = await client.get(
                 "/log",
@@ -223,6 +240,11 @@ class World:
                 return facts
             facts += page["facts"]
             after = page["next"]
+
+    async def newest(self, client: httpx.AsyncClient) -> dict[str, Any]:
+        """Return the newest fact of a service's log."""
+        head = (await client.get("/readyz")).json()["head"]
+        return (await self.log(client, head - 1))[-1]
 
 
 @asynccontextmanager
@@ -237,6 +259,29 @@ async def a_world(folder: Path) -> AsyncIterator[World]:
         yield world
     finally:
         await world.stop()
+
+
+@dataclass
+class Running:
+    """A started world in which many tests play, one after another, each with people of its own."""
+
+    world: World
+    runner: asyncio.Runner
+
+    def play(self, scenario: Callable[[World], Coroutine[Any, Any, ResultT]]) -> ResultT:
+        """Play a scenario; returns what it does."""
+        return self.runner.run(scenario(self.world))
+
+
+@contextmanager
+def a_running_world(folder: Path) -> Iterator[Running]:
+    """Give one world to many tests."""
+    stack = AsyncExitStack()
+    with asyncio.Runner() as runner:
+        try:
+            yield Running(runner.run(stack.enter_async_context(a_world(folder))), runner)
+        finally:
+            runner.run(stack.aclose())
 
 
 async def _stop(app: FastAPI) -> None:
