@@ -467,38 +467,6 @@ def test_a_code_too_old_signs_nothing(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
-def test_a_code_signs_only_what_it_was_sent_for(tmp_path: Path) -> None:
-    """Neither another person's code nor that of another press signs, nor does another's page."""
-
-    async def scenario(folder: Path) -> bool:
-        async with a_world(folder) as world:
-            one, one_id, link = await asked(world)
-            two, two_id, other_link = await asked(world, 1)
-            agree = await world.phone(one).press(link, "given")
-            agree_code = await world.phone(one).last_code()
-            refuse = await world.phone(one).press(link, "refused")
-            other = await world.phone(two).press(other_link, "given")
-            other_code = await world.phone(two).last_code()
-            if agree_code in {other_code, await world.phone(one).last_code()}:
-                return False
-            for page, code in [(agree, other_code), (refuse, agree_code), (other, agree_code)]:
-                assert (await world.phone(one).type_code(page, code)).status_code == 403
-            challenge = other.url.path.rpartition("/")[2]
-            foreign = await world.consent.post(
-                f"{link}/sign/{challenge}", data={"code": other_code}
-            )
-            assert foreign.status_code == 404
-            standings = [await standing(world, one_id), await standing(world, two_id)]
-            assert standings == [Standing.REQUESTED, Standing.REQUESTED]
-            return True
-
-    # Two codes are the same once in half a million plays; then it is played again.
-    folders = [tmp_path / "first", tmp_path / "second"]
-    for folder in folders:
-        folder.mkdir()
-    assert any(asyncio.run(scenario(folder)) for folder in folders)
-
-
 @pytest.mark.parametrize("typed", ["", "12345", "1234567", "sáu số", "9" * 300])
 def test_what_cannot_be_a_code_costs_no_try(tmp_path: Path, typed: str) -> None:
     """A slip of the finger is asked for again and leaves no fact."""

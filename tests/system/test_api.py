@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from demo.cast import ACCOUNT, BANKS, KNOWN_SINCE, OTHER
+from demo.cast import BANKS, KNOWN_SINCE
 from demo.commands import command
 from services.accounts.consents import HttpConsents, Unreachable
 from services.consent import main as consent_main
@@ -368,19 +368,6 @@ def test_nothing_personal_is_written(tmp_path: Path) -> None:
             content = file.read_bytes()
             for secret in (person.phone, person.name, "1020304050"):
                 assert secret.encode() not in content
-
-    play(tmp_path, scenario)
-
-
-def test_a_consent_for_another_bank_opens_nothing_there(tmp_path: Path) -> None:
-    """Through the whole service: another bank's own command with a genuine consent."""
-
-    async def scenario(world: World) -> None:
-        _, _, event = await world.given(world.people[0], holder="so-viet")
-        answer = await world.open(world.people[0], event, OTHER, holder="truong-son")
-        assert answer.status_code == 403
-        assert "bank_differs" in codes(answer)
-        assert (await world.open(world.people[0], event, ACCOUNT, holder="so-viet")).is_success
 
     play(tmp_path, scenario)
 

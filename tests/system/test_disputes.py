@@ -6,9 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
-from services.consent.application.stopping import Stopping
 from services.consent.codes import Codes
 from tests.support.laws import personal_data, violations
 from tests.support.world import World, a_world, new_id
@@ -88,28 +86,6 @@ def test_one_press_freezes_what_was_opened(tmp_path: Path) -> None:
     play(tmp_path, scenario)
 
 
-@pytest.mark.parametrize("fault", ["before", "after"])
-def test_a_stop_that_is_lost_is_told_again(tmp_path: Path, fault: str) -> None:
-    """Lost on the way, or its answer lost: accounts hears of it in the end, and freezes once."""
-
-    async def scenario(world: World) -> None:
-        citizen = world.people[0]
-        _, link, event = await world.given(citizen)
-        opening_id = new_id()
-        (await world.open(citizen, event, opening_id=opening_id)).raise_for_status()
-        world.back.faults = [fault]
-        assert (await not_me(world, link)).status_code == 200, "the citizen is not made to wait"
-        assert await standing(world, opening_id) == ("opened" if fault == "before" else "frozen")
-        await world.restart_consent()
-        stopping = Stopping(world.consent_app.state.parts)
-        assert await stopping.tell_what_is_left() == 0
-        assert await standing(world, opening_id) == "frozen"
-        assert (await kinds(world, world.accounts)).count("account.frozen.1") == 1
-        assert (await kinds(world, world.consent)).count("stop.delivered.1") == 1
-
-    play(tmp_path, scenario)
-
-
 def test_a_dispute_between_redemption_and_record_leaves_no_account(tmp_path: Path) -> None:
     """The answer to the redemption is lost; the citizen disputes; the repeated command is told."""
 
@@ -169,30 +145,6 @@ def test_a_code_that_was_found_stops_and_reads_nothing(tmp_path: Path) -> None:
         again = await world.consent.post("/not-me", data=body)
         assert (again.status_code, again.text) == (200, done.text)
         assert await kinds(world, world.consent) == before
-
-    play(tmp_path, scenario)
-
-
-def test_a_bank_and_the_regulator_find_a_consent_void(tmp_path: Path) -> None:
-    """One alone proposes; the second freezes. A clerk, and another bank, may not."""
-
-    async def scenario(world: World) -> None:
-        citizen = world.people[0]
-        consent_id, _, event = await world.given(citizen)
-        opening_id = new_id()
-        (await world.open(citizen, event, opening_id=opening_id)).raise_for_status()
-        body = {"case_id": "lao-bao-2023", "why": "staff_misconduct"}
-        answers = [
-            await world.consent.post(
-                f"/consents/{consent_id}/invalidation",
-                json=body,
-                headers=world.tokens.header(holder),
-            )
-            for holder in ("gdv-01", "truong-son", "so-viet", "so-viet", "regulator")
-        ]
-        assert [one.status_code for one in answers] == [403, 404, 200, 409, 200]
-        assert answers[-1].json()["standing"] == "invalidated"
-        assert await standing(world, opening_id) == "frozen"
 
     play(tmp_path, scenario)
 

@@ -317,50 +317,6 @@ def test_erasing_leaves_nothing_to_sign_or_to_enrol(tmp_path: Path) -> None:
     play(tmp_path, scenario)
 
 
-def test_a_signature_for_one_statement_is_none_for_another(tmp_path: Path) -> None:
-    """The device's answer for one bank's question is refused for another's."""
-
-    async def scenario(world: World) -> None:
-        citizen = world.people[0]
-        device = await settled(world, citizen)
-        _, one = await world.ask(citizen, holder="so-viet")
-        other_id, other = await world.ask(citizen, OTHER, holder="truong-son")
-        first = await options_of(world, one.json()["link"])
-        link = other.json()["link"]
-        second = await options_of(world, link)
-        data = {"answer": json.dumps(device.get(first["options"]))}
-        address = f"{link}/sign/{second['challenge_id']}/passkey"
-        answer = await world.consent.post(address, data=data)
-        assert code_of(answer) == "passkey_challenge"
-        assert await standing(world, other_id) == "requested"
-
-    play(tmp_path, scenario)
-
-
-def test_a_code_does_not_sign_what_a_passkey_was_asked_for(tmp_path: Path) -> None:
-    """The statement says how it is signed; the right code of its digest is not that way."""
-
-    async def scenario(world: World) -> None:
-        citizen = world.people[0]
-        await settled(world, citizen)
-        consent_id, asked = await world.ask(citizen)
-        link = asked.json()["link"]
-        challenge_id = (await options_of(world, link))["challenge_id"]
-        parts = world.consent_app.state.parts
-        log = await world.log(world.consent)
-        (challenge,) = (
-            one["data"]
-            for one in log
-            if one["kind"] == "signature.asked.1" and one["data"]["challenge_id"] == challenge_id
-        )
-        code = parts.codes.code(challenge["statement_hash"])
-        page = await world.consent.post(f"{link}/sign/{challenge_id}", data={"code": code})
-        assert page.status_code == 409
-        assert await standing(world, consent_id) == "requested"
-
-    play(tmp_path, scenario)
-
-
 def test_enrolling_needs_the_code_and_a_device_that_was_asked(tmp_path: Path) -> None:
     """A wrong code, an old one, a device that lies, a second use: nothing is enrolled."""
 
