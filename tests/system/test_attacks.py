@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -518,6 +519,21 @@ def test_each_member_of_the_evidence_counts(exported: Exported) -> None:
     }
     for member, place in members.items():
         assert list(unproved(changed(exported.own, place, 0, 1), PARTY)), member
+
+
+def test_a_sound_signature_by_another_key_is_found(exported: Exported) -> None:
+    """Whoever can write into the export still cannot sign the statement with an own passkey."""
+    device = Authenticator(ES256)
+    own = PARTY.enrol(device.create(PARTY.enrolment_options(b"h", "l", bytes(32), [])), bytes(32))
+    forged = copy.deepcopy(exported.own)
+    data = next(one["data"] for one in forged if one["kind"] == "consent.given.1")
+    digest = bytes.fromhex(data["statement_hash"])
+    signature = PARTY.sign(device.get(PARTY.signing_options(digest, [own])), digest, [own])
+    PARTY.check(signature, digest, own)
+    credential_id = data["evidence"]["passkey"]["credential_id"]
+    as_theirs = replace(signature, credential_id=credential_id)
+    data["evidence"]["passkey"] = msgspec.to_builtins(as_theirs)
+    assert [one.split(": ")[1] for one in unproved(forged, PARTY)] == ["passkey_unknown"]
 
 
 ALONE = """
