@@ -36,3 +36,15 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     else:
         with a_postgres(tmp_path_factory.mktemp("postgres")) as url:
             yield url
+
+
+WALKS = frozenset({"test_api", "test_passkeys", "test_phones", "test_story", "test_two_witnesses"})
+"""The tests of whole services that are traced: they walk through all of it but what fails."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Trace no test whose lines others reach as well: tracing doubles what a test takes."""
+    for item in items:
+        folder, name = item.path.parent.name, item.path.stem
+        if folder == "browser" or (folder == "system" and name not in WALKS):
+            item.add_marker(pytest.mark.no_cover)

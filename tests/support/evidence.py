@@ -12,7 +12,7 @@ import msgspec
 
 from demo.integrity import Fact, instant
 from shared.canonical import digest
-from shared.contracts.evidence import Evidence, Passkey, passkey_id
+from shared.contracts.evidence import Evidence, Passkey, Witnessing, passkey_id
 from shared.passkey_answers import to_text
 from shared.passkeys import BadPasskey, RelyingParty, counts_on
 
@@ -42,6 +42,9 @@ class Known:
     challenges: dict[str, Fact] = field(default_factory=dict)
     passkeys: dict[str, tuple[str, Passkey]] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
+    witnesses: dict[str, Passkey] = field(default_factory=dict)
+    witnessed: dict[tuple[str, str], Witnessing] = field(default_factory=dict)
+    """What each witness signed, by challenge and witness."""
 
 
 def unproved(consent: Sequence[Fact], party: RelyingParty) -> Iterator[str]:
@@ -57,11 +60,17 @@ def unproved(consent: Sequence[Fact], party: RelyingParty) -> Iterator[str]:
 def _follow(known: Known, fact: Fact, party: RelyingParty) -> None:
     data = fact["data"]
     match fact["kind"]:
-        case "passkey.asked.1":
+        case "passkey.asked.1" | "witness.invited.1":
             _hold(data["request_hash"] == digest(data["request"]), "another request")
             known.requests[data["enrolment_id"]] = fact
         case "passkey.enrolled.1":
             _enrol(known, data, party)
+        case "witness.enrolled.1":
+            _enrol_witness(known, data, party)
+        case "witness.ended.1":
+            known.witnesses.pop(data["witness_id"], None)
+        case "witness.signed.1":
+            _witness(known, data, party)
         case "passkey.revoked.1" | "staff.passkey.marked.1":
             known.passkeys.pop(data["passkey_id"], None)
         case "signature.asked.1":
@@ -84,6 +93,31 @@ def _enrol(known: Known, data: Mapping[str, Any], party: RelyingParty) -> None:
     known.counts[passkey.id] = passkey.sign_count
 
 
+def _enrol_witness(known: Known, data: Mapping[str, Any], party: RelyingParty) -> None:
+    passkey = _exact(data["passkey"], Passkey)
+    request = known.requests[data["enrolment_id"]]["data"]
+    _hold(passkey.id == data["passkey_id"], "another passkey")
+    _hold(request["request"]["witness_id"] == data["witness_id"], "another witness")
+    _hold(passkey.challenge == to_text(bytes.fromhex(request["request_hash"])), "not asked")
+    party.check_enrolment(passkey)
+    known.witnesses[data["witness_id"]] = passkey
+    known.counts[passkey.id] = passkey.sign_count
+
+
+def _witness(known: Known, data: Mapping[str, Any], party: RelyingParty) -> None:
+    witnessing = _exact(data["witnessing"], Witnessing)
+    asked = known.challenges[data["challenge_id"]]["data"]
+    passkey = known.witnesses[data["witness_id"]]
+    _hold(data["witness_id"] in asked["witness_ids"], "a witness whom nobody named")
+    _hold(witnessing.witness_id == data["witness_id"], "another witness")
+    _hold(witnessing.scan_hash == asked["scan_hash"], "another paper")
+    says = witnessing.statement(asked["statement_hash"])
+    party.check(witnessing.signature, bytes.fromhex(says.hash()), passkey)
+    _hold(counts_on(known.counts[passkey.id], witnessing.signature.sign_count), "a copied device")
+    known.counts[passkey.id] = witnessing.signature.sign_count
+    known.witnessed[data["challenge_id"], data["witness_id"]] = witnessing
+
+
 def _decide(known: Known, fact: Fact, party: RelyingParty) -> None:
     data, statement = fact["data"], fact["data"]["statement"]
     evidence = _exact(data["evidence"], Evidence)
@@ -93,7 +127,9 @@ def _decide(known: Known, fact: Fact, party: RelyingParty) -> None:
     _hold(instant(fact["recorded_at"]) < instant(asked["expires_at"]), "too late")
     _hold(statement["decision"] == DECIDES[fact["kind"]], "another decision")
     _hold(evidence.complete and evidence.grade == statement["grade"], "another grade")
-    _hold(not evidence.witnesses, "witnesses are not looked at here")
+    if evidence.witnesses:
+        both = [known.witnessed[data["challenge_id"], one] for one in asked["witness_ids"]]
+        _hold(evidence.witnesses == both, "other witnesses")
     if evidence.code:
         _hold(evidence.code.challenge_id == data["challenge_id"], "another code")
     if evidence.passkey:

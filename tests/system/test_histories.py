@@ -22,7 +22,6 @@ from typing import Any, NamedTuple
 
 import httpx
 import msgspec
-import pytest
 from eventsourcing.dcb.api import DCBEvent
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -1172,7 +1171,7 @@ def _lasting(answer: Any) -> Any:
     return {key: value for key, value in answer.items() if key not in moving}
 
 
-TestHistories = pytest.mark.no_cover(Histories.TestCase)  # tracing doubles its time
+TestHistories = Histories.TestCase
 TestHistories.settings = settings(
     max_examples=max(25, settings().max_examples // 2),
     stateful_step_count=40,

@@ -323,6 +323,13 @@ def sign_with_a_clerks_phone(consent: Facts, _: Facts) -> None:
     first(consent, "staff.phone.marked")["data"]["phone_id"] = phone_id
 
 
+def witness_by_nobody(consent: Facts, _: Facts) -> None:
+    """Have what a code signed be borne out by witnesses of whom there are none."""
+    given = first(consent, "consent.given")["data"]
+    given["statement"]["grade"] = "witnessed"
+    given["evidence"] = {"grade": "witnessed", "witnesses": []}
+
+
 def use_before(consent: Facts, _: Facts) -> None:
     """Have a consent used before it was given."""
     given = first(consent, "consent.given")
@@ -394,6 +401,7 @@ BROKEN: dict[str, tuple[int, Break]] = {
     "a refuser's phone": (16, name_the_refusers_phone),
     "a clerk's phone": (17, sign_with_a_clerks_phone),
     "another's phone": (17, change(0, "signature.asked", phone_id=OTHER)),
+    "witnesses that were none": (20, witness_by_nobody),
 }
 """Each way to break a law, and the law that must be found broken."""
 
