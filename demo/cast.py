@@ -16,7 +16,8 @@ from shared.canonical import text_digest
 from shared.signing import write_secret
 
 KNOWN_SINCE = "2021-03-01T00:00:00Z"
-"""Since when everyone's phone is known to be theirs: from the power company's customer register."""
+"""Since when all rights are in force, and everyone's phone is known to be theirs: from the power
+company's customer register."""
 
 OPEN_ACCOUNT = "open-account"
 ELECTRICITY = "electricity-contract"
@@ -82,6 +83,9 @@ ROLES = {
     "regulator": ("regulator", "nhnn"),
     "accounts": ("service", "accounts"),
     "consent": ("service", "consent"),
+    "overseer": ("overseer", "ubnd-huong-hoa"),
+    "manager": ("manager", OFFICE[0]),
+    "host": ("host", "dien-luc"),
     **{bank: ("bank", bank) for bank in BANKS},
     **{clerk: ("clerk", clerk) for clerk in CLERKS},
 }
@@ -119,7 +123,7 @@ async def seed(consent: httpx.AsyncClient, tokens: Tokens, people: list[Citizen]
     site_id, site, host = SITE
     first = [(f"/banks/{bank}", {"name": name}) for bank, name in BANKS.items()]
     first += [(f"/offices/{office_id}", {"name": office})]
-    first += [(f"/sites/{site_id}", {"name": site, "host": host})]
+    first += [(f"/sites/{site_id}", {"name": site, "host": host, "host_id": "dien-luc"})]
     first += [
         (f"/citizens/{one.id}", {"phone": one.phone, "known_since": KNOWN_SINCE}) for one in people
     ]
@@ -139,7 +143,15 @@ async def seed(consent: httpx.AsyncClient, tokens: Tokens, people: list[Citizen]
         )
         for one in PRODUCTS
     ]
-    for lines in (first, then):
+    term = {"valid_from": KNOWN_SINCE}
+    rights = [
+        *(f"contracts/{bank}" for bank in BANKS),
+        *(f"trainings/{clerk}" for clerk in CLERKS),
+        f"permissions/{site_id}",
+        "registration",
+    ]
+    last = [(f"/offices/{office_id}/{right}", term) for right in rights]
+    for lines in (first, then, last):
         headers = tokens.header("operator")
         puts = [consent.put(path, json=body, headers=headers) for path, body in lines]
         for answer in await asyncio.gather(*puts):

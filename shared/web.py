@@ -63,6 +63,14 @@ class Role(StrEnum):
     SERVICE = "service"
     REGULATOR = "regulator"
     OPERATOR = "operator"
+    OVERSEER = "overseer"
+    """An authority that may stop things: the people's committee, the police, the State Bank."""
+
+    MANAGER = "manager"
+    """Whoever runs an office; the id is the office's."""
+
+    HOST = "host"
+    """Whose place it is at which people are asked."""
 
 
 @dataclass(frozen=True, slots=True)

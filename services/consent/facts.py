@@ -81,11 +81,138 @@ class StaffPhoneUnmarked:
 
 @fact("site.registered.1", tags=("site",))
 class SiteRegistered:
-    """People may be asked at a place; its host is named."""
+    """A place at which people may be asked, once its host permits it.
+
+    `host_id` is whom the host's own calls come from; None: the host makes none.
+    """
 
     site_id: str
     name: str
     host: str
+    host_id: str | None = None
+
+
+class Right(StrEnum):
+    """What must be in force for somebody to be asked, and an account opened, at a counter."""
+
+    REGISTRATION = "registration"
+    """The office is registered as an agent."""
+
+    CONTRACT = "contract"
+    """The bank has a contract with the office."""
+
+    TRAINING = "training"
+    """The clerk is trained, and appointed at the office."""
+
+    PERMISSION = "permission"
+    """The host of a place lets the office ask there, in writing."""
+
+
+@fact("right.granted.1", tags=("right", "bank", "office", "clerk", "site"))
+class RightGranted:
+    """A right is in force from `valid_from` until before `valid_until` (UTC; None: no end set).
+
+    The newest fact of a right is what holds, so that one which ends early is granted anew with its
+    end. `document_hash` is the SHA-256 of the paper.
+    """
+
+    right_id: str
+    right: Right
+    bank_id: str | None
+    office_id: str
+    clerk_id: str | None
+    site_id: str | None
+    valid_from: datetime
+    valid_until: datetime | None
+    document_hash: str | None
+    granted_by: str
+
+
+@fact("right.rejected.1", tags=("right",))
+class RightRejected:
+    """The rules did not let a right be granted, or ended."""
+
+    right_id: str
+    asked_by: str
+    reasons: list[str]
+
+
+# -- suspending ---------------------------------------------------------------------------------
+
+
+class SuspendedFor(StrEnum):
+    """Why somebody stops what is done at a place, by a clerk, for a bank, or in a name."""
+
+    COMPLAINTS = "complaints"
+    MISCONDUCT = "misconduct"
+    NO_PERMISSION = "no_permission"
+    SECURITY = "security"
+    ORDER = "order"
+    OWN_WISH = "own_wish"
+    """A citizen wants no account opened in their name."""
+
+
+class LiftedFor(StrEnum):
+    """Why it can go on."""
+
+    REMEDIED = "remedied"
+    MISTAKEN = "mistaken"
+    ORDER = "order"
+    OWN_WISH = "own_wish"
+
+
+OF_SCOPE = ("suspension", "bank", "office", "clerk", "site", "citizen")
+
+
+@fact("suspension.ordered.1", tags=OF_SCOPE)
+class SuspensionOrdered:
+    """From here on nothing is asked or opened within a scope: where all ids that are set agree."""
+
+    suspension_id: str
+    bank_id: str | None
+    office_id: str | None
+    clerk_id: str | None
+    site_id: str | None
+    citizen_id: str | None
+    why: SuspendedFor
+    ordered_by: str
+
+
+@fact("lifting.proposed.1", tags=("suspension",))
+class LiftingProposed:
+    """Somebody wants a suspension to end; it takes one more, of another organisation."""
+
+    suspension_id: str
+    why: LiftedFor
+    proposed_by: str
+
+
+@fact("suspension.lifted.1", tags=OF_SCOPE)
+class SuspensionLifted:
+    """A suspension ends at `effective_from` (UTC)."""
+
+    suspension_id: str
+    bank_id: str | None
+    office_id: str | None
+    clerk_id: str | None
+    site_id: str | None
+    citizen_id: str | None
+    why: LiftedFor
+    proposed_by: str
+    approved_by: str
+    effective_from: datetime
+
+
+@fact("suspension.rejected.1", tags=("suspension",))
+class SuspensionRejected:
+    """The rules did not let somebody suspend, or lift."""
+
+    suspension_id: str
+    asked_by: str
+    reasons: list[str]
+
+
+# -- citizens -----------------------------------------------------------------------------------
 
 
 @fact("citizen.registered.1", tags=("citizen", "phone"), personal={"citizen": ("phone",)})
@@ -735,6 +862,12 @@ VOCABULARY = Vocabulary(
         StaffPhoneMarked,
         StaffPhoneUnmarked,
         SiteRegistered,
+        RightGranted,
+        RightRejected,
+        SuspensionOrdered,
+        LiftingProposed,
+        SuspensionLifted,
+        SuspensionRejected,
         CitizenRegistered,
         PhoneEnrolled,
         PhoneEnrolmentStopped,

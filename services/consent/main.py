@@ -1,13 +1,17 @@
 """Puts the consent service together: the one file that knows every part."""
 
+from collections.abc import Iterator
+
 import httpx
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 
 from services.consent.accounts import HttpAccounts
 from services.consent.api import consents as consent_routes
 from services.consent.api import directory as directory_routes
 from services.consent.api import phones as phone_routes
 from services.consent.api import receipts as receipt_routes
+from services.consent.api import rights as right_routes
+from services.consent.api import suspensions as suspension_routes
 from services.consent.api import witnesses as witness_routes
 from services.consent.application.asking import Asking
 from services.consent.application.deciding import Deciding
@@ -19,6 +23,7 @@ from services.consent.application.passkeys import Passkeys
 from services.consent.application.receipting import Receipting
 from services.consent.application.registering import Registering
 from services.consent.application.stopping import Stopping
+from services.consent.application.suspending import Suspending
 from services.consent.application.witnessing import Witnessing
 from services.consent.codes import Codes, create_code_key
 from services.consent.facts import VOCABULARY
@@ -28,7 +33,8 @@ from services.consent.pages import own as own_pages
 from services.consent.pages import passkeys as passkey_pages
 from services.consent.pages import phones as phone_pages
 from services.consent.pages import receipts as receipt_pages
-from services.consent.pages import sandbox
+from services.consent.pages import sandbox as sandbox_pages
+from services.consent.pages import suspending as suspending_pages
 from services.consent.pages import witnesses as witness_pages
 from services.consent.pages.guarding import Guarding
 from services.consent.policy import Policy
@@ -121,29 +127,47 @@ def _app(settings: Settings, parts: Parts) -> FastAPI:
         background=stopping.run,
     )
     app.state.parts = parts
-    passkeys = Passkeys(parts)
-    app.include_router(directory_routes.routes(Registering(parts), passkeys))
-    app.include_router(phone_routes.routes(Enrolling(parts), Registering(parts)))
-    app.include_router(consent_routes.routes(Asking(parts), parts.policy, parts.now))
-    app.include_router(consent_routes.key_routes(parts.signer))
-    app.include_router(consent_routes.invalidation_routes(stopping))
     deciding, receipting = Deciding(parts), Receipting(parts, seal)
-    app.include_router(receipt_routes.routes(Asking(parts), receipting, Listing(parts)))
-    app.include_router(citizen_pages.routes(deciding, stopping, sandbox=settings.sandbox))
-    app.include_router(passkey_pages.routes(deciding, passkeys, sandbox=settings.sandbox))
-    app.include_router(receipt_pages.routes(deciding, receipting, sandbox=settings.sandbox))
-    app.include_router(phone_pages.routes(Enrolling(parts), sandbox=settings.sandbox))
-    witnessing = Witnessing(parts, deciding)
-    app.include_router(witness_routes.routes(witnessing))
-    app.include_router(witness_pages.routes(witnessing, sandbox=settings.sandbox))
-    app.include_router(own_pages.routes(Gathering(parts), sandbox=settings.sandbox))
-    if isinstance(parts.sms, Outbox):
-        app.include_router(sandbox.routes(parts.sms))
+    for router in (
+        *_machine_routes(parts, stopping, receipting),
+        *_pages(parts, deciding, stopping, receipting, sandbox=settings.sandbox),
+    ):
+        app.include_router(router)
     # Outside all of the framework, which answers a body that is too large before any middleware.
     app.middleware_stack = Guarding(
         app.build_middleware_stack(), own=deciding.consent_id, sandbox=settings.sandbox
     )
     return app
+
+
+def _machine_routes(
+    parts: Parts, stopping: Stopping, receipting: Receipting
+) -> Iterator[APIRouter]:
+    directory, asking = Registering(parts), Asking(parts)
+    yield directory_routes.routes(directory, Passkeys(parts))
+    yield right_routes.routes(directory)
+    yield suspension_routes.routes(Suspending(parts))
+    yield phone_routes.routes(Enrolling(parts), directory)
+    yield witness_routes.routes(Witnessing(parts, Deciding(parts)))
+    yield consent_routes.routes(asking, parts.policy, parts.now)
+    yield consent_routes.key_routes(parts.signer)
+    yield consent_routes.invalidation_routes(stopping)
+    yield receipt_routes.routes(asking, receipting, Listing(parts))
+
+
+def _pages(
+    parts: Parts, deciding: Deciding, stopping: Stopping, receipting: Receipting, *, sandbox: bool
+) -> Iterator[APIRouter]:
+    gathering, suspending = Gathering(parts), Suspending(parts)
+    yield citizen_pages.routes(deciding, stopping, sandbox=sandbox)
+    yield passkey_pages.routes(deciding, Passkeys(parts), sandbox=sandbox)
+    yield receipt_pages.routes(deciding, receipting, sandbox=sandbox)
+    yield phone_pages.routes(Enrolling(parts), sandbox=sandbox)
+    yield witness_pages.routes(Witnessing(parts, deciding), sandbox=sandbox)
+    yield own_pages.routes(gathering, suspending, sandbox=sandbox)
+    yield suspending_pages.routes(gathering, suspending, sandbox=sandbox)
+    if isinstance(parts.sms, Outbox):
+        yield sandbox_pages.routes(parts.sms)
 
 
 def _eraser(settings: Settings, recorder: Recorder, now: Clock) -> Recorder:

@@ -101,6 +101,22 @@ def waiting(signed: Statement, names: Names, link: str, *, confirm: bool) -> str
     return f"{what}{then} Không phải bạn, hoặc đổi ý: {link}"
 
 
+def suspended(at: datetime) -> str:
+    """Return the message after a citizen let nothing more be opened in their name."""
+    return (
+        f"Từ {time(at)} không ai được hỏi bạn hay mở tài khoản tên bạn, theo yêu cầu của bạn."
+        " Cho phép lại: mở trang của bạn."
+    )
+
+
+def lifted(start: datetime) -> str:
+    """Return the message after a citizen let it be again: from when, and how to stop it."""
+    return (
+        f"Từ {time(start)} lại được hỏi bạn và mở tài khoản tên bạn nếu bạn tự ký."
+        " Không phải bạn yêu cầu: mở trang của bạn và bấm KHÔNG MỞ."
+    )
+
+
 def invitation(link: str, until: datetime) -> str:
     """Return the message with which somebody is asked to be a witness."""
     return (

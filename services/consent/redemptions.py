@@ -5,22 +5,26 @@ the clocks say: a withdrawal acknowledged at position p means no redemption afte
 
 The rules: the consent is given; it is meant for whoever uses it; it is this very statement; it was
 not disputed, invalidated or withdrawn; it was not used; it is confirmed, if it waits for that; the
-time is between `not_before` and `expires_at` of what was signed last.
+time is between `not_before` and `expires_at` of what was signed last; and the gate is open
+(`services/consent/gate.py`), whose facts lie in the same boundary.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from eventsourcing.dcb.api import DCBQueryItem
 
+from services.consent import gate
 from services.consent.consents import DECISIVE, Consent, evolve
 from services.consent.facts import (
     ConsentGiven,
     ConsentRedeemed,
     RedemptionRejected,
 )
+from services.consent.gate import Act, Gate, closed
 from shared.errors import Kind, Reason, Rejection
+from shared.ledger.facts import Recorded
 from shared.ledger.log import Verb, about
 
 KINDS = tuple(DECISIVE)
@@ -29,9 +33,13 @@ KINDS = tuple(DECISIVE)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Redeem:
-    """A service wants to use a consent for the command with this SHA-256."""
+    """A service wants to use a consent for the command with this SHA-256.
+
+    `act` is what the consent was asked for, which never changes; None where nobody asked.
+    """
 
     consent_id: str
+    act: Act | None
     redemption_id: str
     statement_hash: str
     command_hash: str
@@ -39,14 +47,31 @@ class Redeem:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What the use of a consent depends on."""
+
+    consent: Consent = field(default_factory=Consent)
+    gate: Gate = field(default_factory=Gate)
+
+
 def boundary(asked: Redeem) -> Sequence[DCBQueryItem]:
     """Return the facts that decide over this consent's use."""
-    return [about(f"consent:{asked.consent_id}", kinds=KINDS)]
+    consent = about(f"consent:{asked.consent_id}", kinds=KINDS)
+    return [consent, *(gate.boundary(asked.act) if asked.act else [])]
 
 
-def decide(consent: Consent, asked: Redeem) -> Sequence[ConsentRedeemed]:
+def collect(use: Use, recorded: Recorded) -> Use:
+    """Collect it."""
+    if type(recorded.fact) in DECISIVE:
+        return replace(use, consent=evolve(use.consent, recorded))
+    return replace(use, gate=gate.evolve(use.gate, recorded))
+
+
+def decide(use: Use, asked: Redeem) -> Sequence[ConsentRedeemed]:
     """Use the consent, or do nothing if this redemption did; else reject with every reason."""
-    if consent.requested is None:
+    consent = use.consent
+    if consent.requested is None or asked.act is None:
         raise _rejection(asked, Kind.UNKNOWN, [Reason("consent_unknown")])
     earlier = consent.redeemed
     if earlier and earlier.redemption_id == asked.redemption_id:
@@ -54,9 +79,10 @@ def decide(consent: Consent, asked: Redeem) -> Sequence[ConsentRedeemed]:
             return []
         reason = Reason("redemption_id_reused", consent.positions("redeemed"))
         raise _rejection(asked, Kind.CONFLICT, [reason])
+    shut = list(closed(use.gate, asked.act, asked.at))
     if consent.given is None:
-        raise _rejection(asked, Kind.CONFLICT, [_not_given(consent)])
-    if reasons := list(_unusable(consent, consent.given, asked)):
+        raise _rejection(asked, Kind.CONFLICT, [_not_given(consent), *shut])
+    if reasons := [*_unusable(consent, consent.given, asked), *shut]:
         raise _rejection(asked, Kind.CONFLICT, reasons)
     return [
         ConsentRedeemed(
@@ -120,4 +146,4 @@ def _rejection(asked: Redeem, kind: Kind, reasons: list[Reason]) -> Rejection:
     return Rejection(kind, "redemption_rejected", reasons=reasons, facts=[fact])
 
 
-REDEEM = Verb(boundary=boundary, initial=Consent(), evolve=evolve, decide=decide)
+REDEEM = Verb(boundary=boundary, initial=Use(), evolve=collect, decide=decide)

@@ -6,12 +6,13 @@ The rules, in the order of their reasons:
     is named: an agreement at a counter waits, and would not if it were said to be online;
  3. a bank asks for itself alone, a clerk under the own name alone;
  4. the time to decide is within policy;
- 5. the citizen has not refused this bank, or this office, within the policy's period, unless the
+ 5. the gate is open: what must be in force is, and nothing is suspended (`gate.py`);
+ 6. the citizen has not refused this bank, or this office, within the policy's period, unless the
     citizen took that back;
- 6. nor said of a question of theirs that it was not them;
- 7. no question of this bank to this citizen for the same product is open;
- 8. no agreement to the same still stands: to withdraw one must be to withdraw all;
- 9. there is a text to put it with.
+ 7. nor said of a question of theirs that it was not them;
+ 8. no question of this bank to this citizen for the same product is open;
+ 9. no agreement to the same still stands: to withdraw one must be to withdraw all;
+10. there is a text to put it with.
 
 What the product has beside its purpose goes into the question, as far as that text explains it.
 """
@@ -41,6 +42,9 @@ from services.consent.facts import (
     RequestRejected,
     SiteRegistered,
 )
+from services.consent.gate import Act, Gate, closed
+from services.consent.gate import boundary as gate_boundary
+from services.consent.gate import evolve as evolve_gate
 from services.consent.policy import Policy
 from services.consent.refusals import RefusalMarks, Refusals
 from shared.contracts.consent import Channel, Statement
@@ -80,6 +84,7 @@ class Before:
     questions: tuple[tuple[int, ConsentRequested], ...] = ()
     answered: frozenset[str] = frozenset()
     agreements: Mapping[str, tuple[int, Statement]] = field(default_factory=dict)
+    gate: Gate = field(default_factory=Gate)
 
 
 def boundary(asked: Ask) -> Sequence[DCBQueryItem]:
@@ -100,6 +105,7 @@ def boundary(asked: Ask) -> Sequence[DCBQueryItem]:
         about(f"bank_refusal:{asked.refusals.bank}", kinds=REFUSALS),
         about(f"bank:{question.bank_id}", kinds=[BankRegistered]),
         about(f"product:{question.product_id}", kinds=[ProductOffered]),
+        *gate_boundary(Act.of(question)),
     ]
     if question.office_id:
         arms.append(about(f"office:{question.office_id}", kinds=[OfficeRegistered]))
@@ -139,7 +145,7 @@ def evolve(before: Before, recorded: Recorded) -> Before:
         case fact if isinstance(fact, ENDING):
             return _ended(before, recorded)
         case _:
-            return before
+            return replace(before, gate=evolve_gate(before.gate, recorded))
 
 
 def _ended(before: Before, recorded: Recorded) -> Before:
@@ -165,6 +171,7 @@ def decide(before: Before, asked: Ask) -> Sequence[ConsentRequested]:
         *_displaced(before, question),
         *_not_own(question),
         *_untimely(asked),
+        *_shut(before, question),
         *_refused(before, asked),
         *_disputed(before, question),
         *_pending(before, question),
@@ -246,6 +253,13 @@ def _untimely(asked: Ask) -> Iterator[Reason]:
     given = asked.question.decide_by - asked.question.asked_at
     if not 0 < given.total_seconds() <= asked.policy.decide_within_max.total_seconds():
         yield Reason("decide_by_out_of_range")
+
+
+def _shut(before: Before, question: ConsentRequested) -> Iterator[Reason]:
+    """Yield why the gate is closed; where the place is not named whole, that is reason enough."""
+    named = (question.office_id, question.site_id, question.clerk_id)
+    if question.channel is Channel.ONLINE or None not in named:
+        yield from closed(before.gate, Act.of(question), question.asked_at)
 
 
 def _refused(before: Before, asked: Ask) -> Iterator[Reason]:

@@ -5,7 +5,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from services.consent import phones, witnesses
+import msgspec
+
+from services.consent import phones, suspensions, witnesses
 from services.consent.consents import (
     KINDS,
     PASSKEY_KINDS,
@@ -22,18 +24,22 @@ from services.consent.facts import (
     ConsentDisputed,
     ConsentInvalidated,
     ConsentRequested,
+    LiftingProposed,
     OfficeRegistered,
     PasskeyAsked,
     PhoneEnrolled,
     ProductOffered,
     SiteRegistered,
     StopDelivered,
+    SuspensionLifted,
+    SuspensionOrdered,
     WitnessInvited,
     WitnessNamed,
 )
 from services.consent.notices import Names
 from services.consent.phones import Phones
 from services.consent.purposes import SideStanding, side_standings
+from services.consent.suspensions import Suspension
 from services.consent.witnesses import Known, Witnesses
 from shared.errors import Kind, Rejection
 from shared.ledger.log import Log, about
@@ -87,6 +93,12 @@ async def read_consent(log: Log, consent_id: str, at: datetime) -> ConsentView:
     if consent.requested is None:
         raise Rejection(Kind.UNKNOWN, "consent_unknown")
     return view_of(consent, at)
+
+
+async def read_question(log: Log, consent_id: str) -> ConsentRequested | None:
+    """Return what a citizen was asked, None for a consent that nobody asked for."""
+    found = await log.read(about(f"consent:{consent_id}", kinds=[ConsentRequested]), limit=1)
+    return found[0].fact if found else None
 
 
 def view_of(consent: Consent, at: datetime) -> ConsentView:
@@ -168,6 +180,48 @@ async def read_phones(log: Log, citizen_id: str) -> Phones:
 async def read_phone(log: Log, citizen_id: str, at: datetime) -> Phone | None:
     """Return the phone that counts at an instant (UTC), None where there is none to send to."""
     return phone_of(await read_phones(log, citizen_id), at)
+
+
+@dataclass(frozen=True, slots=True)
+class SuspensionView:
+    """A suspension, where it lies, and how it stands at an instant."""
+
+    ordered: SuspensionOrdered
+    position: int
+    proposals: tuple[LiftingProposed, ...]
+    lifted: SuspensionLifted | None
+    holds: bool
+
+    def document(self) -> dict[str, Any]:
+        """Return what the API answers."""
+        proposed = [{"by": one.proposed_by, "why": one.why} for one in self.proposals]
+        lifted = self.lifted
+        return {
+            **msgspec.to_builtins(self.ordered),
+            "position": self.position,
+            "holds": self.holds,
+            "proposals": proposed,
+            "lifted": lifted and {"by": lifted.approved_by, "from": lifted.effective_from},
+        }
+
+
+async def read_suspension(log: Log, suspension_id: str, at: datetime) -> SuspensionView | None:
+    """Return a suspension as it stands at an instant (UTC), None for one that nobody ordered."""
+    known = Suspension()
+    for recorded in await log.read(about(f"suspension:{suspension_id}")):
+        known = suspensions.evolve(known, recorded)
+    if known.ordered is None:
+        return None
+    holds = known.lifted is None or at < known.lifted.effective_from
+    return SuspensionView(known.ordered, known.place, known.proposals, known.lifted, holds)
+
+
+async def read_suspensions_of(log: Log, citizen_id: str, at: datetime) -> list[SuspensionView]:
+    """Return what a citizen suspended in the own name and still holds, the oldest first."""
+    facts = await log.read(about(f"citizen:{citizen_id}", kinds=[SuspensionOrdered]))
+    own = [one.fact.suspension_id for one in facts]
+    views = [await read_suspension(log, one, at) for one in own]
+    return [one for one in views if one and one.holds]
 
 
 def phone_of(held: Phones, at: datetime) -> Phone | None:

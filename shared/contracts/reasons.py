@@ -195,6 +195,54 @@ REASONS: dict[str, Sentences] = {
     "code_not_sent": Sentences(
         "The code could not be sent. Please try again.", "Chưa gửi được mã. Hãy thử lại."
     ),
+    # the gate
+    "office_not_registered": Sentences(
+        "The office is not registered as an agent at this time.",
+        "Bưu cục hiện không được đăng ký làm đại lý.",
+    ),
+    "contract_missing": Sentences(
+        "The bank has no contract with this office at this time.",
+        "Ngân hàng hiện không có hợp đồng đại lý với bưu cục này.",
+    ),
+    "clerk_untrained": Sentences(
+        "The clerk is not trained and appointed at this time.",
+        "Nhân viên hiện chưa được đào tạo và phân công.",
+    ),
+    "permission_missing": Sentences(
+        "The host of this place has not permitted it for this time.",
+        "Chủ địa điểm hiện không cho phép thu thập tại đây.",
+    ),
+    "bank_suspended": Sentences(
+        "What is done for this bank is suspended.", "Việc mở cho ngân hàng này đang bị dừng."
+    ),
+    "office_suspended": Sentences(
+        "What is done at this office is suspended.", "Việc mở tại bưu cục này đang bị dừng."
+    ),
+    "clerk_suspended": Sentences(
+        "What this clerk does is suspended.", "Việc của nhân viên này đang bị dừng."
+    ),
+    "site_suspended": Sentences(
+        "What is done at this place is suspended.", "Việc tại địa điểm này đang bị dừng."
+    ),
+    "citizen_suspended": Sentences(
+        "The citizen wants nothing asked or opened in their name.",
+        "Người dân không cho hỏi hay mở gì bằng tên mình.",
+    ),
+    "right_rejected": Sentences("This cannot be granted.", "Không cấp được quyền này."),
+    "valid_until_out_of_range": Sentences(
+        "The end must be after the start.", "Ngày hết hạn phải sau ngày bắt đầu."
+    ),
+    "not_entitled": Sentences(
+        "Whoever asks does not answer for this.", "Bên yêu cầu không có thẩm quyền về việc này."
+    ),
+    "suspension_rejected": Sentences("This cannot be done.", "Không thực hiện được."),
+    "suspension_unknown": Sentences("There is no such suspension.", "Không có lệnh dừng này."),
+    "suspension_id_reused": Sentences(
+        "This id already stands for another suspension.", "Mã này đã dùng cho lệnh dừng khác."
+    ),
+    "scope_missing": Sentences(
+        "A suspension names what it is about.", "Lệnh dừng phải ghi rõ phạm vi."
+    ),
     # witnesses
     "witness_unknown": Sentences(
         "Two witnesses are needed, each with a key of their own.",

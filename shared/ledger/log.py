@@ -76,6 +76,18 @@ class Outcome(Generic[StateT]):
     added: Sequence[Recorded]
 
 
+@dataclass(frozen=True)
+class Weighed:
+    """What a verb would come to: its no, if it is one, and what that was decided by.
+
+    `positions` are those of the facts in its boundary, `head` the log's last when they were read.
+    """
+
+    rejection: Rejection | None
+    positions: Sequence[int]
+    head: int
+
+
 class Log:
     """The log of one service."""
 
@@ -114,6 +126,16 @@ class Log:
                     state = verb.evolve(state, recorded)
             return Outcome(state, added)
         raise Unavailable("contended")
+
+    async def weigh(self, verb: Verb[StateT, AskedT], asked: AskedT) -> "Weighed":
+        """Decide as `perform` would at this moment, and record nothing."""
+        history, head = await self._read(DCBQuery(items=list(verb.boundary(asked))))
+        positions = [recorded.position for recorded in history]
+        try:
+            verb.decide(verb.fold(history), asked)
+        except Rejection as no:
+            return Weighed(no, positions, head)
+        return Weighed(None, positions, head)
 
     async def read(
         self,

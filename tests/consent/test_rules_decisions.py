@@ -18,6 +18,7 @@ from services.consent.facts import (
     RefusalWithdrawn,
     SignatureFailed,
 )
+from services.consent.gate import Act
 from services.consent.policy import Policy
 from services.consent.redemptions import REDEEM, Redeem
 from services.consent.separation import Means
@@ -274,6 +275,7 @@ def test_taking_back_says_whether_it_was_used() -> None:
 def redeem(**changes: Any) -> Redeem:
     """Return a use of the consent."""
     whole = Redeem(
+        act=replace(Act.of(QUESTION), channel=Channel.ONLINE),  # where no right is needed
         consent_id="q1",
         redemption_id="op1",
         statement_hash=statement().hash(),

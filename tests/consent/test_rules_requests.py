@@ -9,7 +9,7 @@ import pytest
 from hypothesis import strategies as st
 
 from services.consent.directory import REGISTER
-from services.consent.facts import BankRegistered, ClerkRegistered, ProductOffered
+from services.consent.facts import BankRegistered, ClerkRegistered, ProductOffered, Right
 from services.consent.policy import Policy
 from services.consent.requests import ASK, Ask
 from shared.contracts.consent import Channel
@@ -22,9 +22,11 @@ from tests.support.samples import (
     QUESTION,
     REDEEMED,
     REFUSED,
+    RIGHTS,
     WAITING,
     WITHDRAWN,
     refusal_marks,
+    right,
 )
 
 SECOND = replace(QUESTION, consent_id="q2")
@@ -138,18 +140,26 @@ def test_a_refusal_sticks(changes: dict[str, Any], *, blocked: bool) -> None:
         replace(DIRECTORY[2], office_id="o2"),
         ClerkRegistered(clerk_id="k2", office_id="o2"),
     ]
+    rights = [
+        right(Right.CONTRACT, "b2"),
+        right(Right.CONTRACT, "cake", office_id="o2"),
+        right(Right.CONTRACT, "b2", office_id="o2"),
+        right(Right.REGISTRATION, office_id="o2"),
+        right(Right.TRAINING, "k2", office_id="o2"),
+        right(Right.PERMISSION, "s", office_id="o2"),
+    ]
     question = replace(SECOND, **changes)
     question = replace(question, asked_by=f"clerk:{question.clerk_id}")
-    names = {f"{fact.TAGS[0]}_id" for fact in DIRECTORY}
+    names = {f"{fact.TAGS[0]}_id" for fact in DIRECTORY[:6]}
     relevant = [
         fact
-        for fact in [*DIRECTORY, *more]
+        for fact in [*DIRECTORY[:6], *more]
         if all(
             getattr(fact, name) == getattr(question, name)
             for name in names & {f"{fact.TAGS[0]}_id"}
         )
     ]
-    history = given(ASK, *relevant, QUESTION, REFUSED)
+    history = given(ASK, *relevant, *RIGHTS, *rights, QUESTION, REFUSED)
     if blocked:
         assert history.rejected(ask(question)) == ["refused_before"]
     else:

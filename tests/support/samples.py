@@ -19,9 +19,12 @@ from services.consent.facts import (
     OfficeRegistered,
     ProductOffered,
     RefusalWithdrawn,
+    Right,
+    RightGranted,
     SignatureAsked,
     SiteRegistered,
 )
+from services.consent.gate import right_id
 from services.consent.refusals import RefusalMarks
 from shared.contracts.consent import (
     ACCOUNTS,
@@ -39,6 +42,33 @@ from tests.support.given import AT
 
 TERMS, NOTICE, COMMAND = "a" * 64, "b" * 64, "c" * 64
 
+
+def right(kind: Right, of: str | None = None, **changes: Any) -> RightGranted:
+    """Return that a right is in force at the office of QUESTION, for what its last id names."""
+    office_id = changes.get("office_id", "o")
+    whole = RightGranted(
+        right_id=right_id(kind, office_id, of),
+        right=kind,
+        bank_id=of if kind is Right.CONTRACT else None,
+        office_id=office_id,
+        clerk_id=of if kind is Right.TRAINING else None,
+        site_id=of if kind is Right.PERMISSION else None,
+        valid_from=AT - timedelta(days=365),
+        valid_until=None,
+        document_hash=None,
+        granted_by="operator:op",
+    )
+    return replace(whole, **changes)
+
+
+RIGHTS = [
+    right(Right.REGISTRATION),
+    right(Right.CONTRACT, "cake"),
+    right(Right.TRAINING, "k"),
+    right(Right.PERMISSION, "s"),
+]
+"""All that must be in force for QUESTION."""
+
 DIRECTORY: list[Any] = [
     BankRegistered(bank_id="cake", name="Bank"),
     ProductOffered(
@@ -48,6 +78,7 @@ DIRECTORY: list[Any] = [
     ClerkRegistered(clerk_id="k", office_id="o"),
     SiteRegistered(site_id="s", name="S", host="H"),
     CitizenRegistered(citizen_id="c1"),
+    *RIGHTS,
 ]
 
 QUESTION = ConsentRequested(

@@ -14,15 +14,18 @@ from services.consent.facts import ConsentRequested, VoidFor
 from services.consent.policy import Policy
 from services.consent.redemptions import Redeem
 from services.consent.views import ConsentView
-from shared.contracts.consent import Channel
+from shared.contracts.consent import ACCOUNTS, Channel
 from shared.contracts.fields import Id, PathId, Purpose, Sha256
+from shared.contracts.reasons import sentence
 from shared.errors import Kind, Rejection
+from shared.ledger.log import Weighed
 from shared.signing import Signer
 from shared.web import Caller, Host, Role, require
 
 Asker = Annotated[Caller, Depends(require(Role.BANK, Role.CLERK))]
 Reader = Annotated[Caller, Depends(require(Role.BANK, Role.CLERK, Role.SERVICE, Role.REGULATOR))]
 Voider = Annotated[Caller, Depends(require(Role.BANK, Role.REGULATOR))]
+Validator = Annotated[Caller, Depends(require(Role.SERVICE, Role.BANK, Role.CLERK, Role.REGULATOR))]
 Service = Annotated[Caller, Depends(require(Role.SERVICE))]
 
 
@@ -63,6 +66,26 @@ class Redeemed(BaseModel):
     receipt: str
 
 
+class Why(BaseModel):
+    """One guard that stands in the way, and where the facts lie that make it so."""
+
+    code: str
+    en: str
+    vi: str
+    positions: list[int]
+
+
+class Verdict(BaseModel):
+    """What a use would come to, decided by all facts up to a position."""
+
+    valid: bool
+    reasons: list[Why]
+    positions: list[int]
+    """Where the facts lie that were looked at."""
+
+    as_of: int
+
+
 def routes(asking: Asking, policy: Policy, now: Callable[[], datetime]) -> APIRouter:
     """Return the routes around one consent."""
     router = APIRouter(tags=["consents"])
@@ -86,9 +109,26 @@ def routes(asking: Asking, policy: Policy, now: Callable[[], datetime]) -> APIRo
     async def redeem(consent_id: PathId, body: Redemption, service: Service) -> Redeemed:
         """Use a consent, once; the same redemption again gives the same receipt."""
         asked = Redeem(
-            consent_id=consent_id, redeemed_by=service.name, at=now(), **body.model_dump()
+            consent_id=consent_id, act=None, redeemed_by=service.name, at=now(), **body.model_dump()
         )
         return Redeemed(receipt=await asking.redeem(asked))
+
+    @router.post("/consents/{consent_id}/validate")
+    async def validate(consent_id: PathId, body: Redemption, caller: Validator) -> Verdict:
+        """Tell whether the consent could be used now, with every reason why not; uses nothing.
+
+        The same rules as for a use, and always 200: it is the verdict that says yes or no.
+        """
+        asked = Redeem(
+            consent_id=consent_id,
+            act=None,
+            redeemed_by=f"service:{ACCOUNTS}",
+            at=now(),
+            **body.model_dump(),
+        )
+        if caller.role is not Role.SERVICE:
+            may_read(await asking.consent(consent_id), caller)
+        return _verdict(await asking.validate(asked))
 
     return router
 
@@ -139,6 +179,24 @@ def _question(
         asked_at=at,
         decide_by=at + given,
         **fields,
+    )
+
+
+def _verdict(weighed: Weighed) -> Verdict:
+    reasons = weighed.rejection.reasons if weighed.rejection else ()
+    return Verdict(
+        valid=weighed.rejection is None,
+        reasons=[
+            Why(
+                code=one.code,
+                en=sentence(one.code, "en"),
+                vi=sentence(one.code, "vi"),
+                positions=list(one.positions),
+            )
+            for one in reasons
+        ],
+        positions=list(weighed.positions),
+        as_of=weighed.head,
     )
 
 

@@ -65,6 +65,8 @@ class Site(BaseModel):
 
     name: Name
     host: Name
+    host_id: Id | None = None
+    """Whom the host's own calls come from."""
 
 
 class Erasure(BaseModel):

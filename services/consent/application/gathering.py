@@ -70,13 +70,18 @@ class Gathering:
 
         Raises `Rejection` for a link that is over or not ours, and once the citizen is erased.
         """
+        parts, citizen_id = self._parts, await self.citizen_id(link)
+        ids = await read_consent_ids(parts.log, citizen_id)
+        matters = [await self._matter(one, lang) for one in reversed(ids)]
+        return Everything(matters, await self._accounts(citizen_id))
+
+    async def citizen_id(self, link: str) -> str:
+        """Return whose own page a link is; raises `Rejection` as `gather` does."""
         parts, at = self._parts, self._parts.now()
         citizen_id = parts.codes.citizen_id(link, int(at.timestamp()))
         if citizen_id is None or await read_phone(parts.log, citizen_id, at) is None:
             raise Rejection(Kind.UNKNOWN, "not_found")
-        ids = await read_consent_ids(parts.log, citizen_id)
-        matters = [await self._matter(one, lang) for one in reversed(ids)]
-        return Everything(matters, await self._accounts(citizen_id))
+        return citizen_id
 
     async def _holders(self, number: str) -> list[tuple[str, Phone]]:
         """Return the citizens whose phone counts and is this one."""

@@ -7,7 +7,8 @@ from datetime import datetime
 from services.consent.application.parts import Parts
 from services.consent.directory import REGISTER, Entry
 from services.consent.erasures import ERASE, Erase
-from services.consent.facts import CitizenRegistered, Ground, SharingGround
+from services.consent.facts import CitizenRegistered, Ground, RightGranted, SharingGround
+from services.consent.rights import GRANT
 from services.consent.separation import (
     ALLOW_SHARING,
     MARK_STAFF,
@@ -72,6 +73,10 @@ class Registering:
             policy=parts.policy,
         )
         await parts.log.perform(ALLOW_SHARING, asked)
+
+    async def grant(self, granted: RightGranted) -> None:
+        """Put a right into force, or end it with its dates; raises `Rejection`."""
+        await self._parts.log.perform(GRANT, granted)
 
     async def erase_citizen(self, citizen_id: str, ground: Ground, asked_by: str) -> list[int]:
         """Erase what is kept of a citizen; returns the positions of the facts that say so.

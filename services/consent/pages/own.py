@@ -13,6 +13,7 @@ from starlette.background import BackgroundTask
 
 from services.consent.accounts import OpenedAccount
 from services.consent.application.gathering import Everything, Gathering, Matter
+from services.consent.application.suspending import Suspending
 from services.consent.pages.rendering import (
     SECURITY_HEADERS,
     LangForm,
@@ -22,6 +23,7 @@ from services.consent.pages.rendering import (
 )
 from services.consent.pages.sides import cards
 from services.consent.pages.words import WORDS
+from services.consent.views import SuspensionView
 from shared.contracts.fields import Phone
 from shared.contracts.reasons import Lang
 from shared.errors import Kind, Rejection
@@ -33,10 +35,10 @@ COUNTRY, TRUNK = "+84", "0"
 NUMBER: TypeAdapter[str] = TypeAdapter(Phone)
 
 
-def routes(gathering: Gathering, *, sandbox: bool) -> APIRouter:
+def routes(gathering: Gathering, suspending: Suspending, *, sandbox: bool) -> APIRouter:
     """Return the form, and the page of a link."""
     router = APIRouter(tags=["citizen"], include_in_schema=False)
-    pages = _Pages(gathering, sandbox=sandbox)
+    pages = _Pages(gathering, suspending, sandbox=sandbox)
 
     @router.get("/me")
     async def form(sent: str = "", lang: LangQuery = "vi") -> Response:
@@ -54,9 +56,9 @@ def routes(gathering: Gathering, *, sandbox: bool) -> APIRouter:
 
 
 class _Pages(Rendering):
-    def __init__(self, gathering: Gathering, *, sandbox: bool) -> None:
+    def __init__(self, gathering: Gathering, suspending: Suspending, *, sandbox: bool) -> None:
         super().__init__(sandbox=sandbox)
-        self._gathering = gathering
+        self._gathering, self._suspending = gathering, suspending
 
     def form(self, lang: Lang, *, wrong: bool = False) -> Response:
         status = STATUS[Kind.MALFORMED] if wrong else 200
@@ -76,6 +78,7 @@ class _Pages(Rendering):
     async def show(self, link: str, lang: Lang) -> Response:
         try:
             everything = await self._gathering.gather(link, lang)
+            held = await self._suspending.own(await self._gathering.citizen_id(link))
         except Rejection as no:
             status = STATUS[no.kind]
             return self._page("own_over.html", lang, status=status)
@@ -85,7 +88,22 @@ class _Pages(Rendering):
             link=link,
             matters=[_matter(one, lang) for one in everything.matters],
             accounts=_accounts(everything, lang),
+            stop=_stop(held, lang),
         )
+
+
+def _stop(held: list[SuspensionView], lang: Lang) -> dict[str, str]:
+    """Return how it stands with “open nothing in my name”: the words, and what a button does."""
+    words = WORDS[lang]
+    if not held:
+        return {"says": words["stop_open"], "act": "suspension", "button": words["stop_order"]}
+    ends = [one.lifted.effective_from for one in held if one.lifted]
+    if len(ends) == len(held):
+        says = words["stop_ends"].format(start=local_time(max(ends), lang))
+        return {"says": says, "act": "suspension", "button": words["stop_order"]}
+    if any(one.ordered.ordered_by.startswith("citizen:") for one in held if not one.lifted):
+        return {"says": words["stop_holds"], "act": "lifting", "button": words["stop_lift"]}
+    return {"says": words["stop_by_authority"], "act": "", "button": ""}
 
 
 def _number(typed: str) -> str | None:

@@ -1,0 +1,76 @@
+"""What must be in force at a counter: granted, renewed and ended by whoever answers for it."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from pydantic import AwareDatetime, BaseModel
+
+from services.consent.application.registering import Registering
+from services.consent.facts import Right, RightGranted
+from services.consent.gate import right_id
+from shared.contracts.fields import PathId, Sha256
+from shared.web import Caller, Role, require
+
+Operator = Annotated[Caller, Depends(require(Role.OPERATOR))]
+Contractor = Annotated[Caller, Depends(require(Role.OPERATOR, Role.BANK))]
+Permitter = Annotated[Caller, Depends(require(Role.OPERATOR, Role.HOST))]
+
+
+class Term(BaseModel):
+    """From when (included) until when (not included) a right is in force, and its paper.
+
+    What ends early is put again with its end.
+    """
+
+    valid_from: AwareDatetime
+    valid_until: AwareDatetime | None = None
+    document_hash: Sha256 | None = None
+
+
+def routes(directory: Registering) -> APIRouter:
+    """Return the routes of rights."""
+    router = APIRouter(tags=["directory"])
+
+    @router.put("/offices/{office_id}/registration", status_code=204)
+    async def register(office_id: PathId, body: Term, by: Operator) -> None:
+        """Say from when until when an office is registered as an agent."""
+        await directory.grant(_granted(Right.REGISTRATION, office_id, body, by))
+
+    @router.put("/offices/{office_id}/contracts/{bank_id}", status_code=204)
+    async def contract(office_id: PathId, bank_id: PathId, body: Term, by: Contractor) -> None:
+        """Say from when until when a bank has a contract with an office."""
+        await directory.grant(_granted(Right.CONTRACT, office_id, body, by, bank_id=bank_id))
+
+    @router.put("/offices/{office_id}/trainings/{clerk_id}", status_code=204)
+    async def train(office_id: PathId, clerk_id: PathId, body: Term, by: Operator) -> None:
+        """Say from when until when a clerk is trained and appointed at an office."""
+        await directory.grant(_granted(Right.TRAINING, office_id, body, by, clerk_id=clerk_id))
+
+    @router.put("/offices/{office_id}/permissions/{site_id}", status_code=204)
+    async def permit(office_id: PathId, site_id: PathId, body: Term, by: Permitter) -> None:
+        """Say from when until when an office may ask at a place; its host may say so too."""
+        await directory.grant(_granted(Right.PERMISSION, office_id, body, by, site_id=site_id))
+
+    return router
+
+
+def _granted(
+    right: Right,
+    office_id: str,
+    term: Term,
+    by: Caller,
+    *,
+    bank_id: str | None = None,
+    clerk_id: str | None = None,
+    site_id: str | None = None,
+) -> RightGranted:
+    return RightGranted(
+        right_id=right_id(right, office_id, bank_id or clerk_id or site_id),
+        right=right,
+        bank_id=bank_id,
+        office_id=office_id,
+        clerk_id=clerk_id,
+        site_id=site_id,
+        granted_by=by.name,
+        **term.model_dump(),
+    )

@@ -1,0 +1,65 @@
+"""Suspend with one call; go on again with two, by two organisations."""
+
+from typing import Annotated, Any, Self
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, model_validator
+
+from services.consent.application.suspending import Suspending
+from services.consent.facts import LiftedFor, SuspendedFor, SuspensionOrdered
+from shared.contracts.fields import Id, PathId
+from shared.web import Caller, Role, require
+
+Stopper = Annotated[Caller, Depends(require(Role.OVERSEER, Role.BANK, Role.MANAGER, Role.HOST))]
+Reader = Annotated[
+    Caller,
+    Depends(require(Role.OVERSEER, Role.BANK, Role.MANAGER, Role.HOST, Role.REGULATOR)),
+]
+
+
+class Suspension(BaseModel):
+    """What is to stop: everything to which all the ids apply that are named."""
+
+    bank_id: Id | None = None
+    office_id: Id | None = None
+    clerk_id: Id | None = None
+    site_id: Id | None = None
+    citizen_id: Id | None = None
+    why: SuspendedFor
+
+    @model_validator(mode="after")
+    def _of_something(self) -> Self:
+        if not any((self.bank_id, self.office_id, self.clerk_id, self.site_id, self.citizen_id)):
+            raise ValueError("a suspension names at least one id")
+        return self
+
+
+class Lifting(BaseModel):
+    """Why it can go on."""
+
+    why: LiftedFor
+
+
+def routes(suspending: Suspending) -> APIRouter:
+    """Return the routes of suspensions."""
+    router = APIRouter(tags=["suspensions"])
+
+    @router.put("/suspensions/{suspension_id}")
+    async def order(suspension_id: PathId, body: Suspension, by: Stopper) -> dict[str, Any]:
+        """Suspend at once: behind the position that is answered nothing is asked or opened."""
+        ordered = SuspensionOrdered(
+            suspension_id=suspension_id, ordered_by=by.name, **body.model_dump()
+        )
+        return (await suspending.order(ordered)).document()
+
+    @router.post("/suspensions/{suspension_id}/lifting")
+    async def lift(suspension_id: PathId, body: Lifting, by: Stopper) -> dict[str, Any]:
+        """Propose that it ends, or agree to what another organisation proposed."""
+        return (await suspending.lift(suspension_id, body.why, by.name)).document()
+
+    @router.get("/suspensions/{suspension_id}")
+    async def read(suspension_id: PathId, _: Reader) -> dict[str, Any]:
+        """Tell what was suspended, by whom, why, and whether it still is."""
+        return (await suspending.suspension(suspension_id)).document()
+
+    return router
