@@ -1,12 +1,13 @@
 """What the accounts service can be asked: each method reads, performs its verbs, answers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from services.accounts.answers import ANSWER, Answer, Confirm, Decline
 from services.accounts.consents import Consents, Denied, Unreachable
+from services.accounts.facts import AccountRead
 from services.accounts.openings import (
     JUDGE,
     RECORD,
@@ -19,7 +20,8 @@ from services.accounts.openings import (
     Unread,
 )
 from services.accounts.stops import HALT, Halt
-from services.accounts.views import list_openings, read_opening
+from services.accounts.views import list_openings, read_looks, read_opening
+from shared import looks
 from shared.contracts.consent import (
     ACCOUNTS,
     CONSENT_EVENT,
@@ -32,6 +34,7 @@ from shared.contracts.consent import (
 )
 from shared.errors import Kind, Reason, Rejection, Unavailable
 from shared.ledger.log import Log
+from shared.looks import ReadFor
 from shared.marks import Marks
 from shared.signing import BadToken, token_header
 
@@ -50,6 +53,15 @@ class Parts:
     marks: Marks
     issuer: str
     now: Callable[[], datetime]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reading:
+    """Who is shown openings, such as `bank:cake`, what for, and in which case of their own."""
+
+    read_by: str
+    purpose: ReadFor
+    case_id: str | None = None
 
 
 class Openings:
@@ -116,6 +128,23 @@ class Openings:
         """Return the openings that carry a tag, or all, behind a cursor."""
         return await list_openings(self._parts.log, tag, after=after, limit=limit)
 
+    async def of_citizen(
+        self, citizen_id: str, by: Reading, *, after: int, limit: int
+    ) -> dict[str, Any]:
+        """Return the openings in a citizen's name, and who looked at them, this look included."""
+        page = await self.openings(f"citizen:{citizen_id}", after=after, limit=limit)
+        await self.look(page["openings"], by)
+        return {**page, "looks": await read_looks(self._parts.log, citizen_id)}
+
+    async def look(self, openings: Sequence[Mapping[str, Any]], by: Reading) -> None:
+        """Record that openings are about to be shown; raises `Unavailable` if it cannot be.
+
+        One that names no citizen, since its command could not be read, shows nothing of anybody.
+        """
+        at = self._parts.now()
+        reads = [_read(one, by, at) for one in openings if one["citizen_id"]]
+        await looks.record(self._parts.log, reads)
+
     async def _evidence(self, command: Command) -> ConsentEvent | Reason:
         """Return the consent event if its signature holds (checks 1 and 2), else why not."""
         if not command.consent:
@@ -159,3 +188,17 @@ class Openings:
         else:
             record = Record(judged=judged, receipt=receipt, receipt_token=token)
             await self._parts.log.perform(RECORD, record)
+
+
+def _read(opening: Mapping[str, Any], by: Reading, at: datetime) -> AccountRead:
+    return AccountRead(
+        look_id="",
+        citizen_id=opening["citizen_id"],
+        consent_id=opening["consent_id"],
+        opening_id=opening["opening_id"],
+        case_id=by.case_id,
+        read_by=by.read_by,
+        purpose=by.purpose,
+        fields=looks.shown(opening),
+        read_at=at,
+    )

@@ -5,7 +5,10 @@ its number, or declines. The number itself is kept nowhere: the bank has it, and
 mark, by which the same number is known again.
 """
 
+from datetime import datetime
+
 from shared.ledger.facts import Vocabulary, fact
+from shared.looks import ReadFor
 
 
 @fact("account.opened.1", tags=("opening", "consent", "citizen", "bank", "office", "clerk"))
@@ -105,6 +108,25 @@ class AnswerRejected:
     reasons: list[str]
 
 
+@fact("account.read.1", tags=("citizen", "consent", "opening", "case", "look"))
+class AccountRead:
+    """Somebody was shown these fields, never said with their values, of an opening.
+
+    The same look has the same `look_id` for an hour, and is recorded once in it. The case, if the
+    reader named one, is the reader's own; a rejected opening has no consent.
+    """
+
+    look_id: str
+    citizen_id: str
+    consent_id: str | None
+    opening_id: str
+    case_id: str | None
+    read_by: str
+    purpose: ReadFor
+    fields: list[str]
+    read_at: datetime
+
+
 VOCABULARY = Vocabulary(
     [
         AccountOpened,
@@ -114,5 +136,6 @@ VOCABULARY = Vocabulary(
         AccountFrozen,
         AccountDeclined,
         AnswerRejected,
+        AccountRead,
     ]
 )

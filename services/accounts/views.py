@@ -10,11 +10,13 @@ from services.accounts.facts import (
     AccountDeclined,
     AccountFrozen,
     AccountOpened,
+    AccountRead,
     OpeningRejected,
 )
 from shared.errors import Kind, Rejection
 from shared.ledger.facts import Recorded
 from shared.ledger.log import Log, about
+from shared.looks import grouped
 
 STANDING = {
     OpeningRejected: "rejected",
@@ -46,6 +48,12 @@ async def list_openings(log: Log, tag: str | None, *, after: int, limit: int) ->
         histories.setdefault(recorded.fact.opening_id, []).append(recorded)
     last = opened[-1].position if opened else after
     return {"openings": [_summary(one) for one in histories.values()], "next": last}
+
+
+async def read_looks(log: Log, citizen_id: str) -> list[dict[str, Any]]:
+    """Return who was shown openings in a citizen's name, whoever looked last first."""
+    reads = await log.read(about(f"citizen:{citizen_id}", kinds=[AccountRead]))
+    return [msgspec.to_builtins(one) for one in grouped(read.fact for read in reads)]
 
 
 def _summary(history: Sequence[Recorded]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from shared.canonical import digest
 from shared.contracts.consent import Channel, Decision, Statement
 from shared.contracts.evidence import Evidence, Passkey, Witnessing
 from shared.ledger.facts import ERASED, Erased, Vocabulary, fact
+from shared.looks import ReadFor
 
 # -- the directory: who may ask, for what, where ------------------------------------------------
 
@@ -853,6 +854,27 @@ class RedemptionRejected:
     reasons: list[str]
 
 
+# -- looking ------------------------------------------------------------------------------------
+
+
+@fact("data.read.1", tags=("citizen", "consent", "case", "look"))
+class DataRead:
+    """Somebody was shown these fields, never said with their values, of one question to a citizen.
+
+    The same look has the same `look_id` for an hour, and is recorded once in it. The case, if the
+    reader named one, is the reader's own.
+    """
+
+    look_id: str
+    citizen_id: str
+    consent_id: str
+    case_id: str | None
+    read_by: str
+    purpose: ReadFor
+    fields: list[str]
+    read_at: datetime
+
+
 VOCABULARY = Vocabulary(
     [
         BankRegistered,
@@ -909,5 +931,6 @@ VOCABULARY = Vocabulary(
         PurposeWithdrawn,
         ConsentRedeemed,
         RedemptionRejected,
+        DataRead,
     ]
 )

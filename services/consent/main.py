@@ -18,6 +18,7 @@ from services.consent.application.deciding import Deciding
 from services.consent.application.enrolling import Enrolling
 from services.consent.application.gathering import Gathering
 from services.consent.application.listing import Listing
+from services.consent.application.looking import Looking
 from services.consent.application.parts import Parts
 from services.consent.application.passkeys import Passkeys
 from services.consent.application.receipting import Receipting
@@ -143,16 +144,16 @@ def _app(settings: Settings, parts: Parts) -> FastAPI:
 def _machine_routes(
     parts: Parts, stopping: Stopping, receipting: Receipting
 ) -> Iterator[APIRouter]:
-    directory, asking = Registering(parts), Asking(parts)
+    directory, asking, looking = Registering(parts), Asking(parts), Looking(parts)
     yield directory_routes.routes(directory, Passkeys(parts))
     yield right_routes.routes(directory)
     yield suspension_routes.routes(Suspending(parts))
     yield phone_routes.routes(Enrolling(parts), directory)
     yield witness_routes.routes(Witnessing(parts, Deciding(parts)))
-    yield consent_routes.routes(asking, parts.policy, parts.now)
+    yield consent_routes.routes(asking, looking, parts.policy, parts.now)
     yield consent_routes.key_routes(parts.signer)
-    yield consent_routes.invalidation_routes(stopping)
-    yield receipt_routes.routes(asking, receipting, Listing(parts))
+    yield consent_routes.invalidation_routes(stopping, looking)
+    yield receipt_routes.routes(asking, receipting, Listing(parts), looking)
 
 
 def _pages(

@@ -116,8 +116,8 @@ def test_the_verdict_names_everything_and_uses_nothing(tmp_path: Path) -> None:
             )
             return answer.json() if answer.status_code == 200 else answer.status_code
 
-        before = len(await world.log(world.consent))
         good = await verdict("so-viet")
+        before = len(await world.log(world.consent))
         assert (good["valid"], good["reasons"]) == (True, [])
         assert good["as_of"] == before
         await suspend(world, "overseer", "s-1", office_id=OFFICE[0])

@@ -14,7 +14,7 @@ import asyncio
 import sys
 import tempfile
 from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -57,6 +57,7 @@ REDEMPTIONS = "/redemptions"
 NUMBERS = ["100200300400", "500600700800"]
 SERVICES = ["consent", "accounts"]
 FAULTS = ["before", "after"]
+LOOKS = {"consent": "data.read.1", "accounts": "account.read.1"}
 HOLDERS = ["gdv-01", "gdv-02", "so-viet", "truong-son"]
 PRODUCTS = [ACCOUNT, ACCOUNT, ACCOUNT, SAVINGS, ACCOUNT, OTHER, POWER]
 QUESTIONED: list[dict[str, Any]] = [
@@ -243,6 +244,7 @@ class Model:
         self.wire_fault: tuple[str, str] | None = None
         self.gone = False
         self.keys_at: int | None = None
+        self.looks: set[tuple[str, frozenset[str], int]] = set()
         self._people = {one.id for one in people}
         self.erased: set[str] = set()
         self._keyed = set(self._people)  # whoever has a key that no fact erases
@@ -279,6 +281,16 @@ class Model:
         except StoreDown:
             return None
         return None if fault == "after" else said
+
+    # -- looking -------------------------------------------------------------------------------
+
+    def look(self, service: str, path: str, document: dict[str, Any]) -> None:
+        """Take note of what the regulator was shown: a fact, but for the same in the same hour."""
+        fields = frozenset(name for name, value in document.items() if value is not None)
+        look = (path, fields, self.now // HOUR)
+        if "citizen_id" in fields and look not in self.looks:
+            self.looks.add(look)
+            self.lines[service].append(Line(LOOKS[service]))
 
     # -- asking --------------------------------------------------------------------------------
 
@@ -670,6 +682,15 @@ def mend(recorder: Any) -> None:
         del recorder.append_batch
 
 
+@contextmanager
+def aside(recorder: Any) -> Iterator[None]:
+    """Set a fault aside while somebody looks: what it does to looks is in test_looks.py."""
+    fault = recorder.__dict__.pop("append_batch", None)
+    yield
+    if fault:
+        recorder.append_batch = fault
+
+
 class Histories(RuleBasedStateMachine):
     """What may happen, in any order, each compared with the model at once."""
 
@@ -980,7 +1001,7 @@ class Histories(RuleBasedStateMachine):
         answer = self._run(self._phone(one).type_code(code.page, typed))
         assert answer.status_code == said.status, answer.text
         if one.given and (one.confirmed or not one.waits) and not one.event:
-            one.event = self._run(self.world.event(one.id))
+            one.event = self._look("consent", f"/consents/{one.id}")["event"]
         self._compare()
 
     def _phone(self, one: Asked) -> Any:
@@ -1050,7 +1071,7 @@ class Histories(RuleBasedStateMachine):
     @rule(which=st.sampled_from(["consent", "accounts", "both"]))
     def restart(self, which: str) -> None:
         """A service restarts on its files: every answer to a read stays the same."""
-        before = self._run(self._reads())
+        before = self._reads()
         restarts = {
             "consent": self.world.restart_consent,
             "accounts": self.world.restart_accounts,
@@ -1063,16 +1084,23 @@ class Histories(RuleBasedStateMachine):
         if which != "consent":
             self.model.keys_at = None
         self.world.wire.app = None if self.model.gone else self.world.consent_app
-        assert self._run(self._reads()) == before
+        assert self._reads() == before
         self._compare()
 
-    async def _reads(self) -> dict[str, Any]:
+    def _reads(self) -> dict[str, Any]:
         """Return every consent and every opening, as the regulator reads them."""
-        addresses = [(self.world.consent, f"/consents/{one}") for one in self.model.asked]
+        addresses = [("consent", f"/consents/{one}") for one in self.model.asked]
         openings = dict.fromkeys(one for one in self._commands())
-        addresses += [(self.world.accounts, f"/openings/{one}") for one in openings]
-        header = self.world.tokens.header("regulator")
-        return {path: (await client.get(path, headers=header)).json() for client, path in addresses}
+        addresses += [("accounts", f"/openings/{one}") for one in openings]
+        return {path: self._look(name, path) for name, path in addresses}
+
+    def _look(self, name: str, path: str) -> dict[str, Any]:
+        """Have the regulator read something; returns what is shown."""
+        client, header = getattr(self.world, name), self.world.tokens.header("regulator")
+        with aside(self._recorder(name)):
+            document: dict[str, Any] = self._run(client.get(path, headers=header)).json()
+        self.model.look(name, path, document)
+        return document
 
     # -- how it ends ---------------------------------------------------------------------------
 
@@ -1082,7 +1110,7 @@ class Histories(RuleBasedStateMachine):
         try:
             if sys.exc_info()[0] is None:  # else a rule has failed, and that is what is told
                 self._finish()
-                self._run(self._check())
+                self._run(self._check(self._reads()))
         finally:
             self._run(self._stack.aclose())
             self._runner.close()
@@ -1099,12 +1127,11 @@ class Histories(RuleBasedStateMachine):
                 self._repeat(sent)
                 assert sent.said.status != 503
 
-    async def _check(self) -> None:
+    async def _check(self, reads: dict[str, Any]) -> None:
         consent, accounts = [await self.world.log(getattr(self.world, name)) for name in SERVICES]
         keys = (await self.world.consent.get("/.well-known/jwks.json")).json()
         personal = personal_data(self.world.people, *NUMBERS)
         assert violations(consent, accounts, keys, personal) == []
-        reads = await self._reads()
         for one in self.model.asked.values():
             document = reads[f"/consents/{one.id}"]
             assert document["standing"] == one.standing(self.model.now)

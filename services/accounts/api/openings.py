@@ -12,10 +12,11 @@ from pydantic import BaseModel, StringConstraints
 from starlette.exceptions import HTTPException
 from typing_extensions import override
 
-from services.accounts.application import Openings
+from services.accounts.application import Openings, Reading
 from services.accounts.openings import Command
-from shared.contracts.fields import ID_PATTERN, Id, PathId, Purpose, Sha256
+from shared.contracts.fields import ID_PATTERN, CaseId, Id, PathId, Purpose, Sha256
 from shared.errors import Kind, Rejection
+from shared.looks import ReadFor, purpose_of
 from shared.signing import TOKEN_CHARACTERS_MAX
 from shared.web import Caller, Role, caller_of, require
 
@@ -126,27 +127,51 @@ def routes(openings: Openings) -> APIRouter:
         return await openings.halt(body.stop)
 
     @router.get("/openings/{opening_id}")
-    async def read(opening_id: PathId, reader: Reader) -> dict[str, Any]:
-        """Give an opening with its whole history."""
+    async def read(opening_id: PathId, reader: Reader, case_id: CaseId = None) -> dict[str, Any]:
+        """Give an opening with its whole history; the look is recorded first.
+
+        The citizen sees the reader, the fields, and the case, which is the reader's own.
+        """
         opening = await openings.opening(opening_id)
         own = TAGS.get(reader.role)
         if own and opening[f"{own}_id"] != reader.id:
             raise Rejection(Kind.UNKNOWN, "opening_unknown")
+        await openings.look([opening], _reading(reader, case_id))
         return opening
 
     @router.get("/openings")
-    async def page(reader: Reader, after: After = 0, limit: Limit = 50) -> dict[str, Any]:
-        """List the caller's openings, oldest first, behind a cursor."""
+    async def page(
+        reader: Reader, after: After = 0, limit: Limit = 50, case_id: CaseId = None
+    ) -> dict[str, Any]:
+        """List the caller's openings, oldest first, behind a cursor; each look is recorded."""
         own = TAGS.get(reader.role)
         tag = f"{own}:{reader.id}" if own else None
-        return await openings.openings(tag, after=after, limit=limit)
+        listed = await openings.openings(tag, after=after, limit=limit)
+        await openings.look(listed["openings"], _reading(reader, case_id))
+        return listed
 
     @router.get("/citizens/{citizen_id}/openings")
     async def of_citizen(
-        citizen_id: PathId, _: CitizenReader, after: After = 0, limit: Limit = 50
+        citizen_id: PathId,
+        reader: CitizenReader,
+        after: After = 0,
+        limit: Limit = 50,
+        case_id: CaseId = None,
     ) -> dict[str, Any]:
-        """List the openings in a citizen's name, oldest first, behind a cursor."""
-        return await openings.openings(f"citizen:{citizen_id}", after=after, limit=limit)
+        """List the openings in a citizen's name, oldest first, and whoever looked at them.
+
+        A service asks for the citizen's own page; each look is recorded first.
+        """
+        reading = _reading(reader, case_id, for_a_service=ReadFor.OWN_PAGE)
+        return await openings.of_citizen(citizen_id, reading, after=after, limit=limit)
 
     router.include_router(commands)
     return router
+
+
+def _reading(
+    reader: Caller, case_id: str | None, *, for_a_service: ReadFor = ReadFor.SERVICE
+) -> Reading:
+    of_service = reader.role is Role.SERVICE
+    purpose = for_a_service if of_service else purpose_of(reader.name)
+    return Reading(read_by=reader.name, purpose=purpose, case_id=case_id)

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
 from services.consent.application.asking import Asking
+from services.consent.application.looking import Looking
 from services.consent.application.stopping import Stopping
 from services.consent.disputes import Invalidate
 from services.consent.facts import ConsentRequested, VoidFor
@@ -15,10 +16,11 @@ from services.consent.policy import Policy
 from services.consent.redemptions import Redeem
 from services.consent.views import ConsentView
 from shared.contracts.consent import ACCOUNTS, Channel
-from shared.contracts.fields import Id, PathId, Purpose, Sha256
+from shared.contracts.fields import CaseId, Id, PathId, Purpose, Sha256
 from shared.contracts.reasons import sentence
 from shared.errors import Kind, Rejection
 from shared.ledger.log import Weighed
+from shared.looks import ReadFor
 from shared.signing import Signer
 from shared.web import Caller, Host, Role, require
 
@@ -86,7 +88,9 @@ class Verdict(BaseModel):
     as_of: int
 
 
-def routes(asking: Asking, policy: Policy, now: Callable[[], datetime]) -> APIRouter:
+def routes(
+    asking: Asking, looking: Looking, policy: Policy, now: Callable[[], datetime]
+) -> APIRouter:
     """Return the routes around one consent."""
     router = APIRouter(tags=["consents"])
 
@@ -99,11 +103,14 @@ def routes(asking: Asking, policy: Policy, now: Callable[[], datetime]) -> APIRo
         return Asked(consent_id=consent_id, link=link, decide_by=_decide_by(view))
 
     @router.get("/consents/{consent_id}")
-    async def read(consent_id: PathId, reader: Reader) -> dict[str, Any]:
-        """Tell where a consent stands, with the signed event once the citizen agreed."""
+    async def read(consent_id: PathId, reader: Reader, case_id: CaseId = None) -> dict[str, Any]:
+        """Tell where a consent stands, with the signed event once the citizen agreed.
+
+        The look is recorded first, for the citizen to see: the reader, the fields, the case.
+        """
         view = await asking.consent(consent_id)
         may_read(view, reader)
-        return view.document()
+        return await looking.document(view, reader.name, case_id)
 
     @router.post("/consents/{consent_id}/redemptions", status_code=201)
     async def redeem(consent_id: PathId, body: Redemption, service: Service) -> Redeemed:
@@ -117,7 +124,8 @@ def routes(asking: Asking, policy: Policy, now: Callable[[], datetime]) -> APIRo
     async def validate(consent_id: PathId, body: Redemption, caller: Validator) -> Verdict:
         """Tell whether the consent could be used now, with every reason why not; uses nothing.
 
-        The same rules as for a use, and always 200: it is the verdict that says yes or no.
+        The same rules as for a use, and always 200: it is the verdict that says yes or no. It is a
+        look at what the citizen decided, and recorded as one.
         """
         asked = Redeem(
             consent_id=consent_id,
@@ -127,7 +135,9 @@ def routes(asking: Asking, policy: Policy, now: Callable[[], datetime]) -> APIRo
             **body.model_dump(),
         )
         if caller.role is not Role.SERVICE:
-            may_read(await asking.consent(consent_id), caller)
+            view = await asking.consent(consent_id)
+            may_read(view, caller)
+            await looking.look(view, ["standing"], caller.name)
         return _verdict(await asking.validate(asked))
 
     return router
@@ -140,7 +150,7 @@ class Invalidation(BaseModel):
     why: VoidFor
 
 
-def invalidation_routes(stopping: Stopping) -> APIRouter:
+def invalidation_routes(stopping: Stopping, looking: Looking) -> APIRouter:
     """Return the route by which a consent is declared void."""
     router = APIRouter(tags=["consents"])
 
@@ -148,7 +158,8 @@ def invalidation_routes(stopping: Stopping) -> APIRouter:
     async def invalidate(consent_id: PathId, body: Invalidation, by: Voider) -> dict[str, Any]:
         """Propose that a consent is void, or carry out what another organisation proposed."""
         asked = Invalidate(consent_id=consent_id, by=by.name, **body.model_dump())
-        return (await stopping.invalidate(asked)).document()
+        view = await stopping.invalidate(asked)
+        return await looking.document(view, by.name, body.case_id, ReadFor.INVALIDATION)
 
     return router
 

@@ -8,8 +8,9 @@ from pydantic import BaseModel
 from services.consent.api.consents import Reader, may_read
 from services.consent.application.asking import Asking
 from services.consent.application.listing import TTL, Listing
+from services.consent.application.looking import Looking
 from services.consent.application.receipting import Receipting
-from shared.contracts.fields import PathId
+from shared.contracts.fields import CaseId, PathId
 from shared.contracts.status_list import STATUS_LIST
 
 LIST_NUMBER_MAX = 2**47 - 1
@@ -29,15 +30,18 @@ class Receipted(BaseModel):
     receipt: str
 
 
-def routes(asking: Asking, receipting: Receipting, listing: Listing) -> APIRouter:
+def routes(asking: Asking, receipting: Receipting, listing: Listing, looking: Looking) -> APIRouter:
     """Return the routes."""
     router = APIRouter(tags=["receipts"])
 
     @router.get("/consents/{consent_id}/receipt")
-    async def read(consent_id: PathId, reader: Reader) -> Receipted:
-        """Give the receipt of the newest decision, whatever it was."""
-        may_read(await asking.consent(consent_id), reader)
-        return Receipted(receipt=await receipting.copy(consent_id))
+    async def read(consent_id: PathId, reader: Reader, case_id: CaseId = None) -> Receipted:
+        """Give the receipt of the newest decision, whatever it was; the look is recorded first."""
+        view = await asking.consent(consent_id)
+        may_read(view, reader)
+        receipted = Receipted(receipt=await receipting.copy(consent_id))
+        await looking.look(view, list(Receipted.model_fields), reader.name, case_id)
+        return receipted
 
     @router.get("/status-lists/{number}", response_class=Response)
     async def read_list(number: Annotated[int, Path(ge=0, le=LIST_NUMBER_MAX)]) -> Response:

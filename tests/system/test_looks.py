@@ -1,0 +1,286 @@
+"""Whoever is shown a citizen's data is in the log first, and on the citizen's own page."""
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+
+from demo.cast import Citizen
+from shared.looks import ONCE_IN
+from tests.support.world import World, a_world, new_id
+from tests.system.test_api import Scenario
+from tests.system.test_histories import break_once
+from tests.system.test_own_page import violate_nothing
+
+READERS = {"so-viet": "bank:so-viet", "gdv-01": "clerk:gdv-01", "regulator": "regulator:nhnn"}
+LOOKS = ("data.read.1", "account.read.1")
+
+
+@dataclass
+class Stage:
+    """One world for all that is played here; nobody is on stage twice."""
+
+    world: World
+    runner: asyncio.Runner
+
+    def play(self, scenario: Scenario, people: int = 1) -> None:
+        """Play a scenario with the first people, who were in no other."""
+        try:
+            self.runner.run(scenario(self.world))
+        finally:
+            del self.world.people[:people]
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """Give a world with everyone registered."""
+    with asyncio.Runner() as runner:
+        stack = AsyncExitStack()
+        world = a_world(tmp_path_factory.mktemp("looks"))
+        yield Stage(runner.run(stack.enter_async_context(world)), runner)
+        runner.run(stack.aclose())
+
+
+# -- which routes show something of somebody ----------------------------------------------------
+
+SHOWING = {
+    "GET /consents/{consent_id}",
+    "GET /consents/{consent_id}/receipt",
+    "POST /consents/{consent_id}/invalidation",
+    "GET /openings",
+    "GET /openings/{opening_id}",
+    "GET /citizens/{citizen_id}/openings",
+}
+"""They show data of a citizen: each look is a fact."""
+
+ACTS = {
+    "PUT /consents/{consent_id}",
+    "POST /consents/{consent_id}/redemptions",
+    "PUT /openings/{opening_id}",
+    "PUT /openings/{opening_id}/confirmation",
+    "PUT /openings/{opening_id}/declination",
+    "POST /stops",
+    "PUT /banks/{bank_id}",
+    "PUT /products/{product_id}",
+    "PUT /offices/{office_id}",
+    "PUT /clerks/{clerk_id}",
+    "PUT /clerks/{clerk_id}/passkeys/{passkey_id}",
+    "PUT /sites/{site_id}",
+    "PUT /citizens/{citizen_id}",
+    "POST /citizens/{citizen_id}/erasure",
+    "PUT /citizens/{citizen_id}/phone",
+    "PUT /phones/{citizen_id}/sharing",
+}
+"""They are facts themselves, and answer with what the caller has just done."""
+
+OF_NOBODY = {
+    "GET /log",
+    "GET /log/{position}/proof",
+    "GET /tlog/{path}",
+    "GET /status-lists/{number}",
+    "GET /.well-known/jwks.json",
+    "GET /livez",
+    "GET /readyz",
+    "GET /metrics",
+    "GET /sandbox/outbox",
+}
+"""They show keys, figures and hashes; or the log, in which everybody is a random id; or a sandbox.
+
+Pages are not among the documented routes: they are the citizen's own.
+"""
+
+
+def test_every_route_is_known_to_show_somebody_or_nobody(stage: Stage) -> None:
+    """A new route is decided upon: it records looks, is an act, or shows nothing of anybody."""
+    found = {
+        f"{method.upper()} {path}"
+        for app in (stage.world.consent_app, stage.world.accounts_app)
+        for path, item in app.openapi()["paths"].items()
+        for method in item
+    }
+    assert found == SHOWING | ACTS | OF_NOBODY
+
+
+# -- the facts ----------------------------------------------------------------------------------
+
+
+@dataclass
+class Opened:
+    """A consent that was used, the account that came of it, and who looks how."""
+
+    world: World
+    citizen: Citizen
+    consent_id: str
+    opening_id: str
+    position: int = 0
+    others: Sequence[Citizen] = ()
+    """Who is watched besides."""
+
+    read: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def addresses(self) -> list[tuple[str, str, str]]:
+        """Return each way to be shown something: service, method and address."""
+        consent, opening = f"/consents/{self.consent_id}", f"/openings/{self.opening_id}"
+        return [
+            ("consent", "GET", consent),
+            ("consent", "GET", f"{consent}/receipt"),
+            ("accounts", "GET", opening),
+            ("accounts", "GET", "/openings"),
+        ]
+
+    async def call(
+        self, service: str, method: str, address: str, holder: str, **more: Any
+    ) -> httpx.Response:
+        """Send a request as a holder of a token."""
+        client: httpx.AsyncClient = getattr(self.world, service)
+        headers = self.world.tokens.header(holder)
+        return await client.request(method, address, headers=headers, **more)
+
+    async def new(self) -> list[dict[str, Any]]:
+        """Return what was recorded of looks in either log since this was asked last."""
+        logs = [await self.world.log(one) for one in (self.world.consent, self.world.accounts)]
+        looks = [one["data"] for log in logs for one in log if self._is_own_look(one)]
+        fresh = [one for one in looks if one not in self.read]
+        self.read = looks
+        return fresh
+
+    def _is_own_look(self, fact: Mapping[str, Any]) -> bool:
+        people = {self.citizen.id, *(one.id for one in self.others)}
+        return fact["kind"] in LOOKS and fact["data"]["citizen_id"] in people
+
+
+async def an_account(world: World) -> Opened:
+    """Have somebody agree, open, and the bank confirm; looks until then are not counted."""
+    citizen = world.people[0]
+    consent_id, _, event = await world.given(citizen)
+    opening_id = new_id()
+    answer = await world.open(citizen, event, opening_id=opening_id)
+    opened = Opened(world, citizen, consent_id, opening_id, answer.json()["position"])
+    address, body = f"/openings/{opening_id}/confirmation", {"account_number": consent_id}
+    (await opened.call("accounts", "PUT", address, "so-viet", json=body)).raise_for_status()
+    await opened.new()
+    world.clock.move_to(world.clock().replace(minute=0, second=0) + ONCE_IN)
+    return opened
+
+
+def fields_of(answer: httpx.Response) -> list[str]:
+    """Return the names of what an answer shows, of its last opening if it is a list."""
+    document = answer.json()
+    last = document["openings"][-1] if "openings" in document else document
+    return [name for name, value in last.items() if value is not None]
+
+
+def test_each_look_is_a_fact_with_names_and_no_values(stage: Stage) -> None:
+    """Who, which fields, for which question and case; the same within the hour is one."""
+
+    async def scenario(world: World) -> None:
+        opened = await an_account(world)
+        for service, method, address in opened.addresses:
+            for holder, reader in READERS.items():
+                for case_id in (None, "case-7"):
+                    query = {"case_id": case_id} if case_id else {}
+                    answer = await opened.call(service, method, address, holder, params=query)
+                    for _ in range(2):
+                        await opened.call(service, method, address, holder, params=query)
+                    assert answer.status_code == 200
+                    (look,) = await opened.new()
+                    assert look["read_by"] == reader
+                    assert look["fields"] == fields_of(answer)
+                    assert (look["citizen_id"], look["consent_id"], look["case_id"]) == (
+                        opened.citizen.id,
+                        opened.consent_id,
+                        case_id,
+                    )
+            for stranger in ("truong-son", "gdv-02"):
+                await opened.call(service, method, address, stranger)
+                assert await opened.new() == []
+        world.clock.move_to(world.clock() + ONCE_IN)
+        service, method, address = opened.addresses[0]
+        await opened.call(service, method, address, "so-viet")
+        assert len(await opened.new()) == 1
+        bad = await opened.call(service, method, address, "so-viet", params={"case_id": "Ông A"})
+        assert bad.status_code == 422
+        await violate_nothing(world)
+
+    stage.play(scenario)
+
+
+def test_a_list_is_a_look_at_each_and_one_that_names_nobody_at_none(stage: Stage) -> None:
+    """Only what is new on a page adds a fact; an unreadable command shows nothing of anybody."""
+
+    async def scenario(world: World) -> None:
+        opened = await an_account(world)
+        other = world.people[1]
+        opened.others = [other]
+        _, _, event = await world.given(other)
+        await opened.new()
+        query = {"after": opened.position - 1}
+        await opened.call("accounts", "GET", "/openings", "so-viet", params=query)
+        (first,) = await opened.new()
+        (await world.open(other, event)).raise_for_status()
+        listed = await opened.call("accounts", "GET", "/openings", "so-viet", params=query)
+        assert len(listed.json()["openings"]) == 2
+        (second,) = await opened.new()
+        assert [one["citizen_id"] for one in (first, second)] == [opened.citizen.id, other.id]
+        await opened.call("accounts", "GET", "/openings", "truong-son")
+        unread, rejected = new_id(), new_id()
+        await opened.call("accounts", "PUT", f"/openings/{unread}", "gdv-01", json={"x": 1})
+        (await world.open(other, None, opening_id=rejected)).json()
+        for opening_id in (unread, rejected):
+            shown = await opened.call("accounts", "GET", f"/openings/{opening_id}", "regulator")
+            assert shown.status_code == 200
+        (third,) = await opened.new()
+        assert (third["opening_id"], third["consent_id"]) == (rejected, None)
+
+    stage.play(scenario, people=2)
+
+
+def test_what_cannot_be_recorded_is_not_shown(stage: Stage) -> None:
+    """A look lost before or after its commit: 503, no data; then shown, and recorded once."""
+
+    async def scenario(world: World) -> None:
+        opened = await an_account(world)
+        body = {"case_id": "case-1", "why": "forced"}
+        address = f"/consents/{opened.consent_id}/invalidation"
+        (await opened.call("consent", "POST", address, "so-viet", json=body)).raise_for_status()
+        (await opened.call("consent", "POST", address, "regulator", json=body)).raise_for_status()
+        looks = await opened.new()
+        assert {(one["purpose"], one["case_id"]) for one in looks} == {("invalidation", "case-1")}
+        path = f"/citizens/{opened.citizen.id}/openings?case_id=case-2"
+        of_citizen = ("accounts", "GET", path)
+        ways = [(*one, None) for one in (*opened.addresses, of_citizen)]
+        for fault in ("before", "after"):
+            world.clock.move_to(world.clock() + ONCE_IN)
+            for service, method, path, json in [*ways, ("consent", "POST", address, body)]:
+                break_once(getattr(world, f"{service}_app").state.log.recorder, fault)
+                lost = await opened.call(service, method, path, "regulator", json=json)
+                assert (lost.status_code, lost.json()["code"]) == (503, "store_unavailable")
+                assert opened.citizen.id not in lost.text
+                assert len(await opened.new()) == (fault == "after")
+                shown = await opened.call(service, method, path, "regulator", json=json)
+                assert shown.status_code == 200
+                assert len(await opened.new()) == (fault == "before")
+        await violate_nothing(world)
+
+    stage.play(scenario)
+
+
+def test_many_who_look_at_once_are_recorded_once_each(stage: Stage) -> None:
+    """However their requests meet, one fact a reader, and everybody is answered."""
+
+    async def scenario(world: World) -> None:
+        opened = await an_account(world)
+        service, method, address = opened.addresses[0]
+        answers = await asyncio.gather(
+            *(opened.call(service, method, address, one) for one in [*READERS] * 8)
+        )
+        assert {one.status_code for one in answers} == {200}
+        looks = await opened.new()
+        assert sorted(one["read_by"] for one in looks) == sorted(READERS.values())
+
+    stage.play(scenario)
