@@ -1,10 +1,13 @@
-"""The accounts service as consent sees it: told of stops, and asked what was opened."""
+"""The accounts service as consent sees it: told of stops, asked what was opened and who looked."""
 
 import asyncio
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import httpx
+import msgspec
+
+from shared.looks import Looked
 
 STOP_TIMEOUT_S = 2.0
 """Seconds to wait for each step: the citizen looks at the page, and what fails is sent again."""
@@ -14,6 +17,9 @@ OPENINGS_WAIT_S = 2.0
 
 PAGE_OPENINGS = 100
 """Openings in one answer, the most that the service gives."""
+
+UNREADABLE = (ValueError, KeyError, TypeError, msgspec.ValidationError)
+"""What an answer of another shape than it should have leads to."""
 
 
 class NotTold(Exception):
@@ -36,14 +42,22 @@ class OpenedAccount:
     account_end: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class InAccounts:
+    """What accounts has in a citizen's name, oldest first, and who was shown any of it."""
+
+    opened: list[OpenedAccount]
+    looks: list[Looked]
+
+
 class Accounts(Protocol):
     """Where stops go and openings come from; the same stop may be sent as often as needed."""
 
     async def stop(self, token: str) -> int:
         """Hand over a signed stop; returns its position in the accounts log, raises `NotTold`."""
 
-    async def openings(self, citizen_id: str) -> list[OpenedAccount]:
-        """Return what was opened in a citizen's name, oldest first; raises `NotAnswered`."""
+    async def of_citizen(self, citizen_id: str) -> InAccounts:
+        """Return what was opened in a citizen's name, and who looked; raises `NotAnswered`."""
 
     async def close(self) -> None:
         """Let go of connections."""
@@ -68,23 +82,23 @@ class HttpAccounts:
         except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
             raise NotTold(type(error).__name__) from error
 
-    async def openings(self, citizen_id: str) -> list[OpenedAccount]:
+    async def of_citizen(self, citizen_id: str) -> InAccounts:
         """Ask page by page, or raise `NotAnswered`."""
         if not (self._url and self._token):
             raise NotAnswered("no address or no token is set")
         try:
             async with asyncio.timeout(OPENINGS_WAIT_S):
-                return await self._openings(citizen_id)
-        except (httpx.HTTPError, TimeoutError, ValueError, KeyError, TypeError) as error:
+                return await self._of_citizen(citizen_id)
+        except (*UNREADABLE, httpx.HTTPError, TimeoutError) as error:
             raise NotAnswered(type(error).__name__) from error
 
-    async def _openings(self, citizen_id: str) -> list[OpenedAccount]:
+    async def _of_citizen(self, citizen_id: str) -> InAccounts:
         opened, after = list[OpenedAccount](), 0
         while True:
             page = await self._page(citizen_id, after)
             opened += [_account(one) for one in page["openings"]]
             if len(page["openings"]) < PAGE_OPENINGS:
-                return opened
+                return InAccounts(opened, msgspec.convert(page["looks"], list[Looked]))
             after = page["next"]
 
     async def _page(self, citizen_id: str, after: int) -> Any:

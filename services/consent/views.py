@@ -1,5 +1,6 @@
 """What can be read of a consent: folded from its facts, and disposable."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -21,9 +22,11 @@ from services.consent.consents import (
 from services.consent.facts import (
     BankRegistered,
     CitizenRegistered,
+    ClerkRegistered,
     ConsentDisputed,
     ConsentInvalidated,
     ConsentRequested,
+    DataRead,
     LiftingProposed,
     OfficeRegistered,
     PasskeyAsked,
@@ -43,6 +46,7 @@ from services.consent.suspensions import Suspension
 from services.consent.witnesses import Known, Witnesses
 from shared.errors import Kind, Rejection
 from shared.ledger.log import Log, about
+from shared.looks import Looked, grouped
 
 TERMS_FINGERPRINT_DIGITS = 16
 """Hexadecimal digits of a hash of terms or fees that a person sees: enough to compare by eye."""
@@ -110,6 +114,33 @@ async def read_consent_ids(log: Log, citizen_id: str) -> list[str]:
     """Return the consents that a citizen was asked for, in the order of asking."""
     asked = await log.read(about(f"citizen:{citizen_id}", kinds=[ConsentRequested]))
     return [recorded.fact.consent_id for recorded in asked]
+
+
+async def read_looks(log: Log, citizen_id: str) -> list[Looked]:
+    """Return who was shown something of a citizen's here, whoever looked last first."""
+    reads = await log.read(about(f"citizen:{citizen_id}", kinds=[DataRead]))
+    return grouped(read.fact for read in reads)
+
+
+async def read_reader_names(log: Log, readers: Iterable[str]) -> dict[str, str]:
+    """Return the name of each reader's bank, or of the office of a clerk; others have none."""
+    banks = {one.removeprefix("bank:") for one in readers if one.startswith("bank:")}
+    clerks = {one.removeprefix("clerk:") for one in readers if one.startswith("clerk:")}
+    offices = dict[str, str]()
+    for one in await _registered(log, "clerk", clerks, ClerkRegistered):
+        offices[one.clerk_id] = one.office_id
+    named = await _registered(log, "office", set(offices.values()), OfficeRegistered)
+    names = {one.office_id: one.name for one in named}
+    found = {f"clerk:{one}": names[office] for one, office in offices.items()}
+    for one in await _registered(log, "bank", banks, BankRegistered):
+        found[f"bank:{one.bank_id}"] = one.name
+    return found
+
+
+async def _registered(log: Log, noun: str, ids: Iterable[str], kind: type[Any]) -> list[Any]:
+    """Return the lines of the directory that these ids have."""
+    arms = [about(f"{noun}:{one}", kinds=[kind]) for one in sorted(ids)]
+    return [one.fact for one in await log.read(*arms)] if arms else []
 
 
 async def read_passkeys(log: Log, citizen_id: str) -> Passkeys:

@@ -1,20 +1,23 @@
 """Whoever is shown a citizen's data is in the log first, and on the citizen's own page."""
 
 import asyncio
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
 
-from demo.cast import Citizen
+from demo.cast import ACCOUNT, BANKS, OFFICE, Citizen
+from services.consent.pages.words import ENGLISH, VIETNAMESE
 from shared.looks import ONCE_IN
 from tests.support.world import World, a_world, new_id
 from tests.system.test_api import Scenario
 from tests.system.test_histories import break_once
-from tests.system.test_own_page import violate_nothing
+from tests.system.test_own_page import a_link, violate_nothing
 
 READERS = {"so-viet": "bank:so-viet", "gdv-01": "clerk:gdv-01", "regulator": "regulator:nhnn"}
 LOOKS = ("data.read.1", "account.read.1")
@@ -284,3 +287,133 @@ def test_many_who_look_at_once_are_recorded_once_each(stage: Stage) -> None:
         assert sorted(one["read_by"] for one in looks) == sorted(READERS.values())
 
     stage.play(scenario)
+
+
+def test_an_opening_and_the_citizens_own_page_are_nobodys_look(stage: Stage) -> None:
+    """A use adds no look; the citizen's page is a look of its own in accounts, and is not told."""
+
+    async def scenario(world: World) -> None:
+        citizen = world.people[0]
+        _, _, event = await world.given(citizen)
+        opened = Opened(world, citizen, "", "")
+        await opened.new()
+        (await world.open(citizen, event)).raise_for_status()
+        assert await opened.new() == []
+        link = await a_link(world, citizen)
+        page = (await world.consent.get(link)).text
+        (look,) = await opened.new()
+        assert (look["read_by"], look["purpose"]) == ("service:consent", "own_page")
+        assert told(page) == [VIETNAMESE["reader_regulator"]]
+        await violate_nothing(world)
+
+    stage.play(scenario)
+
+
+# -- the page -----------------------------------------------------------------------------------
+
+
+def told(page: str) -> list[str]:
+    """Return who looked, as the page says it."""
+    (_, _, looks) = page.partition(f"<h2>{VIETNAMESE['own_looks']}</h2>")
+    if not looks:
+        (_, _, looks) = page.partition(f"<h2>{ENGLISH['own_looks']}</h2>")
+    return [re.sub(r"<[^>]+>", "", one) for one in re.findall(r"<h3>(.*?)</h3>", looks)]
+
+
+def lines(page: str, number: int) -> dict[str, str]:
+    """Return what the page says of one look."""
+    sections = page.split('<section class="matter">')
+    looks = [one for one in sections if "<h3>" in one and 'class="standing"' not in one]
+    pairs = re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", looks[number])
+    return {name: re.sub(r"<[^>]+>", "", value) for name, value in pairs}
+
+
+async def asked_and_refused(world: World) -> Opened:
+    """Have somebody be asked, refuse, and be the target of an attempt to open all the same."""
+    citizen, rejected = world.people[0], new_id()
+    consent_id, asked = await world.ask(citizen, holder="gdv-01")
+    await world.phone(citizen).decide(asked.json()["link"], "refused")
+    await world.open(citizen, None, opening_id=rejected)
+    return Opened(world, citizen, consent_id, rejected)
+
+
+def test_the_page_tells_who_saw_what_when_and_why(stage: Stage) -> None:
+    """Bank, clerk and inspector in words, newest first, of both services; nobody where nobody."""
+
+    async def scenario(world: World) -> None:
+        opened = await asked_and_refused(world)
+        link = await a_link(world, opened.citizen)
+        page = (await world.consent.get(link)).text
+        assert VIETNAMESE["own_no_looks"] in page
+        assert told(page) == []
+        ((service, method, consent), (_, _, receipt), (_, _, opening), _) = opened.addresses
+        for holder, where, address, query in [
+            ("so-viet", service, consent, {}),
+            ("gdv-01", service, receipt, {}),
+            ("regulator", "accounts", opening, {"case_id": "ho-so-9"}),
+        ]:
+            world.clock.move_to(world.clock() + timedelta(minutes=3))
+            answer = await opened.call(where, method, address, holder, params=query)
+            assert answer.status_code == 200
+        page = (await world.consent.get(link)).text
+        assert VIETNAMESE["own_no_looks"] not in page
+        assert told(page) == [
+            "Thanh tra Ngân hàng Nhà nước",
+            f"Nhân viên gdv-01, {OFFICE[1]}",
+            BANKS["so-viet"],
+        ]
+        inspector, clerk, bank = (lines(page, number) for number in range(3))
+        assert inspector["Đã xem"] == VIETNAMESE["saw_attempt"]
+        assert inspector["Để làm gì"] == f"{VIETNAMESE['why_supervision']}, hồ sơ ho-so-9"
+        assert "Hồ sơ" not in inspector
+        assert clerk["Đã xem"] == VIETNAMESE["saw_receipt"]
+        assert bank["Đã xem"] == VIETNAMESE["saw_answer"]
+        assert bank["Việc"] == f"{ACCOUNT.name}, {BANKS['so-viet']}"
+        assert bank["Hồ sơ"] == opened.consent_id[:8].upper()
+        assert bank["Lần cuối"].endswith("ngày 09/08/2023")
+        await violate_nothing(world)
+
+    stage.play(scenario)
+
+
+def test_several_looks_of_one_reader_are_told_together(stage: Stage) -> None:
+    """All that was seen, the first time and the last; in English too."""
+
+    async def scenario(world: World) -> None:
+        opened = await asked_and_refused(world)
+        for _, method, address in opened.addresses[:2]:
+            await opened.call("consent", method, address, "so-viet")
+            world.clock.move_to(world.clock() + timedelta(minutes=2))
+        link = await a_link(world, opened.citizen)
+        page = (await world.consent.get(f"{link}?lang=en")).text
+        assert told(page) == [BANKS["so-viet"]]
+        said = lines(page, 0)
+        assert said["Saw"] == f"{ENGLISH['saw_answer']}; {ENGLISH['saw_receipt']}"
+        assert said["First"] < said["Last"]
+
+    stage.play(scenario)
+
+
+def test_of_anothers_matters_the_page_tells_nothing(stage: Stage) -> None:
+    """A look at one citizen's data is on that citizen's page alone; without accounts it says so."""
+
+    async def scenario(world: World) -> None:
+        opened = await an_account(world)
+        for service, method, address in opened.addresses:
+            await opened.call(service, method, address, "so-viet")
+        own, other = [await a_link(world, one) for one in world.people[:2]]
+        page = (await world.consent.get(own)).text
+        assert told(page)[:2] == [BANKS["so-viet"]] * 2
+        saw = {lines(page, number)["Đã xem"] for number in range(2)}
+        assert any(VIETNAMESE["saw_account_end"] in one for one in saw)
+        assert opened.consent_id[-4:] not in str(saw)
+        assert told((await world.consent.get(other)).text) == []
+        world.back.app = None
+        page = (await world.consent.get(own)).text
+        assert VIETNAMESE["own_looks_unknown"] in page
+        assert told(page)[0] == BANKS["so-viet"]
+        page = (await world.consent.get(other)).text
+        assert VIETNAMESE["own_looks_unknown"] in page
+        assert VIETNAMESE["own_no_looks"] not in page
+
+    stage.play(scenario, people=2)

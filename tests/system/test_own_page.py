@@ -246,7 +246,8 @@ def test_everything_is_there_newest_first_also_what_was_refused(tmp_path: Path) 
         theirs, _ = await world.ask(other)
         link = await a_link(world, person)
         page = (await world.consent.get(link)).text
-        files = re.findall(r"<dt>Hồ sơ</dt><dd>([0-9A-F]{8})", page)
+        asked_of, _, _ = page.partition(f"<h2>{VIETNAMESE['own_accounts']}</h2>")
+        files = re.findall(r"<dt>Hồ sơ</dt><dd>([0-9A-F]{8})", asked_of)
         assert files == [refused[:8].upper(), used[:8].upper()]
         assert VIETNAMESE["standing_refused"] in page
         assert VIETNAMESE["standing_redeemed"] in page
@@ -297,16 +298,19 @@ def test_whatever_accounts_answers_it_is_accounts_or_none() -> None:
     ) -> int:
         def answering(request: httpx.Request) -> httpx.Response:
             listed = [one] * (100 if request.url.params["after"] == "0" else 3)
-            return answer or httpx.Response(200, json={"openings": listed, "next": 100})
+            page = {"openings": listed, "next": 100, "looks": []}
+            return answer or httpx.Response(200, json=page)
 
         client = httpx.AsyncClient(transport=httpx.MockTransport(answering))
-        return len(asyncio.run(HttpAccounts(url, client, own).openings("c-1")))
+        return len(asyncio.run(HttpAccounts(url, client, own).of_citizen("c-1")).opened)
 
     assert openings(None) == 103
     for bad in (
         httpx.Response(503),
         httpx.Response(200, text="no"),
-        httpx.Response(200, json={"openings": [{}], "next": 0}),
+        httpx.Response(200, json={"openings": [{}], "next": 0, "looks": []}),
+        httpx.Response(200, json={"openings": [], "next": 0}),
+        httpx.Response(200, json={"openings": [], "next": 0, "looks": [{"read_by": "x"}]}),
         httpx.Response(200, json=[]),
     ):
         with pytest.raises(NotAnswered):

@@ -4,11 +4,11 @@ Whether a number is known to us is told to nobody but its phone.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from services.consent import messages
-from services.consent.accounts import NotAnswered, OpenedAccount
+from services.consent.accounts import InAccounts, NotAnswered, OpenedAccount
 from services.consent.application.parts import Parts
 from services.consent.notices import Names, SideText
 from services.consent.own_pages import ASK_PAGE, AskPage
@@ -18,12 +18,15 @@ from services.consent.views import (
     Phone,
     read_consent,
     read_consent_ids,
+    read_looks,
     read_names,
     read_phone,
+    read_reader_names,
     read_sharers,
 )
 from shared.contracts.reasons import Lang
 from shared.errors import Kind, Rejection
+from shared.looks import Looked, ReadFor
 
 logger = logging.getLogger(__name__)
 
@@ -40,11 +43,25 @@ class Matter:
 
 
 @dataclass(frozen=True, slots=True)
+class Look:
+    """What one reader was shown of one question, or of the account that came of it."""
+
+    looked: Looked
+    of_account: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Everything:
-    """What there is in a citizen's name, newest first; no `accounts` if they did not answer."""
+    """What there is in a citizen's name, newest first; no `accounts` if they did not answer.
+
+    `looks` are those of others, whoever looked last first; `readers` are the names of banks, and
+    of clerks' offices, by reader.
+    """
 
     matters: Sequence[Matter]
     accounts: Sequence[OpenedAccount] | None
+    looks: Sequence[Look]
+    readers: Mapping[str, str]
 
 
 class Gathering:
@@ -73,7 +90,10 @@ class Gathering:
         parts, citizen_id = self._parts, await self.citizen_id(link)
         ids = await read_consent_ids(parts.log, citizen_id)
         matters = [await self._matter(one, lang) for one in reversed(ids)]
-        return Everything(matters, await self._accounts(citizen_id))
+        there = await self._accounts(citizen_id)
+        looks = _looks(await read_looks(parts.log, citizen_id), there.looks if there else [])
+        readers = await read_reader_names(parts.log, {one.looked.read_by for one in looks})
+        return Everything(matters, there.opened[::-1] if there else None, looks, readers)
 
     async def citizen_id(self, link: str) -> str:
         """Return whose own page a link is; raises `Rejection` as `gather` does."""
@@ -110,9 +130,18 @@ class Gathering:
         sides = parts.side_texts(view.consent, lang)
         return Matter(consent_id, view, names, sides, parts.codes.link(consent_id))
 
-    async def _accounts(self, citizen_id: str) -> list[OpenedAccount] | None:
+    async def _accounts(self, citizen_id: str) -> InAccounts | None:
         try:
-            return (await self._parts.accounts.openings(citizen_id))[::-1]
+            return await self._parts.accounts.of_citizen(citizen_id)
         except NotAnswered as error:
             logger.warning("accounts did not say what was opened: %s", error)
             return None
+
+
+def _looks(here: Sequence[Looked], in_accounts: Sequence[Looked]) -> list[Look]:
+    """Return the looks of others at both services, whoever looked last first."""
+    looks = [Look(one, of_account=False) for one in here]
+    looks += [
+        Look(one, of_account=True) for one in in_accounts if one.purpose is not ReadFor.OWN_PAGE
+    ]
+    return sorted(looks, key=lambda one: one.looked.last_at, reverse=True)

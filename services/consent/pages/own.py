@@ -4,6 +4,7 @@ The answer to the form is the same for every number, and is given before anythin
 """
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form
@@ -12,8 +13,9 @@ from pydantic import TypeAdapter, ValidationError
 from starlette.background import BackgroundTask
 
 from services.consent.accounts import OpenedAccount
-from services.consent.application.gathering import Everything, Gathering, Matter
+from services.consent.application.gathering import Everything, Gathering, Look, Matter
 from services.consent.application.suspending import Suspending
+from services.consent.notices import Names
 from services.consent.pages.rendering import (
     SECURITY_HEADERS,
     LangForm,
@@ -33,6 +35,21 @@ COUNTRY, TRUNK = "+84", "0"
 """How a number begins in E.164, and as people here write it."""
 
 NUMBER: TypeAdapter[str] = TypeAdapter(Phone)
+
+SAW = {
+    "standing": "saw_answer",
+    "purposes": "saw_answer",
+    "positions": "saw_answer",
+    "event": "saw_signed",
+    "receipt": "saw_receipt",
+}
+"""What the fields are to a citizen; those that the question itself has say nothing of them."""
+
+SAW_OF_ACCOUNT = {
+    "standing": "saw_account",
+    "history": "saw_history",
+    "account_end": "saw_account_end",
+}
 
 
 def routes(gathering: Gathering, suspending: Suspending, *, sandbox: bool) -> APIRouter:
@@ -89,6 +106,7 @@ class _Pages(Rendering):
             matters=[_matter(one, lang) for one in everything.matters],
             accounts=_accounts(everything, lang),
             stop=_stop(held, lang),
+            looks=_looks(everything, lang),
         )
 
 
@@ -136,7 +154,7 @@ def _accounts(everything: Everything, lang: Lang) -> list[dict[str, Any]] | None
     """Return what the page shows of accounts, with the names of the questions they come from."""
     if everything.accounts is None:
         return None
-    names = {one.consent_id: one.names for one in everything.matters}
+    names = _names(everything)
     return [_account(one, names, lang) for one in everything.accounts]
 
 
@@ -146,3 +164,39 @@ def _account(account: OpenedAccount, names: Any, lang: Lang) -> dict[str, Any]:
         "says": WORDS[lang].get(f"account_{account.standing}", account.standing),
         "end": account.account_end,
     }
+
+
+def _names(everything: Everything) -> dict[str | None, Names]:
+    return {one.consent_id: one.names for one in everything.matters}
+
+
+def _looks(everything: Everything, lang: Lang) -> list[dict[str, Any]]:
+    """Return what the page shows of others' looks."""
+    names = _names(everything)
+    return [_look(one, names, everything.readers, lang) for one in everything.looks]
+
+
+def _look(
+    look: Look, names: Mapping[str | None, Names], readers: Mapping[str, str], lang: Lang
+) -> dict[str, Any]:
+    looked, words = look.looked, WORDS[lang]
+    role, _, own_id = looked.read_by.partition(":")
+    name = readers.get(looked.read_by)
+    return {
+        "reader": words.get(f"reader_{role}", "").format(id=own_id),
+        "name": name or (own_id if role == "bank" else None),
+        "saw": [words[one] for one in _saw(look)],
+        "names": names.get(looked.consent_id),
+        "why": words[f"why_{looked.purpose}"],
+        "case": looked.case_id,
+        "first": local_time(looked.first_at, lang),
+        "last": local_time(looked.last_at, lang),
+    }
+
+
+def _saw(look: Look) -> list[str]:
+    """Return the names of the words for what was seen, each once."""
+    if look.of_account and look.looked.consent_id is None:
+        return ["saw_attempt"]
+    words = SAW_OF_ACCOUNT if look.of_account else SAW
+    return list(dict.fromkeys(words[one] for one in look.looked.fields if one in words))
