@@ -7,6 +7,7 @@ are numbered on from there, and a violation is a sentence that names its law and
 import base64
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -15,13 +16,16 @@ from demo import integrity
 from demo.cast import CLERKS, Citizen
 from demo.integrity import Fact, instant, of_kind
 from services.accounts.facts import VOCABULARY as ACCOUNTS
+from services.accounts.facts import AccountRead
 from services.consent.facts import VOCABULARY as CONSENT
+from services.consent.facts import DataRead
 from services.consent.policy import Policy
 from services.consent.witnesses import PAIR
 from shared.canonical import canonical, digest
 from shared.contracts.evidence import Passkey, PasskeySignature, Witnessing
 from shared.contracts.reasons import REASONS
 from shared.ledger.facts import Vocabulary, tags_of
+from shared.looks import ReadFor, named
 from shared.passkeys import BadPasskey, RelyingParty
 from tests.support.authenticator import ORIGIN, RP_ID
 
@@ -39,6 +43,7 @@ LAWS = {
     18: "what a passkey signed checks from the log alone, under one enrolled and not taken away",
     19: "a passkey agrees at once, or confirms, only if it was known a day before the question",
     20: "what two witnesses bear out, both signed: two enrolled then, of two sides, neither asking",
+    21: "a look is recorded once an hour, of whoever may; for an own page, after it was asked for",
 }
 """Every law by its number; up to 8 they are those of the regulator's report."""
 
@@ -73,6 +78,8 @@ def violations(
         _by_passkey(consent),
         _known_before(consent),
         _witnessed(consent),
+        _looked(consent, consent, DataRead),
+        _looked(consent, accounts, AccountRead),
     ]
     own = [sentence for check in checks for sentence in check]
     return integrity.violations(consent, accounts, jwks) + own
@@ -317,6 +324,42 @@ def _borne_out(
     except (BadPasskey, ValueError):
         return False
     return len(known) == len(sides) == len(phones) == PAIR
+def _looked(
+    consent: Sequence[Fact], log: Sequence[Fact], kind: type[DataRead | AccountRead]
+) -> Iterator[str]:
+    """Check that each look is recorded once, under its own id, and was not a stranger's."""
+    known = set[str]()
+    for fact in of_kind(log, kind.NAME):  # type: ignore[union-attr]  # every fact class has a name
+        read = msgspec.convert(fact["data"], kind)
+        if named(read) != read or read.look_id in known:
+            yield f"law 21: the look at {fact['position']} is recorded otherwise, or twice"
+        known.add(read.look_id)
+        if not (_for_own_page(consent, read) or _of_its_own(log, read)):
+            yield f"law 21: what was shown at {fact['position']} was no business of {read.read_by}"
+
+
+def _for_own_page(consent: Sequence[Fact], read: DataRead | AccountRead) -> bool:
+    """Tell whether a citizen had asked for the page for which something was shown."""
+    times = [
+        read.read_at - instant(fact["data"]["asked_at"])
+        for fact in of_kind(consent, "page.asked.1")
+        if fact["data"]["citizen_id"] == read.citizen_id
+    ]
+    asked = any(timedelta(0) <= one <= Policy().page_lives_for for one in times)
+    return read.read_by.startswith("service:") and read.purpose is ReadFor.OWN_PAGE and asked
+
+
+def _of_its_own(log: Sequence[Fact], read: DataRead | AccountRead) -> bool:
+    """Tell whether it was the reader's own question or command, or the reader oversees all."""
+    if read.purpose is ReadFor.OWN_PAGE:
+        return False
+    role, _, own_id = read.read_by.partition(":")
+    name = "opening_id" if isinstance(read, AccountRead) else "consent_id"
+    of_it = [fact["data"] for fact in log if fact["data"].get(name) == getattr(read, name)]
+    return role in {"regulator", "service"} or any(
+        one.get(f"{role}_id") == own_id and one.get("citizen_id") == read.citizen_id
+        for one in of_it
+    )
 
 
 def _signed_by(

@@ -21,12 +21,15 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
 from demo.cast import ACCOUNT, Citizen, citizens, make_tokens, seed
 from demo.integrity import instant
 from demo.phone import Phone
 from demo.services import Services
+from services.accounts.facts import AccountRead
+from shared.looks import named
 from tests.support.laws import LAWS, payload, personal_data, violations
 from tests.support.sides import FEES, PLUS, offer
 from tests.support.world import World, a_world, new_id
@@ -143,6 +146,16 @@ async def choose(world: World, citizen: Citizen) -> None:
     answer.raise_for_status()
 
 
+async def look(world: World, citizen: Citizen, opening_id: str) -> None:
+    """Have the bank read an opening, and the citizen everything in their name."""
+    header = world.tokens.header(ACCOUNT.bank_id)
+    (await world.accounts.get(f"/openings/{opening_id}", headers=header)).raise_for_status()
+    await world.consent.post("/me", data={"phone": citizen.phone})
+    told = (await world.consent.get("/sandbox/outbox", params={"phone": citizen.phone})).json()
+    (page,) = (found for one in told for found in re.findall(r"http://consent/me/\S+", one["text"]))
+    (await world.consent.get(page)).raise_for_status()
+
+
 async def tell(folder: Path) -> Told:
     """Open three accounts, one of them confirmed; refuse, choose, withdraw, and be rejected."""
     async with a_world(folder) as world:
@@ -166,6 +179,7 @@ async def tell(folder: Path) -> Told:
         device = await settled(world, world.people[5])
         _, asked = await world.ask(world.people[5])
         (await sign(world, asked.json()["link"], device)).raise_for_status()
+        await look(world, mai, opening_id)
         return Told(
             await world.log(world.consent),
             await world.log(world.accounts),
@@ -296,6 +310,13 @@ def enrol_with_a_clerks_phone(consent: Facts, _: Facts) -> None:
     first(consent, "staff.phone.marked")["data"]["phone_id"] = phone_id
 
 
+def look_as_another(_: Facts, accounts: Facts) -> None:
+    """Have another bank than the account's be shown it."""
+    fact = first(accounts, "account.read")
+    read = msgspec.convert({**fact["data"], "read_by": "bank:truong-son"}, AccountRead)
+    fact["data"] = msgspec.to_builtins(named(read))
+
+
 def name_the_refuser(consent: Facts, _: Facts) -> None:
     """Have a refusal say whose it is."""
     known = first(consent, "citizen.registered")["data"]["citizen_id"]
@@ -340,7 +361,8 @@ OPENED = "account.opened"
 GIVEN = "consent.given"
 USED = "consent.redeemed"
 SIDE = "purpose.given"
-OTHER = "0" * 64
+LOOK = "data.read"
+OTHER, LONG_AGO = "0" * 64, "2001-01-01T00:00:00Z"
 
 BROKEN: dict[str, tuple[int, Break]] = {
     "a gap": (1, lambda c, a: c.pop(5)),
@@ -400,6 +422,11 @@ BROKEN: dict[str, tuple[int, Break]] = {
     "a clerk's phone that enrols": (17, enrol_with_a_clerks_phone),
     "a refuser's phone": (16, name_the_refusers_phone),
     "a clerk's phone": (17, sign_with_a_clerks_phone),
+    "a look without its id": (21, change(0, LOOK, look_id=OTHER)),
+    "a look twice": (21, lambda c, a: add(c, first(c, LOOK))),
+    "a bank's look at another's question": (21, look_as_another),
+    "a page that nobody asked for": (21, lambda c, a: drop(c, first(c, "page.asked"))),
+    "a look for a page that is over": (21, change(0, "page.asked", asked_at=LONG_AGO)),
     "another's phone": (17, change(0, "signature.asked", phone_id=OTHER)),
     "witnesses that were none": (20, witness_by_nobody),
 }
