@@ -28,13 +28,17 @@ LAWS = {
     1: "positions are 1, 2, 3… and times never decrease",
     2: "an account has exactly one redemption, of its own consent, for its own command",
     3: "a consent is used at most once, and opens at most one account",
-    4: "no consent is used after it was withdrawn, or before it was given (and confirmed)",
+    4: "no consent is used after it was withdrawn, disputed or void, nor before it was given (and"
+    " confirmed), nor outside its time",
     5: "an account matches the signed statement in every field, and its purpose is an account",
     6: "both documents in an account's fact are signed by a key that was valid then",
     7: "a text was shown before a code was asked for, before the decision, before the use",
     8: "a consent is given or refused, never both, never twice",
 }
 """What must hold, in the words of the report."""
+
+STOPS = ("consent.withdrawn.1", "consent.disputed.1", "consent.invalidated.1")
+"""After each of these a consent is of no more use."""
 
 MATCHED = (
     "citizen_id", "bank_id", "product_id", "terms_hash", "purpose", "office_id", "clerk_id",
@@ -52,6 +56,7 @@ def violations(
         _redeemed(consent, accounts),
         _once(consent, accounts),
         _in_order(consent),
+        _in_time(consent),
         _matching(consent, accounts),
         _signed(accounts, TrustedKeys.from_jwks(jwks)),
         _decided_once(consent),
@@ -115,7 +120,7 @@ def _in_order(consent: Sequence[Fact]) -> Iterator[str]:
     """Check the laws 4 and 7."""
     kinds = ("notice.served.1", "signature.asked.1", "consent.given.1", "consent.redeemed.1")
     served, asked, given, redeemed = (_positions(consent, kind) for kind in kinds)
-    withdrawn = _positions(consent, "consent.withdrawn.1")
+    stops = [(kind.split(".")[1], _positions(consent, kind)) for kind in STOPS]
     confirmed = _positions(consent, "consent.confirmed.1")
     waiting = {
         fact["data"]["consent_id"]
@@ -123,8 +128,9 @@ def _in_order(consent: Sequence[Fact]) -> Iterator[str]:
         if fact["data"]["statement"].get("waits_for") == "confirmation"
     }
     for consent_id, used_at in redeemed.items():
-        if withdrawn.get(consent_id, used_at) < used_at:
-            yield f"law 4: used at {used_at}, though withdrawn at {withdrawn[consent_id]}"
+        for stopped, positions in stops:
+            if positions.get(consent_id, used_at) < used_at:
+                yield f"law 4: used at {used_at}, though {stopped} at {positions[consent_id]}"
         if given.get(consent_id, used_at) >= used_at:
             yield f"law 4: used at {used_at} without having been given before"
         if consent_id in waiting and confirmed.get(consent_id, used_at) >= used_at:
@@ -135,11 +141,26 @@ def _in_order(consent: Sequence[Fact]) -> Iterator[str]:
             yield f"law 7: given at {given_at}, but shown and asked at {steps[:2]}"
 
 
-def _matching(consent: Sequence[Fact], accounts: Sequence[Fact]) -> Iterator[str]:
+def _in_time(consent: Sequence[Fact]) -> Iterator[str]:
+    """Check the times of law 4: those of what was signed last before the use."""
+    _, last = _agreed(consent)
+    for used in of_kind(consent, "consent.redeemed.1"):
+        if agreed := last.get(used["data"]["consent_id"]):
+            names = ("not_before", "expires_at")
+            start, end = (instant(agreed["data"]["statement"][name]) for name in names)
+            if not start <= instant(used["data"]["redeemed_at"]) < end:
+                yield f"law 4: used at {used['position']}, outside its time"
+
+
+def _agreed(consent: Sequence[Fact]) -> tuple[dict[str, Fact], dict[str, Fact]]:
+    """Return the agreement of each consent, and what its citizen signed last of it."""
     given = {fact["data"]["consent_id"]: fact for fact in of_kind(consent, "consent.given.1")}
-    last = given | {
-        fact["data"]["consent_id"]: fact for fact in of_kind(consent, "consent.confirmed.1")
-    }
+    confirmed = of_kind(consent, "consent.confirmed.1")
+    return given, given | {fact["data"]["consent_id"]: fact for fact in confirmed}
+
+
+def _matching(consent: Sequence[Fact], accounts: Sequence[Fact]) -> Iterator[str]:
+    given, last = _agreed(consent)
     for opened in of_kind(accounts, "account.opened.1"):
         data = opened["data"]
         if data["consent_id"] not in given:

@@ -324,6 +324,8 @@ def _borne_out(
     except (BadPasskey, ValueError):
         return False
     return len(known) == len(sides) == len(phones) == PAIR
+
+
 def _looked(
     consent: Sequence[Fact], log: Sequence[Fact], kind: type[DataRead | AccountRead]
 ) -> Iterator[str]:

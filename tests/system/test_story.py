@@ -266,6 +266,20 @@ def withdraw_before(consent: Facts, _: Facts) -> None:
     move(consent, consent[-1], consent.index(used))
 
 
+def stop_before(kind: str, **said: object) -> Break:
+    """Return a way to have a used consent stopped before its use."""
+
+    def stop(consent: Facts, _: Facts) -> None:
+        used = first(consent, "consent.redeemed")
+        add(consent, first(consent, "consent.given"), consent_id=used["data"]["consent_id"])
+        names = ("consent_id", "citizen_id", "bank_id", "office_id", "clerk_id")
+        given = consent[-1]["data"]
+        consent[-1] |= {"kind": kind, "data": {**{name: given[name] for name in names}, **said}}
+        move(consent, consent[-1], consent.index(used))
+
+    return stop
+
+
 def refuse_too(consent: Facts, _: Facts) -> None:
     """Have a given consent refused as well."""
     consent_id = first(consent, "consent.given")["data"]["consent_id"]
@@ -363,6 +377,14 @@ USED = "consent.redeemed"
 SIDE = "purpose.given"
 LOOK = "data.read"
 OTHER, LONG_AGO = "0" * 64, "2001-01-01T00:00:00Z"
+LATER = "2024-01-01T00:00:00Z"
+DISPUTED = {
+    "channel": "link", "used_at": None, "asking_again_from": LATER, "authority_told_by": LATER,
+}  # fmt: skip
+VOID = {
+    "case_id": "case", "why": "staff_misconduct", "proposed_by": "bank:so-viet",
+    "approved_by": "regulator:nhnn", "used_at": None,
+}  # fmt: skip
 
 BROKEN: dict[str, tuple[int, Break]] = {
     "a gap": (1, lambda c, a: c.pop(5)),
@@ -375,6 +397,10 @@ BROKEN: dict[str, tuple[int, Break]] = {
     "two redemptions": (3, lambda c, a: add(c, first(c, USED), redemption_id="another")),
     "two accounts": (3, lambda c, a: add(a, first(a, OPENED), opening_id="another")),
     "used after a withdrawal": (4, withdraw_before),
+    "used after a dispute": (4, stop_before("consent.disputed.1", **DISPUTED)),
+    "used after it was void": (4, stop_before("consent.invalidated.1", **VOID)),
+    "used too early": (4, change(0, USED, redeemed_at="2001-01-01T00:00:00Z")),
+    "used too late": (4, change(0, USED, redeemed_at="2101-01-01T00:00:00Z")),
     "used before given": (4, use_before),
     "used before confirmed": (4, lambda c, a: drop(c, first(c, "consent.confirmed"))),
     "never given": (5, lambda c, a: drop(c, first(c, GIVEN))),
