@@ -21,7 +21,7 @@ from services.consent.facts import VOCABULARY as CONSENT
 from services.consent.facts import DataRead
 from services.consent.policy import Policy
 from services.consent.witnesses import PAIR
-from shared.canonical import canonical, digest
+from shared.canonical import digest
 from shared.contracts.evidence import Passkey, PasskeySignature, Witnessing
 from shared.contracts.reasons import REASONS
 from shared.ledger.facts import Vocabulary, tags_of
@@ -199,7 +199,7 @@ def _reasoned(name: str, log: Sequence[Fact]) -> Iterator[str]:
 
 def _tagged(name: str, log: Sequence[Fact], vocabulary: Vocabulary) -> Iterator[str]:
     for fact in log:
-        happened = vocabulary.decode(fact["kind"], canonical(fact["data"]))
+        happened = vocabulary.decode(fact["kind"], msgspec.json.encode(fact["data"]))
         if fact["tags"] != tags_of(happened):
             yield f"law 14: {name} is found otherwise at {fact['position']}"
 

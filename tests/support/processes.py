@@ -5,9 +5,10 @@ and it can kill either process at any moment.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,9 @@ class Running:
     between: int
     """The port at which accounts reaches the consent service: nobody listens there by itself."""
 
+    numbers: Iterator[int] = field(default_factory=lambda: count(1))
+    """To tell apart whoever is registered later."""
+
     def revive(self) -> None:
         """Start again whichever was killed."""
         for service in (self.services.consent, self.services.accounts):
@@ -76,31 +80,36 @@ class Running:
 
 
 @contextmanager
-def running(folder: Path, **settings: str) -> Iterator[Running]:
+def running(
+    folder: Path, *, by_proxy: bool = True, ledgers: Mapping[str, str] | None = None
+) -> Iterator[Running]:
     """Give both services as processes with everyone registered; several stands may follow on them.
 
-    `settings` are more of theirs, by name in the environment. What `init` makes is made here: a
-    process for it takes longer than all the rest.
+    `ledgers` are their stores by name, SQLite in the folder by default. What `init` makes is made
+    here: a process for it takes longer than all the rest.
     """
     tokens, people, between = make_tokens(folder), citizens(), a_port(0)
     services = Services(folder, tokens, ports=(0, 0, 0), clock_file=folder / "clock")
     consent, accounts = services.consent, services.accounts
-    accounts.env = {**accounts.env, "ACCOUNTS_CONSENT_URL": f"http://127.0.0.1:{between}"}
+    port = between if by_proxy else consent.port
+    accounts.env = {**accounts.env, "ACCOUNTS_CONSENT_URL": f"http://127.0.0.1:{port}"}
     for service in (consent, accounts):
-        service.env = {**service.env, **settings}
-    consent_main.init(consent_settings(consent))
+        ledger = (ledgers or {}).get(service.name, "")
+        service.env = {**service.env, f"{service.name.upper()}_LEDGER": ledger}
+    both = Running(services, tokens, people, between)
+    consent_main.init(consent_settings(both))
     accounts_main.init(AccountsSettings.model_validate(_own(accounts)))
     try:
         start_together([consent, accounts])
         asyncio.run(_seed(consent.port, tokens, people))
-        yield Running(services, tokens, people, between)
+        yield both
     finally:
         services.stop()
 
 
-def consent_settings(consent: Service) -> ConsentSettings:
+def consent_settings(both: Running) -> ConsentSettings:
     """Return the settings of the consent service's process."""
-    return ConsentSettings.model_validate(_own(consent))
+    return ConsentSettings.model_validate(_own(both.services.consent))
 
 
 def _own(service: Service) -> dict[str, str]:
@@ -136,8 +145,13 @@ async def a_stand(both: Running) -> AsyncIterator[Stand]:
 
 
 def _client(port: int) -> httpx.AsyncClient:
-    limits = httpx.Limits(max_connections=100, max_keepalive_connections=0)
-    return httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=TIMEOUT_S, limits=limits)
+    return a_client(port, TIMEOUT_S, httpx.Limits(max_connections=100, max_keepalive_connections=0))
+
+
+def a_client(port: int, timeout_s: float, limits: httpx.Limits) -> httpx.AsyncClient:
+    """Return a client of a service on loopback; it reads no certificates, which takes a while."""
+    base = f"http://127.0.0.1:{port}"
+    return httpx.AsyncClient(base_url=base, timeout=timeout_s, limits=limits, verify=False)
 
 
 def _world(both: Running, consent: httpx.AsyncClient, accounts: httpx.AsyncClient) -> World:

@@ -228,23 +228,27 @@ class World:
 
     async def log(self, client: httpx.AsyncClient, after: int = 0) -> list[dict[str, Any]]:
         """Return a service's log, whole or behind a position, as the regulator reads it."""
-        facts = list[dict[str, Any]]()
-        while True:
-            answer = await client.get(
-                "/log",
-                params={"after": after, "limit": 1000},
-                headers=self.tokens.header("regulator"),
-            )
-            page = answer.raise_for_status().json()
-            if not page["facts"]:
-                return facts
-            facts += page["facts"]
-            after = page["next"]
+        return await read_log(client, self.tokens.header("regulator"), after)
 
     async def newest(self, client: httpx.AsyncClient) -> dict[str, Any]:
         """Return the newest fact of a service's log."""
         head = (await client.get("/readyz")).json()["head"]
         return (await self.log(client, head - 1))[-1]
+
+
+async def read_log(
+    client: httpx.AsyncClient, headers: dict[str, str], after: int = 0
+) -> list[dict[str, Any]]:
+    """Return a service's facts behind a position, page by page."""
+    facts = list[dict[str, Any]]()
+    while True:
+        query = {"after": after, "limit": 1000}
+        answer = await client.get("/log", params=query, headers=headers)
+        page = answer.raise_for_status().json()
+        if not page["facts"]:
+            return facts
+        facts += page["facts"]
+        after = page["next"]
 
 
 @asynccontextmanager

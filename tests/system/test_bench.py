@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import large, ledger, openings
+from bench import large, ledger, openings, races
 from bench.rows import Row
 
 ROOT = Path(__file__).parents[2]
@@ -29,6 +29,11 @@ def test_the_ledger_is_measured_beside_what_else_one_would_use(
 def test_a_large_log_is_measured_beside_a_small_one() -> None:
     """Appends at both sizes, and the memory of a process that reads all."""
     check(large.run(3_000, 500, 256), count=2)
+
+
+def test_races_are_counted() -> None:
+    """Who was first how often: each at least once, or the rounds would show nothing."""
+    check(races.run(8, kinds=["withdrawal"], stores=[races.SQLITE]), count=1)
 
 
 def check(rows: list[Row], *, count: int) -> None:
