@@ -25,7 +25,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from demo.cast import ACCOUNT, BANKS, CLERKS, OTHER, POWER, SAVINGS, Citizen, Product
+from demo.cast import ACCOUNT, BANKS, CLERKS, OFFICE, OTHER, POWER, SAVINGS, Citizen, Product
 from demo.phone import Phone
 from services.consent.pages.rendering import told
 from services.consent.policy import Policy
@@ -282,6 +282,9 @@ async def register(world: World, product: Product, bank: str = "") -> None:
         (f"/banks/{product.bank_id}", {"name": bank}),
         (f"/products/{product.id}", {**body, "terms_hash": product.terms_hash}),
     ]
+    if bank:
+        term = {"valid_from": "2021-01-01T00:00:00Z"}
+        lines.append((f"/offices/{OFFICE[0]}/contracts/{product.bank_id}", term))
     for address, line in lines if bank else lines[1:]:
         headers = world.tokens.header("operator")
         (await world.consent.put(address, json=line, headers=headers)).raise_for_status()

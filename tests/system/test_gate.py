@@ -55,6 +55,9 @@ def test_what_is_suspended_opens_nothing_until_two_lift_it(tmp_path: Path) -> No
             ordered = await suspend(world, holder, f"s-{holder}", **scope)
             assert ordered.status_code == 200, ordered.text
             assert ordered.json()["holds"] is True
+            headers = world.tokens.header("regulator")
+            read = await world.consent.get(f"/suspensions/s-{holder}", headers=headers)
+            assert read.json() == ordered.json()
             refused = await world.open(person, event)
             assert codes(refused) == [code]
             assert codes((await world.ask(other))[1]) == [code]
@@ -155,7 +158,11 @@ def test_open_nothing_in_my_name(tmp_path: Path) -> None:
         assert codes(await world.open(person, event)) == ["citizen_suspended"]
         ordered = [one for one in await world.log(world.consent) if "suspension" in one["kind"]]
         assert len(ordered) == 1
-        overseer = await lift(world, "overseer", ordered[0]["data"]["suspension_id"])
+        own_id = ordered[0]["data"]["suspension_id"]
+        headers = world.tokens.header("overseer")
+        hidden = await world.consent.get(f"/suspensions/{own_id}", headers=headers)
+        assert hidden.status_code == 404
+        overseer = await lift(world, "overseer", own_id)
         assert codes(overseer) == ["not_entitled"]
         link, text = await page()
         assert f'action="{link}/lifting"' in text

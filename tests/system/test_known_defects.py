@@ -819,6 +819,7 @@ def test_t21_every_step_is_a_fact_that_says_whose_it_was(running: Running) -> No
             ("consent.given", citizen.id),
             ("signature.asked", citizen.id),
             ("consent.confirmed", citizen.id),
+            ("data.read", "regulator:nhnn"),
             ("consent.redeemed", "service:accounts"),
             ("redemption.rejected", "service:accounts: consent_used"),
             ("signature.asked", citizen.id),
@@ -834,7 +835,7 @@ def test_t21_every_step_is_a_fact_that_says_whose_it_was(running: Running) -> No
 def by(fact: Fact) -> str:
     """Return whose doing a fact says it was, with the reasons if it was refused."""
     data = fact["data"]
-    names = ("asked_by", "redeemed_by", "commanded_by", "citizen_id")
+    names = ("asked_by", "redeemed_by", "commanded_by", "read_by", "citizen_id")
     who = next((data[name] for name in names if name in data), "")
     return ": ".join([who, *data.get("reasons", [])])
 

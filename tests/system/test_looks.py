@@ -54,6 +54,7 @@ SHOWING = {
     "GET /consents/{consent_id}",
     "GET /consents/{consent_id}/receipt",
     "POST /consents/{consent_id}/invalidation",
+    "POST /consents/{consent_id}/validate",
     "GET /openings",
     "GET /openings/{opening_id}",
     "GET /citizens/{citizen_id}/openings",
@@ -77,6 +78,15 @@ ACTS = {
     "POST /citizens/{citizen_id}/erasure",
     "PUT /citizens/{citizen_id}/phone",
     "PUT /phones/{citizen_id}/sharing",
+    "PUT /consents/{consent_id}/witnesses",
+    "PUT /witnesses/{witness_id}",
+    "DELETE /witnesses/{witness_id}",
+    "PUT /offices/{office_id}/registration",
+    "PUT /offices/{office_id}/contracts/{bank_id}",
+    "PUT /offices/{office_id}/trainings/{clerk_id}",
+    "PUT /offices/{office_id}/permissions/{site_id}",
+    "PUT /suspensions/{suspension_id}",
+    "POST /suspensions/{suspension_id}/lifting",
 }
 """They are facts themselves, and answer with what the caller has just done."""
 
@@ -90,8 +100,10 @@ OF_NOBODY = {
     "GET /readyz",
     "GET /metrics",
     "GET /sandbox/outbox",
+    "GET /suspensions/{suspension_id}",
 }
-"""They show keys, figures and hashes; or the log, in which everybody is a random id; or a sandbox.
+"""They show keys, figures and hashes; or the log, in which everybody is a random id; or a sandbox;
+or what is suspended where, but not in whose name.
 
 Pages are not among the documented routes: they are the citizen's own.
 """

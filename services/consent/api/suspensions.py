@@ -59,7 +59,7 @@ def routes(suspending: Suspending) -> APIRouter:
 
     @router.get("/suspensions/{suspension_id}")
     async def read(suspension_id: PathId, _: Reader) -> dict[str, Any]:
-        """Tell what was suspended, by whom, why, and whether it still is."""
-        return (await suspending.suspension(suspension_id)).document()
+        """Tell what was suspended, by whom, why, and whether it still is; never of a citizen."""
+        return (await suspending.suspension(suspension_id, of_citizens=False)).document()
 
     return router

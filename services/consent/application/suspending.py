@@ -38,10 +38,10 @@ class Suspending:
         await self._parts.log.perform(LIFT, lift)
         return await self.suspension(suspension_id)
 
-    async def suspension(self, suspension_id: str) -> SuspensionView:
+    async def suspension(self, suspension_id: str, *, of_citizens: bool = True) -> SuspensionView:
         """Return a suspension; raises `Rejection` for one that nobody ordered."""
         found = await read_suspension(self._parts.log, suspension_id, self._parts.now())
-        if found is None:
+        if found is None or (found.ordered.citizen_id and not of_citizens):
             raise Rejection(Kind.UNKNOWN, "suspension_unknown")
         return found
 
