@@ -36,6 +36,9 @@ class ReadFor(StrEnum):
     INVALIDATION = "invalidation"
     """An organisation finds a consent void, in the case that it names."""
 
+    WITNESSING = "witnessing"
+    """A witness of what the citizen decides reads it out, having been named for it."""
+
     SUPERVISION = "supervision"
     OWN_PAGE = "own_page"
     """The citizen looks, on the page that they asked for: it is nobody else's look."""

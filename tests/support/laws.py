@@ -355,6 +355,8 @@ def _of_its_own(log: Sequence[Fact], read: DataRead | AccountRead) -> bool:
     """Tell whether it was the reader's own question or command, or the reader oversees all."""
     if read.purpose is ReadFor.OWN_PAGE:
         return False
+    if read.purpose is ReadFor.WITNESSING:
+        return isinstance(read, DataRead) and _named(log, read)
     role, _, own_id = read.read_by.partition(":")
     name = "opening_id" if isinstance(read, AccountRead) else "consent_id"
     of_it = [fact["data"] for fact in log if fact["data"].get(name) == getattr(read, name)]
@@ -362,6 +364,13 @@ def _of_its_own(log: Sequence[Fact], read: DataRead | AccountRead) -> bool:
         one.get(f"{role}_id") == own_id and one.get("citizen_id") == read.citizen_id
         for one in of_it
     )
+
+
+def _named(log: Sequence[Fact], read: DataRead) -> bool:
+    """Tell whether a witness was named for what was shown to them."""
+    wanted = {"consent_id": read.consent_id, "witness_id": read.read_by.removeprefix("witness:")}
+    named_for = of_kind(log, "witness.named.1")
+    return any(wanted.items() <= one["data"].items() for one in named_for)
 
 
 def _signed_by(

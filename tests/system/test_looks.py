@@ -12,12 +12,15 @@ import httpx
 import pytest
 
 from demo.cast import ACCOUNT, BANKS, OFFICE, Citizen
+from services.consent.pages.own import SAW, SAW_OF_ACCOUNT
 from services.consent.pages.words import ENGLISH, VIETNAMESE
-from shared.looks import ONCE_IN
+from shared.looks import ONCE_IN, PURPOSES, ReadFor
+from shared.web import Role
 from tests.support.world import World, a_world, new_id
 from tests.system.test_api import Scenario
 from tests.system.test_histories import break_once
 from tests.system.test_own_page import a_link, violate_nothing
+from tests.system.test_two_witnesses import LAN, ready
 
 READERS = {"so-viet": "bank:so-viet", "gdv-01": "clerk:gdv-01", "regulator": "regulator:nhnn"}
 LOOKS = ("data.read.1", "account.read.1")
@@ -283,6 +286,53 @@ def test_what_cannot_be_recorded_is_not_shown(stage: Stage) -> None:
         await violate_nothing(world)
 
     stage.play(scenario)
+
+
+def test_a_verdict_is_a_look_unless_a_service_asks(stage: Stage) -> None:
+    """Whether a consent could be used says what was decided; for an opening it is no look."""
+
+    async def scenario(world: World) -> None:
+        opened = await an_account(world)
+        body = {"redemption_id": "x", "statement_hash": "0" * 64, "command_hash": "0" * 64}
+        address = f"/consents/{opened.consent_id}/validate"
+        for holder, added in (("accounts", 0), ("so-viet", 1), ("truong-son", 0)):
+            await opened.call("consent", "POST", address, holder, json=body)
+            assert len(await opened.new()) == added
+
+    stage.play(scenario)
+
+
+def test_a_witness_looks_too(stage: Stage) -> None:
+    """At the list of what they were named for, and at each question; the other witness did not."""
+
+    async def scenario(world: World) -> None:
+        consent_id, first, _ = await ready(world)
+        opened = Opened(world, LAN, consent_id, "")
+        await opened.new()
+        for address in (first.link, f"{first.link}/{consent_id}"):
+            break_once(world.consent_app.state.log.recorder, "before")
+            lost = await world.consent.get(address)
+            assert lost.status_code == 503
+            assert consent_id not in lost.text
+        await world.consent.get(first.link)
+        await first.read(world, consent_id)
+        await first.read(world, consent_id)
+        listed, read_out = await opened.new()
+        assert {one["read_by"] for one in (listed, read_out)} == {f"witness:{first.id}"}
+        assert listed["fields"] == ["product", "bank"]
+        assert "notice" in read_out["fields"]
+        await violate_nothing(world)
+
+    stage.play(scenario, people=0)
+
+
+@pytest.mark.parametrize("words", [VIETNAMESE, ENGLISH], ids=["vi", "en"])
+def test_every_reader_and_purpose_has_words(words: dict[str, str]) -> None:
+    """Banks go by their name; whoever else there is, the page can say who and what for."""
+    readers = {*PURPOSES, Role.OPERATOR, "witness"} - {Role.BANK}
+    assert all(words[f"reader_{one}"] for one in readers)
+    assert all(words[f"why_{one}"] for one in ReadFor)
+    assert {*SAW.values(), *SAW_OF_ACCOUNT.values()} <= set(words)
 
 
 def test_many_who_look_at_once_are_recorded_once_each(stage: Stage) -> None:

@@ -29,6 +29,7 @@ from demo.integrity import instant
 from demo.phone import Phone
 from demo.services import Services
 from services.accounts.facts import AccountRead
+from services.consent.facts import DataRead
 from shared.looks import named
 from tests.support.laws import LAWS, payload, personal_data, violations
 from tests.support.sides import FEES, PLUS, offer
@@ -324,6 +325,14 @@ def enrol_with_a_clerks_phone(consent: Facts, _: Facts) -> None:
     first(consent, "staff.phone.marked")["data"]["phone_id"] = phone_id
 
 
+def look_as_a_witness(consent: Facts, _: Facts) -> None:
+    """Have a question shown to a witness whom nobody named."""
+    fact = first(consent, "data.read")
+    changed = {"read_by": "witness:another", "purpose": "witnessing"}
+    read = msgspec.convert({**fact["data"], **changed}, DataRead)
+    fact["data"] = msgspec.to_builtins(named(read))
+
+
 def look_as_another(_: Facts, accounts: Facts) -> None:
     """Have another bank than the account's be shown it."""
     fact = first(accounts, "account.read")
@@ -451,6 +460,7 @@ BROKEN: dict[str, tuple[int, Break]] = {
     "a look without its id": (21, change(0, LOOK, look_id=OTHER)),
     "a look twice": (21, lambda c, a: add(c, first(c, LOOK))),
     "a bank's look at another's question": (21, look_as_another),
+    "a witness who was not named": (21, look_as_a_witness),
     "a page that nobody asked for": (21, lambda c, a: drop(c, first(c, "page.asked"))),
     "a look for a page that is over": (21, change(0, "page.asked", asked_at=LONG_AGO)),
     "another's phone": (17, change(0, "signature.asked", phone_id=OTHER)),

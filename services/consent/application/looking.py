@@ -3,7 +3,7 @@
 What belongs to an act, the answer to a question or a use, is recorded as that act.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from services.consent.application.parts import Parts, requested
@@ -43,15 +43,34 @@ class Looking:
         purpose: ReadFor | None = None,
     ) -> None:
         """Record that these fields are about to be shown; raises `Unavailable` if it cannot be."""
+        purpose = purpose or looks.purpose_of(read_by)
+        read = self._read(view, fields, read_by, purpose, case_id)
+        await looks.record(self._parts.log, [read])
+
+    async def witness(
+        self, views: Iterable[ConsentView], fields: Sequence[str], witness_id: str
+    ) -> None:
+        """Record that a witness is about to be shown questions for which they were named."""
+        by, purpose = f"witness:{witness_id}", ReadFor.WITNESSING
+        reads = [self._read(view, fields, by, purpose) for view in views]
+        await looks.record(self._parts.log, reads)
+
+    def _read(
+        self,
+        view: ConsentView,
+        fields: Sequence[str],
+        read_by: str,
+        purpose: ReadFor,
+        case_id: str | None = None,
+    ) -> DataRead:
         asked = requested(view.consent)
-        read = DataRead(
+        return DataRead(
             look_id="",
             citizen_id=asked.citizen_id,
             consent_id=asked.consent_id,
             case_id=case_id,
             read_by=read_by,
-            purpose=purpose or looks.purpose_of(read_by),
+            purpose=purpose,
             fields=list(fields),
             read_at=self._parts.now(),
         )
-        await looks.record(self._parts.log, [read])

@@ -12,6 +12,7 @@ from typing import Any
 
 from services.consent import messages
 from services.consent.application.deciding import Deciding, Pressed, Shown, Way
+from services.consent.application.looking import Looking
 from services.consent.application.parts import Parts, new_id, requested
 from services.consent.consents import Challenge, Consent, Standing
 from services.consent.facts import INVITATION, InvitationRequest, WitnessEnded, WitnessInvited
@@ -40,6 +41,9 @@ NONCE_BYTES = 16
 
 SHOWN_MAX = 20
 """Questions on a witness's page: the newest, which are the ones that somebody waits for."""
+
+LISTED, READ_OUT = ("product", "bank"), ("notice", "standing", "positions")
+"""What a witness is shown on their page, and on that of one question."""
 
 OVER = frozenset({Standing.LAPSED, Standing.EXPIRED, Standing.DISPUTED, Standing.INVALIDATED})
 """Where a consent has nothing more to witness."""
@@ -83,7 +87,7 @@ class Witnessing:
     """Witnesses, behind the routes of those who name them, and behind their own pages."""
 
     def __init__(self, parts: Parts, deciding: Deciding) -> None:
-        self._parts, self._deciding = parts, deciding
+        self._parts, self._deciding, self._looking = parts, deciding, Looking(parts)
 
     # -- who they are -----------------------------------------------------------------------------
 
@@ -162,18 +166,21 @@ class Witnessing:
         await self._parts.log.perform(NAME, asked)
 
     async def waiting(self, opened: Opened) -> list[Waiting]:
-        """Return the questions that a witness is named for, the newest first."""
-        log, found = self._parts.log, list[Waiting]()
+        """Return the questions that a witness is named for, the newest first; each is a look."""
+        log, found, views = self._parts.log, list[Waiting](), list[ConsentView]()
         for consent_id in (await read_named(log, opened.invited.witness_id))[:SHOWN_MAX]:
             view = await read_consent(log, consent_id, self._parts.now())
             if opened.invited.witness_id in view.consent.named and view.standing not in OVER:
                 names = await read_names(log, view.consent)
                 found.append(Waiting(consent_id, names, view.standing))
+                views.append(view)
+        await self._looking.witness(views, LISTED, opened.invited.witness_id)
         return found
 
     async def show(self, opened: Opened, consent_id: str, lang: Lang) -> Asked:
-        """Return what a witness reads out, and signs; that it was served is a fact from now on."""
-        await self._view(opened, consent_id)
+        """Return what a witness reads out, and signs; the look and the text are facts by then."""
+        view = await self._view(opened, consent_id)
+        await self._looking.witness([view], READ_OUT, opened.invited.witness_id)
         shown = await self._deciding.show(consent_id, lang)
         challenge = _newest(shown.view.consent, self._parts.now())
         own = challenge is not None and opened.invited.witness_id in challenge.witnessed

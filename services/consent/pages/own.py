@@ -42,6 +42,8 @@ SAW = {
     "positions": "saw_answer",
     "event": "saw_signed",
     "receipt": "saw_receipt",
+    "product": "saw_question",
+    "notice": "saw_question",
 }
 """What the fields are to a citizen; those that the question itself has say nothing of them."""
 
