@@ -21,7 +21,7 @@ from demo.cast import Tokens
 from shared.ledger.keys import load_keys
 from shared.ledger.seal import LOG_KEYS
 
-START_TIMEOUT_S = 20.0
+START_TIMEOUT_S = 30.0
 """Seconds in which a service must answer /readyz."""
 
 STOP_TIMEOUT_S = 10.0

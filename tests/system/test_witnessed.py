@@ -34,13 +34,14 @@ class Running:
         return self.consent.get(f"/log/{position}/proof", params={"wait": wait})
 
 
-@pytest.fixture
-def running(tmp_path: Path) -> Iterator[Running]:
-    """Give everything started, with one citizen registered."""
-    with Services(tmp_path, make_tokens(tmp_path), ports=(0, 0, 0)) as services:
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """Give everything started once, with one citizen registered; whoever is killed is started."""
+    folder = tmp_path_factory.mktemp("running")
+    with Services(folder, make_tokens(folder), ports=(0, 0, 0)) as services:
         register(services, citizens()[:1])
         with httpx.Client(base_url=services.consent.url, timeout=10) as consent:
-            yield Running(services, consent, tmp_path)
+            yield Running(services, consent, folder)
 
 
 def test_a_fact_is_witnessed(running: Running) -> None:
