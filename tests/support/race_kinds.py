@@ -187,6 +187,23 @@ async def dispute(course: Course, asked: Asked) -> Round:
     return a_round(course, asked, act, await event_of(course, asked))
 
 
+async def suspension(course: Course, asked: Asked) -> Round:
+    """An overseer suspends what is done in this name: for the bank, or where the clerk asked."""
+    scope = {"clerk_id": asked.clerk} if asked.clerk else {"bank_id": BANK}
+    body = {**scope, "citizen_id": asked.citizen.id, "why": "complaints"}
+    path, headers = f"/suspensions/{new_id()}", course.both.tokens.header("overseer")
+    act = partial(course.consent.put, path, json=body, headers=headers)
+    return a_round(course, asked, act, await event_of(course, asked))
+
+
+async def suspension_at_the_counter(course: Course, asked: Asked) -> Round:
+    """The citizen confirmed what a clerk asked; then an overseer suspends what that clerk does."""
+    signing = await press(course, asked, Decision.CONFIRMED)
+    deciding = Deciding(course.parts)
+    await deciding.sign_with_code(asked.consent_id, signing.challenge_id, signing.code, host=None)
+    return await suspension(course, asked)
+
+
 async def erasure(course: Course, asked: Asked) -> Round:
     """The operator erases the citizen, which nothing open allows."""
     headers = course.both.tokens.header("operator")
@@ -300,6 +317,21 @@ KINDS = {
         fact="consent.disputed.1",
         first=stopped,
         denied=_why("consent_disputed"),
+    ),
+    "suspension": Kind(
+        agree=agree,
+        meet=suspension,
+        fact="suspension.ordered.1",
+        first=stopped,
+        denied=_why("citizen_suspended"),
+    ),
+    "suspension, at a counter": Kind(
+        agree=agree_at_the_counter,
+        meet=suspension_at_the_counter,
+        wait=CONFIRM_AFTER,
+        fact="suspension.ordered.1",
+        first=stopped,
+        denied=_why("citizen_suspended"),
     ),
     "refusal": Kind(
         agree=ask,
