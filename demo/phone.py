@@ -40,15 +40,23 @@ class Phone:
         return await self.type_code(answer, code or await self.last_code())
 
     async def press(
-        self, link: str, decision: str, *, yes: Iterable[str] = (), purpose: str | None = None
+        self,
+        link: str,
+        decision: str,
+        *,
+        yes: Iterable[str] = (),
+        purpose: str | None = None,
+        child_agrees: bool = False,
     ) -> httpx.Response:
         """Press the button of a decision; returns the page that asks for the code.
 
-        `yes` are the side purposes to choose before, `purpose` is one to take back by itself.
+        `yes` are the side purposes to choose before, `purpose` is one to take back by itself;
+        `child_agrees` ticks that the child whom one speaks for was asked.
         """
         page, chosen = await self.read(link), {f"side-{one}": "yes" for one in yes}
+        chosen |= {"subject_agrees": "yes"} if child_agrees else {}
         for form in _forms(page.text):
-            offers = decision in form.buttons and chosen.keys() <= form.radios
+            offers = decision in form.buttons and chosen.keys() <= form.choices
             if offers and form.fields.get("purpose") == purpose:
                 fields = {**form.fields, **chosen, "decision": decision}
                 return await self._post(page, form.action, fields)
@@ -77,7 +85,7 @@ class _Form:
         self.action = action
         self.fields: dict[str, str] = {}
         self.buttons: set[str] = set()
-        self.radios: set[str] = set()
+        self.choices: set[str] = set()
 
 
 class _Forms(HTMLParser):
@@ -92,8 +100,8 @@ class _Forms(HTMLParser):
             self.found.append(_Form(values["action"]))
         if tag == "input" and values.get("type") == "hidden":
             self.found[-1].fields[values["name"]] = values["value"]
-        if tag == "input" and values.get("type") == "radio":
-            self.found[-1].radios.add(values["name"])
+        if tag == "input" and values.get("type") in {"radio", "checkbox"}:
+            self.found[-1].choices.add(values["name"])
         if tag == "button" and "value" in values:
             self.found[-1].buttons.add(values["value"])
 

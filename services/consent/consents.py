@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from services.consent import separation, witnesses
+from services.consent import representatives, separation, witnesses
 from services.consent.facts import (
     ConsentConfirmed,
     ConsentDisputed,
@@ -30,6 +30,7 @@ from services.consent.facts import (
     WitnessNamed,
     WitnessSigned,
 )
+from services.consent.representatives import People
 from services.consent.separation import PhoneUse
 from services.consent.witnesses import PAIR, Witnesses
 from shared.contracts.consent import Statement, Waits
@@ -166,6 +167,8 @@ class Consent:
     """The two who witness what the citizen decides, if two were named."""
     witnesses: Witnesses = field(default_factory=Witnesses)
     """What is known of those two; looked at by the rules of signing alone."""
+    people: People = field(default_factory=dict)
+    """Who may speak for the citizen; looked at by the rules of signing alone."""
 
     def standing(self, at: datetime) -> Standing:
         """Return where the consent stands at an instant (UTC); only time running out depends on it.
@@ -254,11 +257,12 @@ def evolve(consent: Consent, recorded: Recorded) -> Consent:
 
 
 def _others(consent: Consent, recorded: Recorded) -> Consent:
-    """Return the consent with what one more fact says of phones and of witnesses."""
+    """Return the consent with what one more fact says of phones, witnesses and people."""
     return replace(
         consent,
         phone_use=separation.evolve(consent.phone_use, recorded),
         witnesses=witnesses.evolve(consent.witnesses, recorded),
+        people=representatives.evolve(consent.people, recorded),
     )
 
 

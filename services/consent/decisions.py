@@ -7,9 +7,10 @@
 3. `sign`: the code came back, or the device's answer. Right, it makes the decision; wrong, it is
    counted.
 
-Agreeing, refusing and withdrawing take the same steps. The code itself is derived from the
-statement's hash with a secret key and stored nowhere (`services/consent/codes.py`); the rules are
-told whether it matched.
+Agreeing, refusing and withdrawing take the same steps, and so does whoever speaks for the citizen
+(`services/consent/representatives.py`), with a code and passkeys of their own. The code itself is
+derived from the statement's hash with a secret key and stored nowhere
+(`services/consent/codes.py`); the rules are told whether it matched.
 """
 
 from collections.abc import Iterator, Sequence
@@ -46,6 +47,8 @@ from services.consent.grades import unaccepted
 from services.consent.policy import Policy
 from services.consent.purposes import overtaken, side_facts, taken_alone, unwithdrawable
 from services.consent.refusals import RefusalMarks
+from services.consent.representatives import boundary as speaking_boundary
+from services.consent.representatives import misspoken
 from services.consent.separation import AGREEMENTS, Means, inseparable
 from services.consent.separation import boundary as phone_boundary
 from services.consent.witnesses import NOBODY, Known, unfit
@@ -103,12 +106,13 @@ SERVE = Verb(boundary=serve_boundary, initial=Consent(), evolve=evolve, decide=s
 class AskSignature:
     """The statement that the citizen chose to sign, and the id of its challenge.
 
-    `witnesses` are the two who are to sign it, if it is they who do; `scan_hash` is the SHA-256 of
-    the paper.
+    `signer_id` is whoever speaks for the citizen: who signs, unless two witnesses do. `witnesses`
+    are the two who are to sign it, if it is they who do; `scan_hash` is the SHA-256 of the paper.
     """
 
     challenge_id: str
     citizen_id: str
+    signer_id: str
     statement: Statement
     means: Means
     at: datetime
@@ -118,10 +122,11 @@ class AskSignature:
 
 
 def ask_boundary(asked: AskSignature) -> Sequence[DCBQueryItem]:
-    """Return this consent's facts, the citizen's passkeys, whose the phone is, the witnesses."""
+    """Return this consent's facts, who speaks, their passkeys and phone, the witnesses."""
     return [
         about(f"consent:{asked.statement.consent_id}", kinds=KINDS),
-        about(f"citizen:{asked.citizen_id}", kinds=PASSKEY_KINDS),
+        speaking_boundary(asked.citizen_id),
+        about(f"citizen:{asked.signer_id}", kinds=PASSKEY_KINDS),
         *phone_boundary(asked.means),
         *witness_boundary(asked.witnesses),
     ]
@@ -134,6 +139,7 @@ def ask_decide(consent: Consent, asked: AskSignature) -> Sequence[SignatureAsked
         return []
     reasons = [
         *_undecidable(consent, statement, asked.at),
+        *misspoken(consent.people, consent.requested, statement, asked.at),
         *_unserved(consent, statement),
         *unaccepted(consent.requested, statement),
         *_too_many(consent, asked),
@@ -221,13 +227,14 @@ def without_witnesses(consent: Consent, statement: Statement, known: Known) -> I
     if tuple(known.witness_ids) != consent.named:
         yield Reason("witness_unknown")
     elif consent.requested:
-        yield from unfit(consent.witnesses, known, consent.requested, citizen_phones(consent))
+        yield from unfit(consent.witnesses, known, consent.requested, heard_phones(consent, known))
 
 
-def citizen_phones(consent: Consent) -> frozenset[str]:
-    """Return the marks of the phones that the citizen of a consent has, or will have."""
-    own = consent.requested and consent.phone_use.citizens.get(consent.requested.citizen_id)
-    return frozenset(one.phone_id for one in own.held if one.phone_id) if own else frozenset()
+def heard_phones(consent: Consent, known: Known) -> frozenset[str]:
+    """Return the marks of the phones that whoever the witnesses hear has, or will have."""
+    found = consent.phone_use.citizens
+    phones = [one for name in known.heard_ids if name in found for one in found[name].held]
+    return frozenset(one.phone_id for one in phones if one.phone_id)
 
 
 def _inseparable(
@@ -260,11 +267,13 @@ def _counted_as(statement: Statement) -> tuple[bool, str]:
 class Sign:
     """A code came back, a device's answer, or two witnesses': the evidence, or why it is none.
 
-    `event` is what to publish if it makes the consent usable, else empty.
+    `signer_id` is whoever speaks for the citizen, whose code or device it is. `event` is what to
+    publish if it makes the consent usable, else empty.
     """
 
     consent_id: str
     citizen_id: str
+    signer_id: str
     challenge_id: str
     evidence: Evidence | None
     failure: str
@@ -277,10 +286,11 @@ class Sign:
 
 
 def sign_boundary(asked: Sign) -> Sequence[DCBQueryItem]:
-    """Return this consent's facts, the citizen's passkeys, and whose what signs is."""
+    """Return this consent's facts, who speaks, their passkeys, and whose what signs is."""
     arms = [
         about(f"consent:{asked.consent_id}", kinds=KINDS),
-        about(f"citizen:{asked.citizen_id}", kinds=PASSKEY_KINDS),
+        speaking_boundary(asked.citizen_id),
+        about(f"citizen:{asked.signer_id}", kinds=PASSKEY_KINDS),
         *phone_boundary(asked.means),
         *witness_boundary(asked.witnesses),
     ]
@@ -316,6 +326,7 @@ def unsignable(consent: Consent, challenge: Challenge, asked: Sign) -> Iterator[
     """Yield why a challenge cannot be signed now by whoever signs it, however well they do."""
     statement = challenge.asked.statement
     yield from _undecidable(consent, statement, asked.at)
+    yield from misspoken(consent.people, consent.requested, statement, asked.at)
     yield from unaccepted(consent.requested, statement)
     means = replace(asked.means, phone_id=challenge.asked.phone_id)
     yield from _inseparable(consent, statement, means, asked)
@@ -372,7 +383,7 @@ def _used(statement: Statement, asked: Sign) -> Iterator[PasskeyUsed]:
     name, signature = _passkey_used(asked), asked.evidence and asked.evidence.passkey
     if name and signature and statement.citizen_id == asked.citizen_id:
         yield PasskeyUsed(
-            citizen_id=asked.citizen_id, passkey_id=name, sign_count=signature.sign_count
+            citizen_id=asked.signer_id, passkey_id=name, sign_count=signature.sign_count
         )
 
 

@@ -19,7 +19,7 @@ from services.consent.facts import (
     SiteRegistered,
 )
 from shared.errors import Kind, Rejection
-from shared.ledger.facts import Recorded
+from shared.ledger.facts import ERASED, Recorded
 from shared.ledger.log import Verb, about
 
 Entry = (
@@ -74,10 +74,16 @@ def decide(entries: tuple[Any, ...], entry: Entry) -> Sequence[Entry]:
 
 
 def _same(one: Any, entry: Entry) -> bool:
-    """Tell whether two lines say the same; one from before phones had marks lacks its mark."""
-    if isinstance(one, CitizenRegistered) and one.phone_id is None:
-        return isinstance(entry, CitizenRegistered) and one == replace(entry, phone_id=None)
+    """Tell whether two lines say the same; an older one may lack what was not kept then."""
+    if isinstance(one, CitizenRegistered) and isinstance(entry, CitizenRegistered):
+        mark = entry.phone_id if one.phone_id else None
+        return _aged(one) == _aged(replace(entry, phone_id=mark))
     return bool(one == entry)
+
+
+def _aged(one: CitizenRegistered) -> CitizenRegistered:
+    """Return a citizen whose date of birth was not asked for as one who was of age."""
+    return replace(one, born_on=None) if one.born_on is ERASED else one
 
 
 REGISTER = Verb(boundary=boundary, initial=(), evolve=evolve, decide=decide)

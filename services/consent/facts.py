@@ -5,7 +5,7 @@ personal; a phone lies under the citizen's own key, and can be erased. Times are
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 
 from shared.canonical import digest
@@ -216,19 +216,76 @@ class SuspensionRejected:
 # -- citizens -----------------------------------------------------------------------------------
 
 
-@fact("citizen.registered.1", tags=("citizen", "phone"), personal={"citizen": ("phone",)})
+@fact(
+    "citizen.registered.1",
+    tags=("citizen", "phone"),
+    personal={"citizen": ("phone", "born_on")},
+)
 class CitizenRegistered:
     """A citizen can be asked, on the phone (E.164) that was confirmed as theirs.
 
     An empty phone is none: what such a person says, two witnesses sign. `known_since` is from when
     it was theirs; None: since this was recorded. `phone_id` is the keyed mark of the number; None:
-    there is none, or it was recorded before there were such marks.
+    there is none, or it was recorded before there were such marks. `born_on` None: of age, as
+    whoever registered them saw; it is not there either of whom was registered before it was asked.
     """
 
     citizen_id: str
     phone: str | Erased = ERASED
     known_since: datetime | None = None
     phone_id: str | None = None
+    born_on: date | Erased | None = ERASED
+
+
+class AuthorityGround(StrEnum):
+    """What lets one citizen speak for another."""
+
+    PARENT = "parent"
+    GUARDIAN = "guardian"
+    LIMITED_CAPACITY = "limited_capacity"
+    """A court's decision about somebody of any age."""
+
+
+@fact(
+    "representative.authorised.1",
+    tags=("authority", "citizen", "representative"),
+    personal={"citizen": ("valid_from", "valid_until")},
+)
+class RepresentativeAuthorised:
+    """A citizen may speak for another from `valid_from` on, until `valid_until` if there is one.
+
+    `document_id` is the keyed mark of what the paper that shows it is known by. A parent's time
+    often begins at a birth, so the times are personal.
+    """
+
+    authority_id: str
+    citizen_id: str
+    representative_id: str
+    ground: AuthorityGround
+    document_id: str
+    authorised_by: str
+    valid_from: datetime | Erased = ERASED
+    valid_until: datetime | Erased | None = ERASED
+
+
+@fact("representative.ended.1", tags=("authority", "citizen", "representative"))
+class RepresentativeEnded:
+    """An authority is no more, whatever its time was."""
+
+    authority_id: str
+    citizen_id: str
+    representative_id: str
+    ended_by: str
+
+
+@fact("representative.rejected.1", tags=("citizen", "representative"))
+class RepresentativeRejected:
+    """The rules did not let somebody speak for a citizen."""
+
+    citizen_id: str
+    representative_id: str
+    asked_by: str
+    reasons: list[str]
 
 
 @fact(
@@ -891,6 +948,9 @@ VOCABULARY = Vocabulary(
         SuspensionLifted,
         SuspensionRejected,
         CitizenRegistered,
+        RepresentativeAuthorised,
+        RepresentativeEnded,
+        RepresentativeRejected,
         PhoneEnrolled,
         PhoneEnrolmentStopped,
         PhoneSharingAllowed,

@@ -10,6 +10,7 @@ from services.consent.api import consents as consent_routes
 from services.consent.api import directory as directory_routes
 from services.consent.api import phones as phone_routes
 from services.consent.api import receipts as receipt_routes
+from services.consent.api import representatives as representative_routes
 from services.consent.api import rights as right_routes
 from services.consent.api import suspensions as suspension_routes
 from services.consent.api import witnesses as witness_routes
@@ -23,6 +24,7 @@ from services.consent.application.parts import Parts
 from services.consent.application.passkeys import Passkeys
 from services.consent.application.receipting import Receipting
 from services.consent.application.registering import Registering
+from services.consent.application.representing import Representing
 from services.consent.application.stopping import Stopping
 from services.consent.application.suspending import Suspending
 from services.consent.application.witnessing import Witnessing
@@ -149,6 +151,7 @@ def _machine_routes(
     yield right_routes.routes(directory)
     yield suspension_routes.routes(Suspending(parts))
     yield phone_routes.routes(Enrolling(parts), directory)
+    yield representative_routes.routes(Representing(parts))
     yield witness_routes.routes(Witnessing(parts, Deciding(parts)))
     yield consent_routes.routes(asking, looking, parts.policy, parts.now)
     yield consent_routes.key_routes(parts.signer)

@@ -4,6 +4,7 @@ What you see is what you sign: a code's message names the decision, the product,
 file. A message may be read over a shoulder or on a lock screen, so none names the person.
 """
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from services.consent.notices import Names
@@ -17,25 +18,46 @@ DECISIONS = {
     Decision.CONFIRMED: "XÁC NHẬN đồng ý",
 }
 ASK_ME_AGAIN = "CHO PHÉP hỏi lại"
+FOR_OTHER = " thay người được đại diện"
 
 
-def question(link: str, decide_by: datetime) -> str:
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What is signed, as a message says it; `of_refusal`: what is taken back is a refusal.
+
+    `sides` says what is signed of side purposes: `beside` or `alone`. `for_other`: by whoever
+    speaks for the citizen.
+    """
+
+    decision: Decision
+    of_refusal: bool = False
+    sides: str = ""
+    for_other: bool = False
+
+    @property
+    def words(self) -> str:
+        """Return the decision with what is beside it."""
+        return f"{ASK_ME_AGAIN if self.of_refusal else DECISIONS[self.decision]}{self.sides}"
+
+    @property
+    def whose(self) -> str:
+        """Return that it is for another, empty for the citizen's own."""
+        return FOR_OTHER if self.for_other else ""
+
+
+def question(link: str, decide_by: datetime, *, for_other: bool = False) -> str:
     """Return the message that brings a question's link."""
     return (
-        f"Bạn được hỏi một việc. Đọc và trả lời trước {time(decide_by)}: {link}"
+        f"Bạn được hỏi một việc{FOR_OTHER if for_other else ''}."
+        f" Đọc và trả lời trước {time(decide_by)}: {link}"
         " Không trả lời là KHÔNG đồng ý."
     )
 
 
-def code(
-    digits: str, decision: Decision, names: Names, *, of_refusal: bool, sides: str = ""
-) -> str:
-    """Return the message that brings a code; `of_refusal`: what is taken back is a refusal.
-
-    `sides` says what is signed of side purposes: `beside` or `alone`.
-    """
+def code(digits: str, said: Said, names: Names) -> str:
+    """Return the message that brings a code."""
     return (
-        f"Mã {digits} để bạn ký: {_words(decision, of_refusal=of_refusal)}{sides} -"
+        f"Mã {digits} để bạn ký{said.whose}: {said.words} -"
         f" {names.product}, {names.bank}, hồ sơ {names.code}."
         " KHÔNG đọc mã này cho ai, kể cả nhân viên."
     )
@@ -51,15 +73,13 @@ def alone(title: str) -> str:
     return f" riêng mục: {title}"
 
 
-def decided(
-    decision: Decision, names: Names, link: str, *, of_refusal: bool, sides: str = ""
-) -> str:
+def decided(said: Said, names: Names, link: str) -> str:
     """Return the message after a decision: what was signed, and where its receipt is.
 
     It also reaches whoever did not sign; the receipt says how to tell us.
     """
     return (
-        f"Đã ký: {_words(decision, of_refusal=of_refusal)}{sides} - {names.product}, {names.bank},"
+        f"Đã ký{said.whose}: {said.words} - {names.product}, {names.bank},"
         f" hồ sơ {names.code}. Biên nhận, đổi ý, hoặc không phải bạn: {link}/receipt"
     )
 
@@ -82,14 +102,17 @@ def removed(at: datetime, link: str) -> str:
     return f"Đã gỡ khóa vân tay hoặc khuôn mặt lúc {time(at)}. Không phải bạn, xem: {link}"
 
 
-def waiting(signed: Statement, names: Names, link: str, *, confirm: bool) -> str:
+def waiting(
+    signed: Statement, names: Names, link: str, *, confirm: bool, for_other: bool = False
+) -> str:
     """Return the message after an agreement that cannot be used yet: until when, and how to stop.
 
     It goes to the phone that was known before, so it also reaches whoever did not agree at all.
     """
+    whose = "người được đại diện" if for_other else "bạn"
     what = (
-        f"{names.office or names.bank}: có chữ ký ĐỒNG Ý {names.product}, {names.bank}, tên bạn,"
-        f" hồ sơ {names.code}."
+        f"{names.office or names.bank}: có chữ ký ĐỒNG Ý {names.product}, {names.bank},"
+        f" tên {whose}, hồ sơ {names.code}."
     )
     if confirm:
         then = (
@@ -149,8 +172,12 @@ def part_of(number: int, count: int) -> str:
     return f" (trang thứ {number}/{count})" if count > 1 else ""
 
 
-def _words(decision: Decision, *, of_refusal: bool) -> str:
-    return ASK_ME_AGAIN if of_refusal else DECISIONS[decision]
+def represented(at: datetime, page: str) -> str:
+    """Return the message to somebody for whom another may speak from now on, or from later."""
+    return (
+        f"Từ {time(at)}, một người khác được ghi là đại diện theo pháp luật của bạn."
+        f" Không đúng: báo ngay bưu cục hoặc ngân hàng. Mọi việc đứng tên bạn: {page}"
+    )
 
 
 def phone_change(phone_end: str, office: str | None, start: datetime, link: str) -> str:

@@ -12,7 +12,8 @@ The rules, in the order of their reasons:
  7. nor said of a question of theirs that it was not them;
  8. no question of this bank to this citizen for the same product is open;
  9. no agreement to the same still stands: to withdraw one must be to withdraw all;
-10. there is a text to put it with.
+10. there is a text to put it with;
+11. the citizen speaks alone, or another may, who then is asked at a counter.
 
 What the product has beside its purpose goes into the question, as far as that text explains it.
 """
@@ -25,8 +26,6 @@ from eventsourcing.dcb.api import DCBQueryItem
 
 from services.consent.facts import (
     BankRegistered,
-    CitizenErased,
-    CitizenRegistered,
     ClerkRegistered,
     ConsentConfirmed,
     ConsentDisputed,
@@ -47,6 +46,9 @@ from services.consent.gate import boundary as gate_boundary
 from services.consent.gate import evolve as evolve_gate
 from services.consent.policy import Policy
 from services.consent.refusals import RefusalMarks, Refusals
+from services.consent.representatives import KINDS as SPEAKING
+from services.consent.representatives import People, Person, unaskable
+from services.consent.representatives import evolve as evolve_people
 from shared.contracts.consent import Channel, Statement
 from shared.errors import Kind, Reason, Rejection
 from shared.ledger.facts import Recorded
@@ -75,9 +77,12 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """What the rules look at: the directory's entries, and this citizen's questions and answers."""
+    """What the rules look at: the directory's entries, and this citizen's questions and answers.
 
-    citizen: bool = False
+    `people` has the citizen, and says who speaks for them.
+    """
+
+    people: People = field(default_factory=dict)
     entries: Mapping[type[Any], Any] = field(default_factory=dict)
     refusals: Refusals = field(default_factory=Refusals)
     disputes: tuple[tuple[int, ConsentDisputed], ...] = ()
@@ -95,8 +100,7 @@ def boundary(asked: Ask) -> Sequence[DCBQueryItem]:
         about(
             f"citizen:{question.citizen_id}",
             kinds=[
-                CitizenRegistered,
-                CitizenErased,
+                *SPEAKING,
                 ConsentRequested,
                 *AGREEING,
                 *ENDING,
@@ -120,8 +124,8 @@ def boundary(asked: Ask) -> Sequence[DCBQueryItem]:
 def evolve(before: Before, recorded: Recorded) -> Before:
     """Collect what the rules look at."""
     match recorded.fact:
-        case CitizenRegistered() | CitizenErased() as fact:
-            return replace(before, citizen=isinstance(fact, CitizenRegistered))
+        case fact if isinstance(fact, SPEAKING):
+            return replace(before, people=evolve_people(before.people, recorded))
         case (
             BankRegistered()
             | ProductOffered()
@@ -176,6 +180,7 @@ def decide(before: Before, asked: Ask) -> Sequence[ConsentRequested]:
         *_disputed(before, question),
         *_pending(before, question),
         *_agreed(before, question),
+        *unaskable(before.people, question),
     ]
     if reasons:
         raise _rejection(question, Kind.REJECTED, reasons)
@@ -210,7 +215,7 @@ def _alike(one: ConsentRequested, other: ConsentRequested) -> bool:
 
 
 def _unregistered(before: Before, question: ConsentRequested) -> Iterator[Reason]:
-    if not before.citizen:
+    if not before.people.get(question.citizen_id, Person()).registered:
         yield Reason("citizen_unknown")
     if BankRegistered not in before.entries:
         yield Reason("bank_unknown")

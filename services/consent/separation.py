@@ -7,6 +7,7 @@ An agreement (`given`, `confirmed`) is not signed
  4. for a confirmation: with a phone that was not the citizen's well before the question;
  5. from the network address from which the clerk asked.
 A passkey speaks for its owner without a phone, so none is enrolled with a phone of 1. to 3.
+Where another speaks for the citizen, it is that other's phone.
 
 Refusing and taking back are never kept from anybody: no is no, from wherever it comes. Rules are
 told marks, not numbers and not addresses (`shared/marks.py`).
@@ -156,9 +157,11 @@ def inseparable(
     if statement.decision not in AGREEMENTS or question is None:
         return
     if means.phone_id is not None:
-        owner = Owner(question.citizen_id, question.bank_id, means.phone_id)
+        signs = statement.expressed_by or question.citizen_id
+        owner = Owner(signs, question.bank_id, means.phone_id)
         yield from unowned(use, owner, at, policy)
-        yield from _unknown(use, question, statement, at, policy)
+        if statement.decision is Decision.CONFIRMED:
+            yield from _unknown(use, owner, question.asked_at - policy.settles_after, at)
     if means.address_id is not None and means.address_id == question.asked_from_id:
         yield Reason("clerk_address")
 
@@ -198,13 +201,10 @@ def _shared(use: PhoneUse, owner: Owner, at: datetime, policy: Policy) -> Iterat
         yield Reason("phone_shared", tuple(sorted(others)))
 
 
-def _unknown(
-    use: PhoneUse, question: ConsentRequested, statement: Statement, at: datetime, policy: Policy
-) -> Iterator[Reason]:
+def _unknown(use: PhoneUse, owner: Owner, since: datetime, at: datetime) -> Iterator[Reason]:
     """Yield why a confirmation would prove nothing: the phone came too late."""
-    own = use.citizens.get(question.citizen_id, Phones()).effective(at)
-    too_late = own is None or own.known_since > question.asked_at - policy.settles_after
-    if statement.decision is Decision.CONFIRMED and too_late:
+    own = use.citizens.get(owner.citizen_id, Phones()).effective(at)
+    if own is None or own.known_since > since:
         yield Reason("phone_not_known", (own.position,) if own else ())
 
 

@@ -13,6 +13,8 @@ from services.consent.facts import ConsentRequested
 from services.consent.notices import Notice
 from services.consent.policy import Policy
 from services.consent.purposes import choices
+from services.consent.representatives import Speaker
+from services.consent.separation import AGREEMENTS
 from shared.contracts.consent import (
     ACCOUNTS,
     STATEMENT,
@@ -31,16 +33,18 @@ from shared.contracts.consent import (
 class Draft:
     """What makes one statement of all that could be made about a question; `at` in UTC.
 
-    `subject` is the citizen, or stands for one who refuses. `known_before` says whether what will
-    sign was the citizen's for long enough before the question came, `phone_known` whether their
-    phone was. `chosen` are the side purposes that the citizen said yes to; `alone` is the one that
-    is taken back by itself.
+    `subject` is the citizen, or stands for one who refuses; `speaker` is who says it, and
+    `subject_agrees` that they asked the child, who agrees too. `known_before` says whether what
+    will sign was the citizen's for long enough before the question came, `phone_known` whether
+    their phone was. `chosen` are the side purposes that the citizen said yes to; `alone` is the one
+    that is taken back by itself.
     """
 
     decision: Decision
     grade: Grade
     notice: Notice
     subject: str
+    speaker: Speaker
     known_before: bool
     phone_known: bool
     statement_id: str
@@ -48,6 +52,7 @@ class Draft:
     at: datetime
     chosen: frozenset[str] = frozenset()
     alone: str | None = None
+    subject_agrees: bool = False
 
 
 def draft(consent: Consent, asked: ConsentRequested, what: Draft, policy: Policy) -> Statement:
@@ -58,6 +63,8 @@ def draft(consent: Consent, asked: ConsentRequested, what: Draft, policy: Policy
     # Whoever names the account's own purpose takes back the whole, with every choice.
     one = what.decision is Decision.WITHDRAWN and what.alone != asked.purpose
     alone = what.alone if one else None
+    named = what.speaker if what.subject == asked.citizen_id else None
+    authority_id = named.authority_id if named else None
     return Statement(
         typ=STATEMENT,
         statement_id=what.statement_id,
@@ -84,8 +91,17 @@ def draft(consent: Consent, asked: ConsentRequested, what: Draft, policy: Policy
         supersedes=first.statement.statement_id if first else None,
         fee_hash=asked.fee_hash or UNSET,
         choices=UNSET if alone else choices(consent, asked, what.decision, what.chosen),
+        expressed_by=named.citizen_id if named and authority_id else UNSET,
+        authority_id=authority_id or UNSET,
         waits_for=waits_for or UNSET,
+        subject_agrees=_subject_agrees(what) or UNSET,
     )
+
+
+def _subject_agrees(what: Draft) -> bool:
+    """Tell whether there is a child who agrees too; none is asked to refuse, or to take back."""
+    asked_too = what.speaker.child_agrees and what.decision in AGREEMENTS
+    return asked_too and what.subject_agrees
 
 
 def _waits_for(asked: ConsentRequested, what: Draft, policy: Policy) -> Waits | None:

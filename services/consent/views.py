@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from services.consent import phones, suspensions, witnesses
+from services.consent import phones, representatives, suspensions, witnesses
 from services.consent.consents import (
     KINDS,
     PASSKEY_KINDS,
@@ -32,6 +32,7 @@ from services.consent.facts import (
     PasskeyAsked,
     PhoneEnrolled,
     ProductOffered,
+    RepresentativeAuthorised,
     SiteRegistered,
     StopDelivered,
     SuspensionLifted,
@@ -42,6 +43,7 @@ from services.consent.facts import (
 from services.consent.notices import Names
 from services.consent.phones import Phones
 from services.consent.purposes import SideStanding, side_standings
+from services.consent.representatives import AUTHORITIES, People, Speaker, speaker
 from services.consent.suspensions import Suspension
 from services.consent.witnesses import Known, Witnesses
 from shared.errors import Kind, Rejection
@@ -261,6 +263,32 @@ def phone_of(held: Phones, at: datetime) -> Phone | None:
     if one is None or not isinstance(one.number, str):
         return None
     return Phone(one.number, one.known_since, one.phone_id)
+
+
+async def read_speaker(log: Log, citizen_id: str, at: datetime) -> Speaker | None:
+    """Return who speaks for a citizen at an instant (UTC), None if nobody may."""
+    people: People = {}
+    for recorded in await log.read(representatives.boundary(citizen_id)):
+        people = representatives.evolve(people, recorded)
+    return speaker(people, citizen_id, at)
+
+
+async def read_wards(log: Log, representative_id: str, at: datetime) -> list[str]:
+    """Return for whom a citizen speaks at an instant (UTC), in the order of coming."""
+    held = await read_authorities(log, representative_id)
+    citizens = dict.fromkeys(one.citizen_id for one in held)
+    speakers = [(one, await read_speaker(log, one, at)) for one in citizens]
+    return [one for one, found in speakers if found and found.citizen_id == representative_id]
+
+
+async def read_authorities(log: Log, representative_id: str) -> list[RepresentativeAuthorised]:
+    """Return what lets a citizen speak for others, or did until its time ended; not what ended."""
+    left = dict[str, RepresentativeAuthorised]()
+    for one in await log.read(about(f"representative:{representative_id}", kinds=AUTHORITIES)):
+        left.pop(one.fact.authority_id, None)
+        if isinstance(one.fact, RepresentativeAuthorised):
+            left[one.fact.authority_id] = one.fact
+    return list(left.values())
 
 
 async def read_witnesses(log: Log, *witness_ids: str) -> Witnesses:

@@ -6,7 +6,7 @@ For a citizen without a phone, two witnesses sign what that citizen decides. The
  3. neither stands for whoever asks: not for the office, not for the bank;
  4. they are two: not one person twice, nor two with one phone or one passkey, nor two of one
     organisation;
- 5. neither has the citizen's own phone.
+ 5. neither has the citizen's own phone, nor that of whoever speaks for the citizen.
 They hold when the two are named, when the first signs, and when the second does, each time for the
 facts of that moment.
 """
@@ -84,13 +84,13 @@ class Witnesses:
 class Known:
     """What a boundary is about: witnesses, and the phones and passkeys that were found with them.
 
-    `citizen_id` is of whom they are to be told apart.
+    `heard_ids` are of whom they are to be told apart: the citizen, and whoever speaks for them.
     """
 
     witness_ids: Sequence[str] = ()
     phone_ids: Sequence[str] = ()
     passkey_ids: Sequence[str] = ()
-    citizen_id: str | None = None
+    heard_ids: Sequence[str] = ()
 
     def looks_at(self, witness: Witness) -> bool:
         """Tell whether there is a witness, with no other phone and passkey than were found."""
@@ -105,10 +105,9 @@ NOBODY = Known()
 
 
 def boundary(known: Known) -> Sequence[DCBQueryItem]:
-    """Return the arms: these witnesses, what of theirs is staff's, and the citizen's phones."""
-    citizen = f"citizen:{known.citizen_id}"
+    """Return the arms: these witnesses, what of theirs is staff's, the phones of who is heard."""
     return [
-        *([about(citizen, kinds=phones.KINDS)] if known.citizen_id else []),
+        *(about(f"citizen:{one}", kinds=phones.KINDS) for one in known.heard_ids),
         *(about(f"witness:{one}", kinds=OF_WITNESSES) for one in known.witness_ids),
         *(about(f"phone:{one}", kinds=OF_STAFF) for one in known.phone_ids),
         *(about(f"passkey:{one}", kinds=OF_STAFF) for one in known.passkey_ids),
@@ -158,7 +157,7 @@ def unfit(
     witnesses: Witnesses,
     known: Known,
     question: ConsentRequested,
-    citizen_phones: frozenset[str],
+    heard_phones: frozenset[str],
 ) -> Iterator[Reason]:
     """Yield why these two cannot bear out what the citizen of a question decides."""
     both = [witnesses.of(one) for one in known.witness_ids]
@@ -172,7 +171,7 @@ def unfit(
         yield Reason("witness_of_asker", places)
     if _alike(both):
         yield Reason("witnesses_alike", places)
-    if {one.phone_id for one in _accepted(both)} & citizen_phones:
+    if {one.phone_id for one in _accepted(both)} & heard_phones:
         yield Reason("witness_is_citizen", places)
 
 

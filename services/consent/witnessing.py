@@ -19,8 +19,8 @@ from eventsourcing.dcb.api import DCBQueryItem
 from services.consent.consents import KINDS, Challenge, Consent, evolve
 from services.consent.decisions import (
     Sign,
-    citizen_phones,
     failed,
+    heard_phones,
     rejection,
     sign_boundary,
     sign_decide,
@@ -67,8 +67,8 @@ def name_decide(consent: Consent, asked: Name) -> Sequence[WitnessNamed]:
     pair = asked.witnesses.witness_ids
     if set(pair) == set(consent.named):
         return []
-    reasons = list(unfit(consent.witnesses, asked.witnesses, question, citizen_phones(consent)))
-    if reasons:
+    heard = heard_phones(consent, asked.witnesses)
+    if reasons := list(unfit(consent.witnesses, asked.witnesses, question, heard)):
         raise _unnamed(asked, reasons)
     return [
         WitnessNamed(consent_id=asked.consent_id, witness_id=one, named_by=asked.named_by)

@@ -99,7 +99,8 @@ class Statement:
     One consent, one purpose, one bank (the data controller of Law 91/2025, or another that asks),
     one product, one place, one use between `not_before` and `expires_at` (UTC). `choices` are the
     purposes that nothing hangs on, each with its own yes or no. `expressed_by` is the citizen who
-    speaks for this one, and `authority_id` what gives the right to (Law 91/2025 art. 24). An
+    speaks for this one, and `authority_id` what gives the right to (Law 91/2025 art. 24);
+    `subject_agrees` says that the child for whom they speak was asked, and agrees too. An
     agreement that `waits_for` its confirmation is none until a second statement, `confirmed`,
     supersedes it; then the use lies within the second one's times.
 
@@ -137,6 +138,7 @@ class Statement:
     expressed_by: str | UnsetType = UNSET
     authority_id: str | UnsetType = UNSET
     waits_for: Waits | UnsetType = UNSET
+    subject_agrees: bool | UnsetType = UNSET
 
     def hash(self) -> str:
         """Return the SHA-256 of the canonical bytes, hexadecimal: what the citizen signs."""

@@ -283,6 +283,57 @@ REASONS: dict[str, Sentences] = {
         "The citizen has no phone: two witnesses sign.",
         "Người dân không có điện thoại: hai người làm chứng ký.",
     ),
+    # representatives
+    "representative_rejected": Sentences(
+        "This person cannot speak for that one.", "Người này không đại diện cho người kia được."
+    ),
+    "representative_unknown": Sentences(
+        "The representative is not registered.", "Chưa có người đại diện này."
+    ),
+    "representative_is_citizen": Sentences(
+        "Nobody is their own representative.", "Không ai tự làm người đại diện của chính mình."
+    ),
+    "representative_under_age": Sentences(
+        "A representative is at least 18 years old.", "Người đại diện phải từ đủ 18 tuổi."
+    ),
+    "representative_incapable": Sentences(
+        "Somebody else speaks for this representative.",
+        "Người đại diện này lại có người khác đại diện.",
+    ),
+    "citizen_of_age": Sentences(
+        "From 15 years on a citizen speaks alone, unless a court limited their capacity.",
+        "Từ đủ 15 tuổi, người dân tự quyết định, trừ khi Tòa án hạn chế năng lực.",
+    ),
+    "citizen_represents": Sentences(
+        "The citizen speaks for somebody else; that is ended first.",
+        "Người dân đang đại diện cho người khác; phải chấm dứt việc đó trước.",
+    ),
+    "authority_period": Sentences(
+        "This authority would never count.", "Quyền đại diện này không có lúc nào có hiệu lực."
+    ),
+    "authority_stands": Sentences(
+        "Another authority counts in that time; it is ended first.",
+        "Đã có quyền đại diện khác trong thời gian đó; phải chấm dứt quyền đó trước.",
+    ),
+    "representative_missing": Sentences(
+        "The citizen does not decide alone, and nobody may speak for them.",
+        "Người dân chưa tự quyết định được và chưa có người đại diện.",
+    ),
+    "representative_not_online": Sentences(
+        "Whoever does not decide alone is asked at a counter only.",
+        "Người chưa tự quyết định được chỉ được hỏi tại quầy.",
+    ),
+    "representative_needed": Sentences(
+        "A representative decides this, not the citizen alone.",
+        "Việc này do người đại diện quyết định, không phải người dân một mình.",
+    ),
+    "authority_over": Sentences(
+        "Whoever speaks here may do so no more.", "Người nói thay ở đây không còn quyền đại diện."
+    ),
+    "child_not_asked": Sentences(
+        "A child of 7 years or more was not asked, or does not agree.",
+        "Trẻ từ đủ 7 tuổi chưa được hỏi hoặc không đồng ý.",
+    ),
     # signing with a passkey
     "passkey_malformed": Sentences(
         "The answer of the phone or computer cannot be read.", "Không đọc được trả lời của máy."

@@ -117,8 +117,24 @@ def show_sorry(page: Page, stand: Stand) -> None:
     page.goto(f"{stand.client.base_url}/c/none.none")
 
 
+def show_for_a_child(page: Page, stand: Stand) -> None:
+    """Open the question to a child, as whoever represents it."""
+    child = Citizen(f"c-child-{len(stand.people)}", "", "")
+    headers = stand.tokens.header("operator")
+    parent = {"ground": "parent", "valid_from": "2020-01-01T00:00:00Z", "document": "1"}
+    for path, body in (
+        (f"/citizens/{child.id}", {"phone": None, "born_on": "2015-01-01"}),
+        (f"/citizens/{child.id}/representatives/{stand.people.pop().id}", parent),
+    ):
+        stand.client.put(path, json=body, headers=headers).raise_for_status()
+    page.goto(stand.ask_again(child))
+    assert page.locator("input[type=checkbox]:checked").count() == 0
+    assert page.get_by_label("Tôi đã hỏi em").count() == 1
+
+
 STATES: list[Step] = [
     show_open,
+    show_for_a_child,
     show_english,
     show_code,
     show_wrong,

@@ -21,7 +21,6 @@ from services.consent.application.parts import Parts
 from services.consent.application.registering import Registering
 from services.consent.facts import (
     BankRegistered,
-    CitizenRegistered,
     ConsentRequested,
     NoticeServed,
     ProductOffered,
@@ -106,7 +105,7 @@ async def register(parts: Parts) -> None:
     directory = Registering(parts)
     await directory.register(BankRegistered(bank_id="cake", name="Ngân hàng"))
     await directory.register(product)
-    await directory.register(CitizenRegistered(citizen_id="c1", phone="+84900000001"))
+    await directory.register_citizen("c1", "+84900000001", None)
 
 
 def question(at: datetime, **changes: Any) -> ConsentRequested:

@@ -55,6 +55,7 @@ def press(decision: Decision = Decision.GIVEN, **changes: Any) -> AskSignature:
     whole = AskSignature(
         challenge_id="ch9",
         citizen_id="c1",
+        signer_id="c1",
         statement=statement(decision),
         means=Means(),
         at=AT,
@@ -69,6 +70,7 @@ def sign(**changes: Any) -> Sign:
         consent_id="q1",
         challenge_id="ch1",
         citizen_id="c1",
+        signer_id="c1",
         evidence=CODE,
         failure="code_wrong",
         event="jws",

@@ -63,6 +63,7 @@ def press(grade: Grade, decision: Decision) -> AskSignature:
     return AskSignature(
         challenge_id="ch9",
         citizen_id="c1",
+        signer_id="c1",
         statement=statement(decision, grade=grade),
         means=Means(),
         at=AT,
@@ -83,6 +84,7 @@ def sign(grade: Grade) -> Sign:
         consent_id="q1",
         challenge_id="ch2",
         citizen_id="c1",
+        signer_id="c1",
         evidence=EVIDENCE[grade],
         failure="",
         event="jws",

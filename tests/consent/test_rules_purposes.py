@@ -24,6 +24,7 @@ from services.consent.notices import Notice
 from services.consent.policy import Policy
 from services.consent.purposes import side_standings
 from services.consent.redemptions import REDEEM, Redeem
+from services.consent.representatives import Speaker
 from services.consent.separation import Means
 from services.consent.statements import Draft, draft
 from shared.contracts.consent import Choice, Decision, Grade, SidePurpose, Statement
@@ -98,6 +99,7 @@ def drafted(history: Sequence[Any], decision: Decision, **what: Any) -> Statemen
         grade=Grade.OTP,
         notice=Notice("open-account.2", "vi", ""),
         subject="c1",
+        speaker=Speaker("c1"),
         known_before=True,
         phone_known=True,
         statement_id="st",
@@ -114,6 +116,7 @@ def press(signed: Statement, at: Any = AT) -> AskSignature:
     return AskSignature(
         challenge_id="ch9",
         citizen_id="c1",
+        signer_id="c1",
         statement=signed,
         means=Means(),
         at=at,
@@ -127,6 +130,7 @@ def sign(challenge_id: str = "ch1", at: Any = AT) -> Sign:
         consent_id="q1",
         challenge_id=challenge_id,
         citizen_id="c1",
+        signer_id="c1",
         evidence=CODE,
         failure="code_wrong",
         event="jws",

@@ -101,6 +101,7 @@ def reasons(
     press = AskSignature(
         challenge_id="ch9",
         citizen_id="c1",
+        signer_id="c1",
         statement=statement(decision),
         means=means,
         at=LATER,
@@ -117,6 +118,7 @@ def reasons(
         consent_id="q1",
         challenge_id="ch9",
         citizen_id="c1",
+        signer_id="c1",
         evidence=CODE,
         failure="code_wrong",
         event="jws",
@@ -246,6 +248,7 @@ def test_reasons_name_positions() -> None:
     press = AskSignature(
         challenge_id="ch9",
         citizen_id="c1",
+        signer_id="c1",
         statement=statement(),
         means=Means(phone_id="p", citizens=("c1",)),
         at=AT,
@@ -277,6 +280,7 @@ def test_no_phone_of_staff_ever_signs_an_agreement(
     press = AskSignature(
         challenge_id="ch9",
         citizen_id="c1",
+        signer_id="c1",
         statement=statement(decision),
         means=means,
         at=LATER,
@@ -286,6 +290,7 @@ def test_no_phone_of_staff_ever_signs_an_agreement(
         consent_id="q1",
         challenge_id="ch9",
         citizen_id="c1",
+        signer_id="c1",
         evidence=CODE,
         failure="code_wrong",
         event="jws",

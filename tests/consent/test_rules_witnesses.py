@@ -80,6 +80,7 @@ def attest(witness_id: str, **changes: Any) -> Attest:
     whole = Sign(
         consent_id="q1",
         citizen_id="c1",
+        signer_id="c1",
         challenge_id="ch2",
         evidence=None,
         failure="",
@@ -330,6 +331,7 @@ def press(decision: Decision = Decision.GIVEN, **changes: Any) -> AskSignature:
     whole = AskSignature(
         challenge_id="ch2",
         citizen_id="c1",
+        signer_id="c1",
         statement=statement(decision, grade=Grade.WITNESSED),
         means=Means(),
         at=AT,

@@ -7,7 +7,7 @@ are numbered on from there, and a violation is a sentence that names its law and
 import base64
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import msgspec
@@ -20,6 +20,7 @@ from services.accounts.facts import AccountRead
 from services.consent.facts import VOCABULARY as CONSENT
 from services.consent.facts import DataRead
 from services.consent.policy import Policy
+from services.consent.representatives import ADULT_FROM, AGREES_TOO_FROM, SPEAKS_FROM, age_at
 from services.consent.witnesses import PAIR
 from shared.canonical import digest
 from shared.contracts.evidence import Passkey, PasskeySignature, Witnessing
@@ -44,11 +45,14 @@ LAWS = {
     19: "a passkey agrees at once, or confirms, only if it was known a day before the question",
     20: "what two witnesses bear out, both signed: two enrolled then, of two sides, neither asking",
     21: "a look is recorded once an hour, of whoever may; for an own page, after it was asked for",
+    22: "who agreed for another had an authority; a child agreed through one, and was asked",
 }
 """Every law by its number; up to 8 they are those of the regulator's report."""
 
 PARTY = RelyingParty(RP_ID, "Thuận", (ORIGIN,))
 """Whom the passkeys of the tests are made for."""
+
+AUTHORISED = "representative.authorised.1"
 
 PHONE_DIGITS = 9
 """The last digits of a phone number, which are the same however its beginning is written."""
@@ -59,8 +63,12 @@ def violations(
     accounts: Sequence[Fact],
     jwks: Mapping[str, Any],
     personal: Iterable[str],
+    born: Mapping[str, date] | None = None,
 ) -> list[str]:
-    """Return a sentence for every law that does not hold; `personal` is what nobody may find."""
+    """Return a sentence for every law that does not hold; `personal` is what nobody may find.
+
+    `born` has dates of birth by citizen, which no log tells; who is not in it is of age.
+    """
     checks = [
         _stated(consent),
         _beside(consent),
@@ -80,6 +88,7 @@ def violations(
         _witnessed(consent),
         _looked(consent, consent, DataRead),
         _looked(consent, accounts, AccountRead),
+        _spoken(consent, born or {}),
     ]
     own = [sentence for check in checks for sentence in check]
     return integrity.violations(consent, accounts, jwks) + own
@@ -215,6 +224,7 @@ def _private(name: str, log: Sequence[Fact], personal: Sequence[str]) -> Iterato
 def _unnamed(consent: Sequence[Fact]) -> Iterator[str]:
     registered = [one["data"] for one in of_kind(consent, "citizen.registered.1")]
     known = {one[name] for one in registered for name in ("citizen_id", "phone_id")} - {None}
+    known |= {one["data"]["authority_id"] for one in of_kind(consent, AUTHORISED)}
     for fact in consent:
         statement = fact["data"].get("statement")
         of_refusal = fact["kind"] in {"consent.refused.1", "refusal.withdrawn.1"}
@@ -244,7 +254,7 @@ def _separate(consent: Sequence[Fact]) -> Iterator[str]:
             phone_id = code and code["data"].get("phone_id")
             if phone_id in {one for _, one in staff}:
                 yield f"law 17: agreed at {fact['position']} with a clerk's phone"
-            if phone_id and (data["citizen_id"], phone_id) not in own:
+            if phone_id and (_speaker_of(data), phone_id) not in own:
                 yield f"law 17: agreed at {fact['position']} with a phone that is another's"
 
 
@@ -385,7 +395,46 @@ def _signed_by(
         PARTY.check(signature, bytes.fromhex(data["statement_hash"]), passkey)
     except BadPasskey:
         return False
-    return passkey is not None and owner == data["citizen_id"]
+    return passkey is not None and owner == _speaker_of(data)
+
+
+def _speaker_of(data: Mapping[str, Any]) -> str:
+    """Return who said what a fact is about: the citizen, or whoever speaks for them."""
+    speaker: str = data.get("statement", {}).get("expressed_by", data["citizen_id"])
+    return speaker
+
+
+def _spoken(consent: Sequence[Fact], born: Mapping[str, date]) -> Iterator[str]:
+    """Check for every agreement that whoever made it might, at the position where it lies.
+
+    The times of an authority are personal, and in no log: only that it was given and not ended is.
+    """
+    held = dict[str, Mapping[str, Any]]()
+    for fact in consent:
+        data, kind = fact["data"], fact["kind"]
+        if kind == AUTHORISED:
+            held[data["authority_id"]] = data
+        elif kind == "representative.ended.1":
+            held.pop(data["authority_id"], None)
+        elif kind in {"consent.given.1", "consent.confirmed.1"}:
+            live = [one for one in held.values() if one["citizen_id"] == data["citizen_id"]]
+            day, at = born.get(data["citizen_id"]), instant(fact["recorded_at"])
+            if not _rightly(data["statement"], live, age_at(day, at) if day else ADULT_FROM):
+                yield f"law 22: nobody who might agreed at {fact['position']}"
+
+
+def _rightly(statement: Mapping[str, Any], live: Sequence[Mapping[str, Any]], years: int) -> bool:
+    """Tell whether an agreement is of whoever may speak for a citizen of so many years."""
+    child = years < SPEAKS_FROM
+    if "expressed_by" not in statement:
+        return not child
+    named = (statement["authority_id"], statement["expressed_by"])
+    asked_too = child and years >= AGREES_TOO_FROM
+    return (
+        named in [(one["authority_id"], one["representative_id"]) for one in live]
+        and statement["channel"] == "counter"
+        and (not asked_too or statement.get("subject_agrees") is True)
+    )
 
 
 def _is_token(value: object) -> bool:

@@ -80,7 +80,7 @@ KNOWN = Known(
     witness_ids=PAIR,
     phone_ids=["phone1", "phone2"],
     passkey_ids=[enrolled(one).passkey_id for one in PAIR],
-    citizen_id="c1",
+    heard_ids=["c1"],
 )
 WITNESSES: list[Any] = [fact(one) for one in PAIR for fact in (invited, enrolled)]
 """Both invited and enrolled."""

@@ -80,6 +80,8 @@ ACTS = {
     "PUT /citizens/{citizen_id}",
     "POST /citizens/{citizen_id}/erasure",
     "PUT /citizens/{citizen_id}/phone",
+    "PUT /citizens/{citizen_id}/representatives/{representative_id}",
+    "DELETE /citizens/{citizen_id}/representatives/{representative_id}",
     "PUT /phones/{citizen_id}/sharing",
     "PUT /consents/{consent_id}/witnesses",
     "PUT /witnesses/{witness_id}",

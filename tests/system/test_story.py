@@ -463,6 +463,7 @@ BROKEN: dict[str, tuple[int, Break]] = {
     "a witness who was not named": (21, look_as_a_witness),
     "a page that nobody asked for": (21, lambda c, a: drop(c, first(c, "page.asked"))),
     "a look for a page that is over": (21, change(0, "page.asked", asked_at=LONG_AGO)),
+    "agreed for by nobody": (22, change_statement(GIVEN, expressed_by="c-2", authority_id="a")),
     "another's phone": (17, change(0, "signature.asked", phone_id=OTHER)),
     "witnesses that were none": (20, witness_by_nobody),
 }

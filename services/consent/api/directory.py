@@ -1,5 +1,6 @@
 """The operator registers who may ask, for what, where, and whom."""
 
+from datetime import date
 from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Depends
@@ -75,12 +76,19 @@ class Erasure(BaseModel):
     ground: Ground
 
 
+EARLIEST = date(1880, 1, 1)
+"""Nobody who lives was born before."""
+
+
 class Citizen(BaseModel):
     """The phone that was confirmed as the citizen's own; null for a citizen who has none."""
 
     phone: Phone | None
     known_since: AwareDatetime | None = None
     """Since when it is known to be theirs; by default, since it was registered here."""
+
+    born_on: Annotated[date, Field(ge=EARLIEST)] | None = None
+    """Left out for whoever is of age, as the operator saw on a card."""
 
 
 def routes(directory: Registering, passkeys: Passkeys) -> APIRouter:
@@ -121,8 +129,10 @@ def routes(directory: Registering, passkeys: Passkeys) -> APIRouter:
 
     @router.put("/citizens/{citizen_id}", status_code=204)
     async def put_citizen(citizen_id: PathId, body: Citizen, _: Operator) -> None:
-        """Register a citizen; the phone lies under their own key and can be erased."""
-        await directory.register_citizen(citizen_id, body.phone or "", body.known_since)
+        """Register a citizen; phone and date of birth lie under their own key, to be erased."""
+        await directory.register_citizen(
+            citizen_id, body.phone or "", body.known_since, body.born_on
+        )
 
     @router.post("/citizens/{citizen_id}/erasure")
     async def erase_citizen(citizen_id: PathId, body: Erasure, by: Operator) -> dict[str, Any]:

@@ -7,7 +7,8 @@ from services.consent.application.parts import Parts
 from services.consent.facts import ConsentRequested
 from services.consent.gate import Act
 from services.consent.redemptions import REDEEM, Redeem
-from services.consent.requests import ASK, Ask
+from services.consent.representatives import speaker
+from services.consent.requests import ASK, Ask, Before
 from services.consent.separation import address_mark
 from services.consent.statements import redemption_receipt
 from services.consent.views import ConsentView, read_consent, read_phone, read_question
@@ -28,16 +29,24 @@ class Asking:
     async def ask(self, question: ConsentRequested, host: str | None = None) -> str:
         """Put a question to a citizen; returns the link, which goes to the citizen's phone too.
 
-        The clerk's screen shows the link as well, so a lost message loses nothing. `host` is the
-        network address that a clerk asks from; its mark alone is kept.
+        Or to that of whoever speaks for the citizen. The clerk's screen shows the link as well, so
+        a lost message loses nothing. `host` is the network address that a clerk asks from; its mark
+        alone is kept.
         """
         parts = self._parts
         outcome = await parts.log.perform(ASK, self._asked(question, host))
         link = parts.link(question.consent_id)
         if outcome.added:
-            phone = await read_phone(parts.log, question.citizen_id, parts.now())
-            await parts.tell(phone, messages.question(link, question.decide_by))
+            await self._tell(outcome.state, question, link)
         return link
+
+    async def _tell(self, before: Before, question: ConsentRequested, link: str) -> None:
+        """Send the link to whoever speaks for the citizen."""
+        speaks = speaker(before.people, question.citizen_id, question.asked_at)
+        assert speaks  # who could be asked has somebody who speaks
+        phone = await read_phone(self._parts.log, speaks.citizen_id, self._parts.now())
+        other = speaks.authority_id is not None
+        await self._parts.tell(phone, messages.question(link, question.decide_by, for_other=other))
 
     def _asked(self, question: ConsentRequested, host: str | None) -> Ask:
         """Return what is asked, with the notice of that time, and the marks that go with it."""

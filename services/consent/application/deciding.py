@@ -11,7 +11,7 @@ from typing import Any
 
 from services.consent import messages
 from services.consent.application.parts import Parts, new_id, requested
-from services.consent.consents import Consent, Standing
+from services.consent.consents import Consent, Held, Standing
 from services.consent.decisions import (
     ASK_SIGNATURE,
     SERVE,
@@ -22,8 +22,10 @@ from services.consent.decisions import (
 )
 from services.consent.facts import NoticeServed, SignatureAsked
 from services.consent.grades import too_weak
+from services.consent.messages import Said
 from services.consent.notices import Names, Notice, SideText
 from services.consent.purposes import agreed_sides, taken_alone
+from services.consent.representatives import Speaker
 from services.consent.sms import NotSent
 from services.consent.statements import Draft, consent_event, draft
 from services.consent.views import (
@@ -33,8 +35,8 @@ from services.consent.views import (
     read_consent,
     read_names,
     read_passkeys,
-    read_phone,
     read_phones,
+    read_speaker,
     view_of,
 )
 from services.consent.witnesses import NOBODY, Known
@@ -54,6 +56,7 @@ PHONE_DIGITS_SHOWN = 3
 class Shown:
     """What a citizen's page shows: the consent, its notice, where the code would go.
 
+    `speaker` is who speaks for the citizen, None if nobody may; phone and passkeys are theirs.
     `phone_end` is None where there is no phone. Once the citizen's data are `erased`, nothing can
     be signed any more. `passkeys` says whether there is one that could sign.
     """
@@ -61,6 +64,7 @@ class Shown:
     view: ConsentView
     names: Names
     notice: Notice
+    speaker: Speaker | None
     phone_end: str | None
     at: datetime
     passkeys: bool
@@ -77,16 +81,29 @@ class Shown:
         return too_weak(self.view.consent.requested, Grade.OTP)
 
     @property
-    def phoneless(self) -> bool:
-        """Tell whether the citizen has no phone, so that two witnesses must sign."""
-        return self.phone_end is None and not self.erased
+    def for_other(self) -> bool:
+        """Tell whether another speaks for the citizen."""
+        return self.speaker is not None and self.speaker.authority_id is not None
+
+    @property
+    def child_agrees(self) -> bool:
+        """Tell whether the citizen is a child who is asked too."""
+        return self.speaker is not None and self.speaker.child_agrees
+
+    @property
+    def unable(self) -> str | None:
+        """Return why nothing can be signed here yet: nobody may speak, or they have no phone."""
+        if self.speaker is None:
+            return "unspoken"
+        return "phoneless" if self.phone_end is None and not self.erased else None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pressed:
     """What a citizen pressed, in which language, and the network address that it came from.
 
-    `chosen` are the side purposes that got a yes, `alone` is one to take back by itself.
+    `chosen` are the side purposes that got a yes, `alone` is one to take back by itself;
+    `subject_agrees` says that the child who is spoken for was asked, and agrees.
     """
 
     decision: Decision
@@ -94,16 +111,18 @@ class Pressed:
     host: str | None
     chosen: frozenset[str] = frozenset()
     alone: str | None = None
+    subject_agrees: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """How something is to be signed, and whether what signs it was known before the question.
+    """Who is to sign something, how, and whether what signs it was known before the question.
 
     `phone_id` marks the phone that a code goes to; or `witnesses` are two who saw it, and
     `scan_hash` is the SHA-256 of the paper.
     """
 
+    speaker: Speaker
     grade: Grade
     known_before: bool = False
     phone_known: bool = False
@@ -142,12 +161,17 @@ class Deciding:
         )
         await self._parts.log.perform(SERVE, served)
         citizen_id, at = requested(view.consent).citizen_id, self._parts.now()
-        phones = await read_phones(self._parts.log, citizen_id)
+        speaker = await read_speaker(self._parts.log, citizen_id, at)
+        phones = await read_phones(self._parts.log, speaker.citizen_id if speaker else citizen_id)
         phone = phone_of(phones, at)
         phone_end = phone.number[-PHONE_DIGITS_SHOWN:] if phone else None
+        able = speaker is not None and bool(await self._live(speaker.citizen_id))
+        return Shown(view, names, notice, speaker, phone_end, at, able, phones.erased)
+
+    async def _live(self, citizen_id: str) -> list[Held]:
+        """Return the passkeys with which a citizen can sign."""
         held = await read_passkeys(self._parts.log, citizen_id)
-        able = any(not one.revoked for one in held.values())
-        return Shown(view, names, notice, phone_end, at, able, phones.erased)
+        return [one for one in held.values() if not one.revoked]
 
     def side_texts(self, view: ConsentView, lang: Lang) -> tuple[SideText, ...]:
         """Return what the side purposes of a consent are called, in the order of its notice."""
@@ -156,11 +180,12 @@ class Deciding:
     async def ask_code(self, consent_id: str, pressed: Pressed) -> str:
         """Fix the statement and send its code to the citizen; returns the challenge's id."""
         view = await self.consent(consent_id)
-        phone = await self._parts.phone(view.consent)
+        speaker = await self._parts.speaker(view.consent)
+        phone = await self._parts.phone(speaker.citizen_id)
         known = self._known_before(view.consent, phone.known_since)
-        way = Way(Grade.OTP, known, known, self._parts.phone_mark(phone))
+        way = Way(speaker, Grade.OTP, known, known, self._parts.phone_mark(phone))
         challenge_id, statement = await self.ask(view.consent, pressed, way)
-        await self._send_code(phone, statement, view.consent)
+        await self._send_code(phone, statement, view.consent, speaker)
         return challenge_id
 
     async def ask_passkey(self, consent_id: str, pressed: Pressed) -> tuple[str, dict[str, Any]]:
@@ -169,11 +194,12 @@ class Deciding:
         Only what was known before the question is asked, if there is any.
         """
         view = await self.consent(consent_id)
-        held = await read_passkeys(self._parts.log, requested(view.consent).citizen_id)
-        live = [one for one in held.values() if not one.revoked]
+        speaker = await self._parts.speaker(view.consent)
+        live = await self._live(speaker.citizen_id)
         known = [one for one in live if self._known_before(view.consent, one.since)]
-        phone = await self._parts.phone(view.consent)
-        way = Way(Grade.KEY_UV, bool(known), self._known_before(view.consent, phone.known_since))
+        phone = await self._parts.phone(speaker.citizen_id)
+        phone_known = self._known_before(view.consent, phone.known_since)
+        way = Way(speaker, Grade.KEY_UV, bool(known), phone_known)
         challenge_id, statement = await self.ask(view.consent, pressed, way)
         digest = bytes.fromhex(statement.hash())
         asked = [one.latest for one in known or live]
@@ -194,9 +220,8 @@ class Deciding:
     ) -> ConsentView:
         """Sign with a device's answer; returns the consent after it, or raises `Rejection`."""
         view, asked = await self._asked(consent_id, challenge_id)
-        held = await read_passkeys(self._parts.log, requested(view.consent).citizen_id)
+        live = await self._live(await self._signer(view.consent, asked.statement))
         again = view.consent.challenges[challenge_id].signed  # the same answer, sent twice
-        live = [one for one in held.values() if not one.revoked]
         passkeys = [one.passkey if again else one.latest for one in live]
         evidence, failure = None, ""
         try:
@@ -219,6 +244,7 @@ class Deciding:
     async def ask(self, consent: Consent, pressed: Pressed, way: Way) -> tuple[str, Statement]:
         """Fix the statement to be signed in this way; returns the challenge's id and it."""
         question, parts = requested(consent), self._parts
+        signer_id = way.speaker.citizen_id
         names = await read_names(parts.log, consent)
         notice = parts.notice(consent, pressed.lang, names)
         statement = draft(
@@ -227,8 +253,9 @@ class Deciding:
         asked = AskSignature(
             challenge_id=new_id(),
             citizen_id=question.citizen_id,
+            signer_id=signer_id,
             statement=statement,
-            means=await parts.means(question, pressed.decision, way.phone_id, pressed.host),
+            means=await parts.means(statement, signer_id, way.phone_id, pressed.host),
             at=statement.issued_at,
             policy=parts.policy,
             witnesses=way.witnesses,
@@ -257,18 +284,28 @@ class Deciding:
     ) -> Sign:
         """Return what a signature is judged by, without what proves it."""
         question, statement, at = requested(view.consent), challenge.statement, self._parts.now()
+        signer_id = await self._signer(view.consent, statement)
         return Sign(
             consent_id=question.consent_id,
             citizen_id=question.citizen_id,
+            signer_id=signer_id,
             challenge_id=challenge.challenge_id,
             evidence=None,
             failure=failure,
             event="" if failure else self._event(view.consent, statement, at),
             refusals=self._parts.refusals(question),
-            means=await self._parts.means(question, statement.decision, challenge.phone_id, host),
+            means=await self._parts.means(statement, signer_id, challenge.phone_id, host),
             at=at,
             policy=self._parts.policy,
         )
+
+    async def _signer(self, consent: Consent, statement: Statement) -> str:
+        """Return whose signature a statement needs: of whom it names, or of whoever speaks now."""
+        citizen_id = requested(consent).citizen_id
+        if statement.citizen_id == citizen_id:
+            return statement.expressed_by or citizen_id
+        speaker = await read_speaker(self._parts.log, citizen_id, self._parts.now())
+        return speaker.citizen_id if speaker else citizen_id
 
     def _known_before(self, consent: Consent, since: datetime) -> bool:
         """Tell whether something was the citizen's for long enough before the question came."""
@@ -282,6 +319,7 @@ class Deciding:
             grade=way.grade,
             notice=notice,
             subject=self._parts.refusals(asked).refuser if unnamed else asked.citizen_id,
+            speaker=way.speaker,
             known_before=way.known_before,
             phone_known=way.phone_known,
             statement_id=new_id(),
@@ -289,6 +327,7 @@ class Deciding:
             at=self._parts.now(),
             chosen=pressed.chosen,
             alone=pressed.alone,
+            subject_agrees=pressed.subject_agrees,
         )
 
     def _event(self, consent: Consent, signed: Statement, at: datetime) -> str:
@@ -305,14 +344,24 @@ class Deciding:
         asked, consent = requested(view.consent), view.consent
         names = await read_names(self._parts.log, consent)
         link, decision = self._parts.link(asked.consent_id), signed.decision
+        speaker = await read_speaker(self._parts.log, asked.citizen_id, self._parts.now())
+        said = Said(
+            decision,
+            of_refusal=decision is Decision.WITHDRAWN and consent.refused is not None,
+            sides=self._sides(consent, signed),
+            for_other=speaker is not None and speaker.authority_id is not None,
+        )
         if decision is Decision.GIVEN and view.standing is Standing.WAITING and consent.governing:
-            text = messages.waiting(consent.governing, names, link, confirm=consent.unconfirmed)
+            text = messages.waiting(
+                consent.governing,
+                names,
+                link,
+                confirm=consent.unconfirmed,
+                for_other=said.for_other,
+            )
         else:
-            of_refusal = decision is Decision.WITHDRAWN and consent.refused is not None
-            sides = self._sides(consent, signed)
-            text = messages.decided(decision, names, link, of_refusal=of_refusal, sides=sides)
-        phone = await read_phone(self._parts.log, asked.citizen_id, self._parts.now())
-        await self._parts.tell(phone, text)
+            text = messages.decided(said, names, link)
+        await self._parts.tell_all(asked.citizen_id, speaker, text)
 
     def _sides(self, consent: Consent, statement: Statement) -> str:
         """Return what a message says of side purposes."""
@@ -322,15 +371,17 @@ class Deciding:
         titles = {one.purpose: one.title for one in self._parts.side_texts(consent, "vi")}
         return messages.alone(titles[taken])
 
-    async def _send_code(self, phone: Phone, statement: Statement, consent: Consent) -> None:
+    async def _send_code(
+        self, phone: Phone, statement: Statement, consent: Consent, speaker: Speaker
+    ) -> None:
         names = await read_names(self._parts.log, consent)
-        text = messages.code(
-            self._parts.codes.code(statement.hash()),
+        said = Said(
             statement.decision,
-            names,
             of_refusal=consent.refused is not None,
             sides=self._sides(consent, statement),
+            for_other=speaker.authority_id is not None,
         )
+        text = messages.code(self._parts.codes.code(statement.hash()), said, names)
         try:
             await self._parts.sms.send(phone.number, text)
         except NotSent:

@@ -5,7 +5,7 @@ Whether a number is known to us is told to nobody but its phone.
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from services.consent import messages
 from services.consent.accounts import InAccounts, NotAnswered, OpenedAccount
@@ -23,6 +23,7 @@ from services.consent.views import (
     read_phone,
     read_reader_names,
     read_sharers,
+    read_wards,
 )
 from shared.contracts.reasons import Lang
 from shared.errors import Kind, Rejection
@@ -33,13 +34,17 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Matter:
-    """One question that was put to a citizen, where it stands, and the end of its link."""
+    """One question that was put to a citizen, where it stands, and the end of its link.
+
+    `for_other`: it was put to another, for whom the citizen speaks.
+    """
 
     consent_id: str
     view: ConsentView
     names: Names
     sides: tuple[SideText, ...]
     link: str
+    for_other: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,9 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Everything:
-    """What there is in a citizen's name, newest first; no `accounts` if they did not answer.
+    """What there is in a citizen's name, and to answer for others, newest first.
+
+    No `accounts` if they did not answer; those are the citizen's own, and so are the looks.
 
     `looks` are those of others, whoever looked last first; `readers` are the names of banks, and
     of clerks' offices, by reader.
@@ -90,6 +97,7 @@ class Gathering:
         parts, citizen_id = self._parts, await self.citizen_id(link)
         ids = await read_consent_ids(parts.log, citizen_id)
         matters = [await self._matter(one, lang) for one in reversed(ids)]
+        matters += await self._of_wards(citizen_id, lang)
         there = await self._accounts(citizen_id)
         looks = _looks(await read_looks(parts.log, citizen_id), there.looks if there else [])
         readers = await read_reader_names(parts.log, {one.looked.read_by for one in looks})
@@ -122,6 +130,14 @@ class Gathering:
         until = at + parts.policy.page_lives_for
         link = parts.page_link(citizen_id, until)
         await parts.tell(phone, messages.own_page(link, until, part))
+
+    async def _of_wards(self, citizen_id: str, lang: Lang) -> list[Matter]:
+        """Return the questions that the citizen answers for others."""
+        log, matters = self._parts.log, list[Matter]()
+        for ward_id in await read_wards(log, citizen_id, self._parts.now()):
+            asked = reversed(await read_consent_ids(log, ward_id))
+            matters += [replace(await self._matter(one, lang), for_other=True) for one in asked]
+        return matters
 
     async def _matter(self, consent_id: str, lang: Lang) -> Matter:
         parts = self._parts

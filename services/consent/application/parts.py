@@ -15,6 +15,7 @@ from services.consent.facts import ConsentRequested
 from services.consent.notices import Names, Notice, Notices, SideText, first_version
 from services.consent.policy import Policy
 from services.consent.refusals import RefusalMarks
+from services.consent.representatives import Speaker
 from services.consent.separation import (
     AGREEMENTS,
     SHARERS_MAX,
@@ -23,9 +24,16 @@ from services.consent.separation import (
     phone_mark,
 )
 from services.consent.sms import NotSent, SmsGateway
-from services.consent.views import Phone, phone_of, read_phones, read_sharers
+from services.consent.views import (
+    Phone,
+    phone_of,
+    read_phone,
+    read_phones,
+    read_sharers,
+    read_speaker,
+)
 from shared.canonical import canonical
-from shared.contracts.consent import ConsentEvent, Decision, Receipt, Stop
+from shared.contracts.consent import ConsentEvent, Receipt, Statement, Stop
 from shared.contracts.reasons import Lang
 from shared.contracts.receipts import DecisionReceipt
 from shared.contracts.status_list import StatusListToken
@@ -91,18 +99,25 @@ class Parts:
         link = self.codes.page_link(citizen_id, int(expires_at.timestamp()))
         return f"{self.public_url}/me/{link}"
 
+    async def speaker(self, consent: Consent) -> Speaker:
+        """Return who speaks for the citizen of a consent; raises `Rejection` if nobody may."""
+        found = await read_speaker(self.log, requested(consent).citizen_id, self.now())
+        if found is None:
+            raise Rejection(Kind.CONFLICT, "representative_missing")
+        return found
+
     def phone_mark(self, phone: Phone) -> str:
         """Return the mark by which a citizen's phone is known in the log."""
         return phone.mark or phone_mark(self.marks, phone.number)
 
     async def means(
-        self, asked: ConsentRequested, decision: Decision, phone_id: str | None, host: str | None
+        self, statement: Statement, signer_id: str, phone_id: str | None, host: str | None
     ) -> Means:
         """Return what a decision is signed with, as far as rules look at it: for an agreement."""
-        if decision not in AGREEMENTS:
+        if statement.decision not in AGREEMENTS:
             return Means()
-        of_phone = await self.phone_means(asked.citizen_id, phone_id)
-        return replace(of_phone, address_id=address_mark(self.marks, asked.consent_id, host))
+        of_phone = await self.phone_means(signer_id, phone_id)
+        return replace(of_phone, address_id=address_mark(self.marks, statement.consent_id, host))
 
     async def phone_means(self, citizen_id: str, phone_id: str | None) -> Means:
         """Return what rules look at to tell whether a phone is the citizen's own."""
@@ -125,9 +140,9 @@ class Parts:
         asked = requested(consent)
         return self.notices.side(_notice_id(asked), lang, asked.side_purposes or ())
 
-    async def phone(self, consent: Consent) -> Phone:
-        """Return the citizen's phone; raises `Rejection` where there is none, or once erased."""
-        held = await read_phones(self.log, requested(consent).citizen_id)
+    async def phone(self, citizen_id: str) -> Phone:
+        """Return a citizen's phone; raises `Rejection` where there is none, or once erased."""
+        held = await read_phones(self.log, citizen_id)
         phone = phone_of(held, self.now())
         if phone is None:
             raise Rejection(Kind.CONFLICT, "citizen_erased" if held.erased else "phone_missing")
@@ -154,6 +169,13 @@ class Parts:
             await self.sms.send(phone.number, text)
         except NotSent:
             logger.warning("a message was not sent")
+
+    async def tell_all(self, citizen_id: str, speaker: Speaker | None, text: str) -> None:
+        """Tell a citizen, and whoever speaks for them, on each phone that there is once."""
+        people = dict.fromkeys([citizen_id, *([speaker.citizen_id] if speaker else [])])
+        phones = [await read_phone(self.log, one, self.now()) for one in people]
+        for phone in {one.number: one for one in phones if one}.values():
+            await self.tell(phone, text)
 
 
 @contextmanager

@@ -1,4 +1,7 @@
-"""A citizen enrols a passkey with a code from their own phone, looks at theirs, takes one away."""
+"""A citizen enrols a passkey with a code from their own phone, looks at theirs, takes one away.
+
+The citizen is whoever speaks on the page of a link: the one who is asked, or their representative.
+"""
 
 import secrets
 from dataclasses import dataclass
@@ -41,7 +44,7 @@ class Passkeys:
         self._parts = parts
 
     async def held(self, consent_id: str) -> list[Held]:
-        """Return the passkeys with which the citizen of a consent can sign, the oldest first."""
+        """Return the passkeys with which one can sign for a consent, the oldest first."""
         passkeys = await read_passkeys(self._parts.log, await self._citizen_id(consent_id))
         return [one for one in passkeys.values() if not one.revoked]
 
@@ -49,18 +52,19 @@ class Passkeys:
         """Fix the request and send its code to the citizen; returns the enrolment's id."""
         parts, at = self._parts, self._parts.now()
         view = await read_consent(parts.log, consent_id, at)
-        phone = await parts.phone(view.consent)
-        question = requested(view.consent)
+        own_id = (await parts.speaker(view.consent)).citizen_id
+        phone = await parts.phone(own_id)
+        bank_id = requested(view.consent).bank_id
         request = EnrolmentRequest(
             typ=ENROLMENT,
             enrolment_id=new_id(),
-            citizen_id=question.citizen_id,
+            citizen_id=own_id,
             nonce=secrets.token_urlsafe(NONCE_BYTES),
             issued_at=at,
         )
-        means = await parts.phone_means(question.citizen_id, parts.phone_mark(phone))
+        means = await parts.phone_means(own_id, parts.phone_mark(phone))
         asked = AskEnrolment(
-            request=request, bank_id=question.bank_id, means=means, at=at, policy=parts.policy
+            request=request, bank_id=bank_id, means=means, at=at, policy=parts.policy
         )
         await parts.log.perform(ASK_ENROLMENT, asked)
         try:
@@ -73,8 +77,7 @@ class Passkeys:
         """Return what the device is to be asked; raises `Rejection` for another's enrolment."""
         asked = await self._asked(consent_id, enrolment_id)
         passkeys = await read_passkeys(self._parts.log, asked.citizen_id)
-        view = await read_consent(self._parts.log, consent_id, self._parts.now())
-        phone_end = (await self._parts.phone(view.consent)).number[-3:]
+        phone_end = (await self._parts.phone(asked.citizen_id)).number[-3:]
         handle = bytes.fromhex(self._parts.marks.mark("passkey-user", asked.citizen_id))
         options = self._parts.party.enrolment_options(
             handle,
@@ -104,9 +107,8 @@ class Passkeys:
         )
         outcome = await self._parts.log.perform(ENROL, enrol)
         if outcome.added:
-            view = await read_consent(self._parts.log, consent_id, self._parts.now())
             text = messages.enrolled(enrol.at, f"{self._parts.link(consent_id)}/passkey")
-            await self._parts.tell(await self._parts.phone(view.consent), text)
+            await self._parts.tell(await self._parts.phone(asked.citizen_id), text)
 
     async def revoke(self, consent_id: str, passkey_id: str) -> None:
         """Take a passkey away: it signs nothing from now on, and the phone is told."""
@@ -124,7 +126,7 @@ class Passkeys:
 
     async def _citizen_id(self, consent_id: str) -> str:
         view = await read_consent(self._parts.log, consent_id, self._parts.now())
-        return requested(view.consent).citizen_id
+        return (await self._parts.speaker(view.consent)).citizen_id
 
     async def _asked(self, consent_id: str, enrolment_id: str) -> PasskeyAsked:
         """Return the request, if it is of the citizen of this link."""

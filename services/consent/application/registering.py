@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
+from itertools import chain
 
 from services.consent.application.parts import Parts
 from services.consent.directory import REGISTER, Entry
@@ -16,7 +17,12 @@ from services.consent.separation import (
     MarkStaff,
     phone_mark,
 )
-from services.consent.views import read_consent_ids, read_phone
+from services.consent.views import (
+    read_authorities,
+    read_consent_ids,
+    read_phone,
+    read_wards,
+)
 from shared.errors import Kind, Rejection
 
 
@@ -31,16 +37,25 @@ class Registering:
         await self._parts.log.perform(REGISTER, entry)
 
     async def register_citizen(
-        self, citizen_id: str, phone: str, known_since: datetime | None
+        self,
+        citizen_id: str,
+        phone: str,
+        known_since: datetime | None,
+        born_on: date | None = None,
     ) -> None:
         """Put a citizen into the directory, an empty phone for one who has none.
 
-        Raises `Rejection` for another phone of the same.
+        Without a date of birth they are of age, as whoever registers them saw. Raises `Rejection`
+        for another phone of the same.
         """
         mark = phone_mark(self._parts.marks, phone) if phone else None
         await self.register(
             CitizenRegistered(
-                citizen_id=citizen_id, phone=phone, known_since=known_since, phone_id=mark
+                citizen_id=citizen_id,
+                phone=phone,
+                known_since=known_since,
+                phone_id=mark,
+                born_on=born_on,
             )
         )
 
@@ -84,17 +99,23 @@ class Registering:
         The keys take nothing new from the start, so what is registered meanwhile is not lost. The
         fact comes before the keys go, the keys before the bytes; a start finishes what is left.
         """
-        consent_ids = await read_consent_ids(self._parts.log, citizen_id)
+        log = self._parts.log
+        consent_ids = await read_consent_ids(log, citizen_id)
         key_ids = await asyncio.to_thread(self._retire, citizen_id, consent_ids)
+        authorities = await read_authorities(log, citizen_id)
+        ward_ids = await read_wards(log, citizen_id, self._parts.now())
+        of_wards = [await read_consent_ids(log, one) for one in ward_ids]
         asked = Erase(
             citizen_id=citizen_id,
-            consent_ids=consent_ids,
+            authority_ids=[one.authority_id for one in authorities],
+            ward_ids=ward_ids,
+            consent_ids=[*consent_ids, *chain.from_iterable(of_wards)],
             key_ids=key_ids,
             ground=ground,
             asked_by=asked_by,
             at=self._parts.now(),
         )
-        outcome = await self._parts.log.perform(ERASE, asked)
+        outcome = await log.perform(ERASE, asked)
         await asyncio.to_thread(self._parts.erasure.carry_out, key_ids)
         return sorted(outcome.state.erased.values())
 

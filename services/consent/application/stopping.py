@@ -19,7 +19,7 @@ from services.consent.views import (
     read_consent,
     read_delivered,
     read_names,
-    read_phone,
+    read_speaker,
     read_undelivered,
 )
 from shared.contracts.consent import STOP
@@ -46,9 +46,10 @@ class Stopping:
         view = await read_consent(parts.log, consent_id, parts.now())
         if outcome.added:
             citizen_id = requested(view.consent).citizen_id
-            phone = await read_phone(parts.log, citizen_id, parts.now())
+            speaker = await read_speaker(parts.log, citizen_id, parts.now())
             names = await read_names(parts.log, view.consent)
-            await parts.tell(phone, messages.stopped(names, parts.link(consent_id), asked.at))
+            text = messages.stopped(names, parts.link(consent_id), asked.at)
+            await parts.tell_all(citizen_id, speaker, text)
         return view
 
     async def dispute_by_code(self, code: str) -> None:

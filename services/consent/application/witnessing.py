@@ -25,6 +25,7 @@ from services.consent.views import (
     read_invitation,
     read_named,
     read_names,
+    read_speaker,
     read_witnesses,
     view_of,
 )
@@ -192,7 +193,8 @@ class Witnessing:
         """Fix what the first witness pressed; returns the challenge's id, and what to ask."""
         view = await self._view(opened, consent_id)
         known = await self._known(view.consent, view.consent.named)
-        way = Way(Grade.WITNESSED, witnesses=known, scan_hash=scan_hash)
+        speaker = await self._parts.speaker(view.consent)
+        way = Way(speaker, Grade.WITNESSED, witnesses=known, scan_hash=scan_hash)
         challenge_id, _ = await self._deciding.ask(view.consent, pressed, way)
         return challenge_id, await self.options(opened, consent_id, challenge_id)
 
@@ -247,8 +249,14 @@ class Witnessing:
             witness_ids=tuple(pair),
             phone_ids=[one.accepted.phone_id for one in both if one.accepted],
             passkey_ids=[one.enrolled.passkey_id for one in both if one.enrolled],
-            citizen_id=requested(consent).citizen_id,
+            heard_ids=await self._heard(consent),
         )
+
+    async def _heard(self, consent: Consent) -> list[str]:
+        """Return who is heard: the citizen, and whoever speaks for them."""
+        citizen_id = requested(consent).citizen_id
+        speaker = await read_speaker(self._parts.log, citizen_id, self._parts.now())
+        return list(dict.fromkeys([citizen_id, speaker.citizen_id if speaker else citizen_id]))
 
     def _signed(
         self, opened: Opened, challenge: Challenge, answer: object

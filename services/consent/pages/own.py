@@ -149,6 +149,7 @@ def _matter(matter: Matter, lang: Lang) -> dict[str, Any]:
         "at": local_time(view.places["requested"].recorded_at, lang),
         "sides": cards(view, matter.sides, lang),
         "decided": bool(set(view.places) - {"requested"}),
+        "for_other": matter.for_other,
     }
 
 

@@ -1,4 +1,7 @@
-"""What a citizen's form says: which button, in which language, which side purposes, from where."""
+"""What a citizen's form says: which button, language and side purposes, from where.
+
+And that a child who is spoken for agrees too.
+"""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -7,7 +10,7 @@ from fastapi import Depends, Form
 
 from services.consent.application.deciding import Pressed
 from services.consent.pages.rendering import LangForm
-from services.consent.pages.sides import Sides, SidesPressed
+from services.consent.pages.sides import YES, Sides, SidesPressed
 from shared.contracts.consent import Decision
 from shared.contracts.reasons import Lang
 from shared.errors import Kind, Rejection
@@ -22,6 +25,7 @@ class Press:
     lang: Lang
     host: str | None
     sides: Sides
+    subject_agrees: bool
 
     def pressed(self) -> Pressed:
         """Return what was pressed; raises `Rejection` for a button that is none of ours."""
@@ -35,6 +39,7 @@ class Press:
             host=self.host,
             chosen=self.sides.chosen,
             alone=self.sides.alone,
+            subject_agrees=self.subject_agrees,
         )
 
 
@@ -42,9 +47,10 @@ async def _press(
     host: Host,
     sides: SidesPressed,
     decision: Annotated[str, Form()] = "",
+    subject_agrees: Annotated[str, Form()] = "",
     lang: LangForm = "vi",
 ) -> Press:
-    return Press(decision, lang, host, sides)
+    return Press(decision, lang, host, sides, subject_agrees == YES)
 
 
 PressForm = Annotated[Press, Depends(_press)]

@@ -144,6 +144,8 @@ class _Pages(Rendering):
             withdrawable=standing in ANSWERABLE[Decision.WITHDRAWN],
             withdraw="ask_me_again" if shown.view.consent.refused else "withdraw",
             sides=cards(shown.view, shown.notice.side, lang),
+            for_other=shown.for_other,
+            child_agrees=shown.child_agrees,
             signed=_signed(asked, lang),
         )
 
@@ -189,6 +191,7 @@ class Signed:
     own: bool
     says: str
     sides: list[Card]
+    subject_agrees: bool
     scan_hash: str | None
     until: str
 
@@ -203,6 +206,7 @@ def _signed(asked: Asked, lang: Lang) -> Signed | None:
         own=asked.own,
         says="ask_me_again" if refusal else fixed.statement.decision,
         sides=signed_cards(fixed.statement, asked.shown.notice.side),
+        subject_agrees=fixed.statement.subject_agrees is True,
         scan_hash=fixed.scan_hash,
         until=local_time(fixed.expires_at, lang),
     )

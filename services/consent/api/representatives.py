@@ -1,0 +1,52 @@
+"""The operator says who may speak for a citizen, by what paper, for how long."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from pydantic import AwareDatetime, BaseModel
+
+from services.consent.application.representing import Granted, Representing
+from services.consent.facts import AuthorityGround
+from shared.contracts.fields import Name, PathId
+from shared.web import Caller, Role, require
+
+Operator = Annotated[Caller, Depends(require(Role.OPERATOR))]
+
+
+class Authority(BaseModel):
+    """Why, from when until when (null: until it is ended), and the number of the paper."""
+
+    ground: AuthorityGround
+    valid_from: AwareDatetime
+    valid_until: AwareDatetime | None = None
+    document: Name
+    """What the paper that shows it is known by; of it only a mark is kept."""
+
+
+class Authorised(BaseModel):
+    """The authority that statements name."""
+
+    authority_id: str
+
+
+def routes(representing: Representing) -> APIRouter:
+    """Return the routes of representatives."""
+    router = APIRouter(tags=["representatives"])
+
+    @router.put("/citizens/{citizen_id}/representatives/{representative_id}")
+    async def authorise(
+        citizen_id: PathId, representative_id: PathId, body: Authority, by: Operator
+    ) -> Authorised:
+        """Let a citizen of age speak for a child, or for somebody of limited capacity."""
+        granted = Granted(
+            citizen_id=citizen_id, representative_id=representative_id, **body.model_dump()
+        )
+        authority_id = await representing.authorise(granted, authorised_by=by.name)
+        return Authorised(authority_id=authority_id)
+
+    @router.delete("/citizens/{citizen_id}/representatives/{representative_id}", status_code=204)
+    async def end(citizen_id: PathId, representative_id: PathId, by: Operator) -> None:
+        """Let them speak no more; whoever is named next, or the citizen, speaks from now on."""
+        await representing.end(citizen_id, representative_id, ended_by=by.name)
+
+    return router
