@@ -28,7 +28,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 from typing_extensions import override
 
-from demo.cast import ACCOUNT, KNOWN_SINCE, OTHER, POWER, SAVINGS, Citizen, Product
+from demo.cast import ACCOUNT, KNOWN_SINCE, OFFICE, OTHER, POWER, SAVINGS, Citizen, Product
 from demo.commands import question
 from services.accounts.facts import VOCABULARY as ACCOUNTS_FACTS
 from services.accounts.openings import COMPARED
@@ -57,6 +57,9 @@ REDEMPTIONS = "/redemptions"
 NUMBERS = ["100200300400", "500600700800"]
 SERVICES = ["consent", "accounts"]
 FAULTS = ["before", "after"]
+SUSPENDABLE = {"bank": "so-viet", "office": OFFICE[0], "clerk": "gdv-01"}
+"""What may be suspended here, in the order in which the reasons are named."""
+
 LOOKS = {"consent": "data.read.1", "accounts": "account.read.1"}
 HOLDERS = ["gdv-01", "gdv-02", "so-viet", "truong-son"]
 PRODUCTS = [ACCOUNT, ACCOUNT, ACCOUNT, SAVINGS, ACCOUNT, OTHER, POWER]
@@ -245,6 +248,7 @@ class Model:
         self.gone = False
         self.keys_at: int | None = None
         self.looks: set[tuple[str, frozenset[str], int]] = set()
+        self.suspended: dict[str, set[str]] = {}  # and who wants each to end
         self._people = {one.id for one in people}
         self.erased: set[str] = set()
         self._keyed = set(self._people)  # whoever has a key that no fact erases
@@ -347,6 +351,7 @@ class Model:
             yield "not_own_clerk"
         if body.get("decide_within_s"):
             yield "decide_by_out_of_range"
+        yield from self._shut(body, counter=sent.own_bank is None)
         earlier = [
             one for one in self.asked.values() if one.body["citizen_id"] == body["citizen_id"]
         ]
@@ -367,6 +372,19 @@ class Model:
         ):
             yield "agreement_stands"
 
+    def _shut(self, body: dict[str, Any], *, counter: bool) -> Iterator[str]:
+        """Say why the gate is closed; where a place is not named whole, nobody looks."""
+        place = [body["office_id"], body["site_id"], body["clerk_id"]]
+        if counter and None in place:
+            return
+        if counter and body["office_id"] == "elsewhere":
+            yield from ("office_not_registered", "contract_missing", "clerk_untrained")
+        if counter and "elsewhere" in place:
+            yield "permission_missing"
+        for noun, own_id in SUSPENDABLE.items():
+            if noun in self.suspended and body[f"{noun}_id"] == own_id:
+                yield f"{noun}_suspended"
+
     def _not_me(self, disputed: Asked, body: dict[str, Any]) -> bool:
         assert disputed.disputed_at is not None
         office = disputed.body["office_id"]
@@ -384,6 +402,30 @@ class Model:
             and not refused.may_ask_again
             and (own or (office is not None and office == body["office_id"]))
         )
+
+    # -- suspending ----------------------------------------------------------------------------
+
+    def suspend(self, noun: str) -> Said:
+        """Say what comes of suspending what is not suspended."""
+        self._write("consent", Line("suspension.ordered.1"), lambda: self._stop(noun))
+        return Said(200)
+
+    def _stop(self, noun: str) -> None:
+        self.suspended[noun] = set()
+
+    def lift(self, noun: str, who: str) -> Said:
+        """Say what comes of wanting a suspension to end: it takes two."""
+        wanted = self.suspended[noun]
+        if who in wanted:
+            return Said(200)
+        if wanted:
+            self._write("consent", Line("suspension.lifted.1"), lambda: self._go_on(noun))
+        else:
+            self._write("consent", Line("lifting.proposed.1"), lambda: wanted.add(who))
+        return Said(200)
+
+    def _go_on(self, noun: str) -> None:
+        del self.suspended[noun]
 
     # -- erasing -------------------------------------------------------------------------------
 
@@ -608,6 +650,7 @@ class Model:
         reasons = ["consent_withdrawn"] if one.withdrawn else []
         reasons += ["consent_used"] if one.used_by else []
         reasons += ["consent_expired"] if one.over(self.now) else []
+        reasons += self._shut(one.body, counter=one.holder.startswith("gdv"))
         if reasons:
             return self._no_use(reasons)
         use = (opening_id, command)
@@ -705,6 +748,7 @@ class Histories(RuleBasedStateMachine):
         self.sent: list[Request] = []
         self.heads = {name: len(self._log(name)) for name in SERVICES}
         self.quarters = 0
+        self.suspensions: dict[str, str] = {}
 
     def _run(self, work: Coroutine[Any, Any, Any]) -> Any:
         return self._runner.run(work)
@@ -1008,6 +1052,21 @@ class Histories(RuleBasedStateMachine):
         (citizen,) = (each for each in self.world.people if each.id == one.body["citizen_id"])
         return self.world.phone(citizen)
 
+    @rule(noun=st.sampled_from(sorted(SUSPENDABLE)))
+    def suspend_or_go_on(self, noun: str) -> None:
+        """An overseer suspends the office, a clerk or a bank; or it ends, by that and by a bank."""
+        if noun not in self.model.suspended:
+            self.suspensions[noun] = new_id()
+            said = self._predict(lambda: self.model.suspend(noun))
+            body = {f"{noun}_id": SUSPENDABLE[noun], "why": "complaints"}
+            self._operate("PUT", f"/suspensions/{self.suspensions[noun]}", body, said, "overseer")
+            return
+        for who in ("overseer", "so-viet"):
+            if noun in self.model.suspended:
+                said = self._predict(lambda by=who: self.model.lift(noun, by))  # type: ignore[misc]
+                path = f"/suspensions/{self.suspensions[noun]}/lifting"
+                self._operate("POST", path, {"why": "remedied"}, said, who)
+
     @rule(person=st.integers(0, 7))
     def erase(self, person: int) -> None:
         """A citizen's data are erased, as far as nothing of theirs is open."""
@@ -1025,8 +1084,10 @@ class Histories(RuleBasedStateMachine):
         said = self._predict(lambda: self.model.register(citizen_id))
         self._operate("PUT", f"/citizens/{citizen_id}", body, said)
 
-    def _operate(self, method: str, path: str, body: dict[str, str], said: Said) -> None:
-        header = self.world.tokens.header("operator")
+    def _operate(
+        self, method: str, path: str, body: dict[str, str], said: Said, who: str = "operator"
+    ) -> None:
+        header = self.world.tokens.header(who)
         answer = self._run(self.world.consent.request(method, path, json=body, headers=header))
         codes = [one["code"] for one in answer.json().get("reasons", ())] if answer.content else []
         assert Said(answer.status_code, tuple(codes)) == said
@@ -1200,7 +1261,7 @@ def _lasting(answer: Any) -> Any:
 
 TestHistories = Histories.TestCase
 TestHistories.settings = settings(
-    max_examples=max(25, settings().max_examples // 2),
+    max_examples=max(25, settings().max_examples // 4),
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
