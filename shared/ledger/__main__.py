@@ -13,8 +13,6 @@ from typing import Any
 
 import httpx
 import msgspec
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from shared.clock import system_clock
 from shared.ledger import stores
@@ -24,6 +22,7 @@ from shared.ledger.recorder import Recorder, StoredFact
 from shared.ledger.seal import VERIFIER_KEYS_PATH
 from shared.ledger.tiles import Fetch, PublicFolder
 from shared.ledger.verify import Verified, Wrong, facts_of, trusted_keys, verify
+from shared.progress import progress
 
 PAGE_FACTS = 1_000
 TIMEOUT_S = 30.0
@@ -60,20 +59,19 @@ class _WirePage(msgspec.Struct):
 def main(argv: Sequence[str]) -> int:
     """Check, tell, and return 0 if all is right, 1 if not, 2 if it could not be read."""
     arguments = _parser().parse_args(argv)
-    console = Console(stderr=True)
     try:
         with _source(arguments) as source:
             policy = _policy(arguments)
             keys = (policy and policy.logs) or _keys(arguments, source)
             started = time.perf_counter()
-            with _progress(console, shown=not arguments.json) as progress:
+            with progress("checking", "facts", shown=not arguments.json) as told:
                 facts = None if source.page is None else facts_of(source.page)
                 verified = verify(
                     source.fetch,
                     keys[0].name,
                     keys,
                     facts=facts,
-                    progress=progress,
+                    progress=told,
                     policy=policy,
                 )
             own = bool(arguments.key or (policy and policy.logs))
@@ -188,28 +186,6 @@ def _keys(arguments: argparse.Namespace, source: Source) -> list[VerifierKey]:
     if not keys:
         raise Unreadable("there are no keys; name one with --key")
     return keys
-
-
-@contextmanager
-def _progress(console: Console, *, shown: bool) -> Iterator[Callable[[int, int], None]]:
-    bar = Progress(
-        TextColumn("checking"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-        console=console,
-        disable=not shown or not console.is_terminal,
-    )
-    started = time.perf_counter()
-    with bar:
-        task = bar.add_task("checking", total=None, rate="")
-
-        def told(done: int, size: int) -> None:
-            rate = f"{done / (time.perf_counter() - started):,.0f} facts/s"
-            bar.update(task, completed=done, total=size, rate=rate)
-
-        yield told
 
 
 def _tell(

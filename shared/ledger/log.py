@@ -122,7 +122,7 @@ class Log:
             if rejection:
                 raise rejection
             for recorded in added:
-                if _within(boundary, recorded):
+                if within(boundary, recorded):
                     state = verb.evolve(state, recorded)
             return Outcome(state, added)
         raise Unavailable("contended")
@@ -230,12 +230,11 @@ class Log:
         return Recorded(stored.position, stored.recorded_at, fact)
 
 
-def _within(query: DCBQuery, recorded: Recorded) -> bool:
-    tags = set(tags_of(recorded.fact))
-    return any(
-        (not item.types or recorded.fact.NAME in item.types) and tags.issuperset(item.tags)
-        for item in query.items
-    )
+def within(query: DCBQuery, recorded: Recorded) -> bool:
+    """Tell whether a fact matches any of a query's items."""
+    arms = [one for one in query.items if not one.types or recorded.fact.NAME in one.types]
+    tags = set(tags_of(recorded.fact)) if arms else set[str]()
+    return any(tags.issuperset(one.tags) for one in arms)
 
 
 Told = asyncio.Future[Appended | IntegrityError]
