@@ -243,6 +243,34 @@ REASONS: dict[str, Sentences] = {
     "scope_missing": Sentences(
         "A suspension names what it is about.", "Lệnh dừng phải ghi rõ phạm vi."
     ),
+    # importing the directory
+    "line_not_utf8": Sentences("The line is not UTF-8 text.", "Dòng không phải văn bản UTF-8."),
+    "line_malformed": Sentences(
+        "The line is not CSV: a quote is not closed, or stands inside a cell.",
+        "Dòng không đúng CSV: dấu ngoặc kép chưa đóng hoặc nằm giữa ô.",
+    ),
+    "line_too_long": Sentences(
+        "The line is longer than any line of the directory.", "Dòng quá dài."
+    ),
+    "line_length": Sentences(
+        "The line does not have as many cells as the header.", "Số ô của dòng khác số cột."
+    ),
+    "line_contradicts": Sentences(
+        "An earlier line says otherwise of the same.", "Một dòng trước ghi khác về cùng mã này."
+    ),
+    "cell_missing": Sentences("This cell must not be empty.", "Ô này không được để trống."),
+    "cell_malformed": Sentences(
+        "The cell is not of the form that this column has.", "Ô không đúng mẫu của cột."
+    ),
+    "cell_control": Sentences(
+        "The cell holds a character that cannot be printed.", "Ô có ký tự không in được."
+    ),
+    "cell_formula": Sentences(
+        "The cell begins like a formula of a spreadsheet.", "Ô bắt đầu như công thức bảng tính."
+    ),
+    "start_missing": Sentences(
+        "Dates and papers need a start.", "Có ngày hết hạn hoặc văn bản thì phải có ngày bắt đầu."
+    ),
     # witnesses
     "witness_unknown": Sentences(
         "Two witnesses are needed, each with a key of their own.",

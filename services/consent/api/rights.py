@@ -34,27 +34,27 @@ def routes(directory: Registering) -> APIRouter:
     @router.put("/offices/{office_id}/registration", status_code=204)
     async def register(office_id: PathId, body: Term, by: Operator) -> None:
         """Say from when until when an office is registered as an agent."""
-        await directory.grant(_granted(Right.REGISTRATION, office_id, body, by))
+        await directory.grant(granted(Right.REGISTRATION, office_id, body, by))
 
     @router.put("/offices/{office_id}/contracts/{bank_id}", status_code=204)
     async def contract(office_id: PathId, bank_id: PathId, body: Term, by: Contractor) -> None:
         """Say from when until when a bank has a contract with an office."""
-        await directory.grant(_granted(Right.CONTRACT, office_id, body, by, bank_id=bank_id))
+        await directory.grant(granted(Right.CONTRACT, office_id, body, by, bank_id=bank_id))
 
     @router.put("/offices/{office_id}/trainings/{clerk_id}", status_code=204)
     async def train(office_id: PathId, clerk_id: PathId, body: Term, by: Operator) -> None:
         """Say from when until when a clerk is trained and appointed at an office."""
-        await directory.grant(_granted(Right.TRAINING, office_id, body, by, clerk_id=clerk_id))
+        await directory.grant(granted(Right.TRAINING, office_id, body, by, clerk_id=clerk_id))
 
     @router.put("/offices/{office_id}/permissions/{site_id}", status_code=204)
     async def permit(office_id: PathId, site_id: PathId, body: Term, by: Permitter) -> None:
         """Say from when until when an office may ask at a place; its host may say so too."""
-        await directory.grant(_granted(Right.PERMISSION, office_id, body, by, site_id=site_id))
+        await directory.grant(granted(Right.PERMISSION, office_id, body, by, site_id=site_id))
 
     return router
 
 
-def _granted(
+def granted(
     right: Right,
     office_id: str,
     term: Term,
@@ -64,6 +64,7 @@ def _granted(
     clerk_id: str | None = None,
     site_id: str | None = None,
 ) -> RightGranted:
+    """Return the fact that a right is in force for a term, by the word of whoever says so."""
     return RightGranted(
         right_id=right_id(right, office_id, bank_id or clerk_id or site_id),
         right=right,
