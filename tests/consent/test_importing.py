@@ -387,6 +387,8 @@ def test_the_command_that_cannot_be_done(
         full.setattr(log_module, "WAITING_APPENDS_MAX", 0)
         assert main([str(good)]) == 2
     assert f"{good}:2: {REASONS['overloaded'].en}" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["--by", "nobody in particular", str(good)])
     monkeypatch.setenv("CONSENT_FOLDER", str(command.folder / "elsewhere"))
     assert main([str(good)]) == 2
     assert "no ledger at" in capsys.readouterr().err

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import large, ledger, openings, races
+from bench import directory, large, ledger, openings, races
 from bench.rows import Row
 
 ROOT = Path(__file__).parents[2]
@@ -34,6 +34,12 @@ def test_a_large_log_is_measured_beside_a_small_one() -> None:
 def test_races_are_counted() -> None:
     """Who was first how often: each at least once, or the rounds would show nothing."""
     check(races.run(8, kinds=["withdrawal"], stores=[races.SQLITE]), count=1)
+
+
+def test_a_directory_is_brought_in_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seconds and memory of a rehearsal, of the deed and of the same again; every bad line told."""
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    check(directory.run(200), count=4)
 
 
 def check(rows: list[Row], *, count: int) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from services.consent.importing.tables import Table, Unreadable
 from services.consent.importing.telling import Telling
 from services.consent.settings import Settings
 from shared.clock import choose_clock
+from shared.contracts.fields import ID_PATTERN
 from shared.ledger import stores
 from shared.ledger.log import Log
 from shared.ledger.recorder import SchemaMissing
@@ -65,10 +67,20 @@ def _parser() -> argparse.ArgumentParser:
         "--dry-run", action="store_true", help="list every change and bad line, and change nothing"
     )
     parser.add_argument(
-        "--by", default="import", help="whose word it is: facts name operator:BY (default: import)"
+        "--by",
+        type=_id,
+        default="import",
+        metavar="ID",
+        help="whose word it is: facts name operator:ID (default: import)",
     )
     parser.add_argument("--json", action="store_true", help="tell in JSON, without a progress bar")
     return parser
+
+
+def _id(text: str) -> str:
+    if not re.fullmatch(ID_PATTERN, text):
+        raise argparse.ArgumentTypeError("an id is letters, digits, hyphens, underscores")
+    return text
 
 
 def _tables(files: Sequence[Path]) -> list[tuple[Table, Kind]]:
