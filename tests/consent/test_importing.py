@@ -124,7 +124,7 @@ def codes(told: Told) -> list[tuple[str, str]]:
 # -- the law ------------------------------------------------------------------------------------
 
 BAD: dict[str, tuple[str, str]] = {
-    "x#,nowhere,,,": ("office_id", "office_unknown"),
+    "w#,nowhere,,,": ("office_id", "office_unknown"),
     "x/#,lao-bao,,,": ("clerk_id", "cell_malformed"),
     ",lao-bao,,,": ("clerk_id", "cell_missing"),
     "x#,,,,": ("office_id", "cell_missing"),
@@ -219,6 +219,13 @@ def facts_of(desk: Desk, file: Path, clerk: int, particulars: Particulars) -> It
             document_hash=None,
             granted_by="operator:import",
         )
+
+
+def test_each_bad_line_is_named_alone(desk: Desk) -> None:
+    """By its number, column and code; a good line behind all of them is in."""
+    came, added = desk.run(desk.file(CLERKS, *BAD, "y#,lao-bao,,,"))
+    assert [codes(one) for one in came] == [*([one] for one in BAD.values()), []]
+    assert [type(one) for one in added] == [ClerkRegistered]
 
 
 # -- examples -----------------------------------------------------------------------------------

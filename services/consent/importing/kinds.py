@@ -44,10 +44,8 @@ CODES = {"missing": "cell_missing", "start_missing": "start_missing"}
 """What is said of a cell for a model's error; for any other, `cell_malformed`."""
 
 
-def _instant(cell: object) -> object:
+def _instant(cell: str) -> datetime:
     """Return what an ISO 8601 cell says in UTC; a plain date is midnight in Vietnam."""
-    if not isinstance(cell, str):
-        return cell
     instant = datetime.fromisoformat(cell)
     if PLAIN_DATE.fullmatch(cell):
         instant = instant.replace(tzinfo=VIETNAM)
