@@ -270,12 +270,17 @@ class RepresentativeAuthorised:
 
 @fact("representative.ended.1", tags=("authority", "citizen", "representative"))
 class RepresentativeEnded:
-    """An authority is no more, whatever its time was."""
+    """An authority is no more, whatever its time was.
+
+    Of one by a court's decision the decision stands, and nobody speaks until another is given, or
+    until `restored` says that the court gave the citizen their capacity back.
+    """
 
     authority_id: str
     citizen_id: str
     representative_id: str
     ended_by: str
+    restored: bool = False
 
 
 @fact("representative.rejected.1", tags=("citizen", "representative"))

@@ -2,7 +2,8 @@
 
 The rules (Law 91/2025 art. 24; Circular 17/2024 art. 11 and 16.3):
  1. from 15 years on a citizen speaks alone, unless a court limited their capacity;
- 2. for anybody else, whoever has a live authority does, and nobody where there is none;
+ 2. for anybody else, whoever has a live authority does, and nobody where there is none; a court's
+    decision stays when the one who spoke by it goes;
  3. a child from 7 years on agrees too to what is agreed to;
  4. whoever speaks for another is asked at a counter alone, and answers what was asked there.
 
@@ -63,20 +64,16 @@ def age_at(born_on: date, at: datetime) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """What lets somebody speak, where it was recorded, from when, until when if ever (UTC)."""
+    """What lets somebody speak, where it was recorded, from when, until when if ever (UTC).
+
+    A `vacant` one is a court's decision by which nobody speaks any more.
+    """
 
     position: int
     fact: RepresentativeAuthorised
     start: datetime
     until: datetime | None
-
-    @classmethod
-    def of(cls, position: int, fact: RepresentativeAuthorised) -> "list[Authority]":
-        """Return a fact as an authority, none if its time is erased: it counts no more."""
-        start, until = fact.valid_from, fact.valid_until
-        if isinstance(start, Erased) or isinstance(until, Erased):
-            return []
-        return [cls(position, fact, start, until)]
+    vacant: bool = False
 
     @property
     def limits(self) -> bool:
@@ -104,6 +101,10 @@ class Person:
         """Tell whether the citizen has not lived so many years at an instant (UTC)."""
         return self.born_on is not None and age_at(self.born_on, at) < years
 
+    def unspoken(self, at: datetime) -> bool:
+        """Tell whether a court's decision counts at an instant (UTC), and nobody speaks by it."""
+        return any(one.vacant and one.live(at) for one in self.authorities)
+
     def incapable(self, at: datetime) -> tuple[int, ...]:
         """Return where a court's decision was recorded that counts, or will."""
         return tuple(one.position for one in self.authorities if one.limits and not one.past(at))
@@ -111,8 +112,8 @@ class Person:
     def speaking(self, at: datetime) -> Authority | None:
         """Return by which authority another speaks at an instant (UTC), None if none does."""
         child = self.younger(SPEAKS_FROM, at)
-        counting = (one for one in self.authorities if one.live(at) and (child or one.limits))
-        return next(counting, None)
+        held = (one for one in self.authorities if one.live(at) and not one.vacant)
+        return next((one for one in held if child or one.limits), None)
 
 
 People = Mapping[str, Person]
@@ -153,12 +154,28 @@ def _evolved(person: Person, recorded: Recorded) -> Person:
         case CitizenErased():
             return replace(person, registered=False, born_on=None)
         case RepresentativeAuthorised() as fact:
-            held = (*person.authorities, *Authority.of(recorded.position, fact))
-            return replace(person, authorities=held)
+            return replace(person, authorities=_with(person.authorities, recorded.position, fact))
         case _:  # ended
-            ended = recorded.fact.authority_id
-            left = tuple(one for one in person.authorities if one.fact.authority_id != ended)
-            return replace(person, authorities=left)
+            return replace(person, authorities=tuple(_without(person.authorities, recorded.fact)))
+
+
+def _with(
+    authorities: tuple[Authority, ...], position: int, fact: RepresentativeAuthorised
+) -> tuple[Authority, ...]:
+    """Return them with one more, unless its time is erased: such a one counts no more."""
+    start, until = fact.valid_from, fact.valid_until
+    if isinstance(start, Erased) or isinstance(until, Erased):
+        return authorities
+    new = Authority(position, fact, start, until)
+    return (*(one for one in authorities if not (one.vacant and new.limits)), new)
+
+
+def _without(authorities: Sequence[Authority], over: RepresentativeEnded) -> Iterator[Authority]:
+    for one in authorities:
+        if one.fact.authority_id != over.authority_id:
+            yield one
+        elif one.limits and not over.restored:
+            yield replace(one, vacant=True)
 
 
 # -- the rule -----------------------------------------------------------------------------------
@@ -172,7 +189,7 @@ def speaker(people: People, citizen_id: str, at: datetime) -> Speaker | None:
         fact = authority.fact
         asked_too = child and not person.younger(AGREES_TOO_FROM, at)
         return Speaker(fact.representative_id, fact.authority_id, asked_too)
-    return None if child else Speaker(citizen_id)
+    return None if child or person.unspoken(at) else Speaker(citizen_id)
 
 
 def unaskable(people: People, question: ConsentRequested) -> Iterator[Reason]:
@@ -259,7 +276,8 @@ def standing(people: People, fact: RepresentativeAuthorised) -> str | None:
         (
             one.fact.authority_id
             for one in ours
-            if all(getattr(one.fact, name) == getattr(fact, name) for name in same)
+            if not one.vacant
+            and all(getattr(one.fact, name) == getattr(fact, name) for name in same)
         ),
         None,
     )
@@ -288,7 +306,7 @@ def _needless(people: People, asked: Authorise) -> Iterator[Reason]:
     """Yield why nobody can be given this authority over the citizen."""
     citizen_id = asked.authority.citizen_id
     person = people.get(citizen_id, Person())
-    (new,) = Authority.of(0, asked.authority)
+    (new,) = _with((), 0, asked.authority)
     start = max(new.start, asked.at)
     if not person.registered:
         yield Reason("citizen_unknown")
@@ -306,7 +324,7 @@ def _speaks_for(people: People, citizen_id: str, at: datetime) -> tuple[int, ...
     """Return by which authorities a citizen speaks for others, or will."""
     held = (one for person in people.values() for one in person.authorities)
     mine = (one for one in held if one.fact.representative_id == citizen_id)
-    return tuple(sorted(one.position for one in mine if not one.past(at)))
+    return tuple(sorted(one.position for one in mine if not (one.vacant or one.past(at))))
 
 
 def _beside(person: Person, new: Authority, start: datetime) -> tuple[int, ...]:
@@ -314,7 +332,7 @@ def _beside(person: Person, new: Authority, start: datetime) -> tuple[int, ...]:
     return tuple(
         one.position
         for one in person.authorities
-        if not one.past(start)
+        if not (one.vacant or one.past(start))
         and not new.past(one.start)
         and (one.limits or person.younger(SPEAKS_FROM, max(start, one.start)))
     )
@@ -325,11 +343,12 @@ def _beside(person: Person, new: Authority, start: datetime) -> tuple[int, ...]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class End:
-    """Somebody is to speak for a citizen no more."""
+    """Somebody is to speak for a citizen no more; `restored`: the citizen speaks alone again."""
 
     citizen_id: str
     representative_id: str
     ended_by: str
+    restored: bool = False
 
 
 def end_boundary(asked: End) -> Sequence[DCBQueryItem]:
@@ -341,16 +360,20 @@ def end_boundary(asked: End) -> Sequence[DCBQueryItem]:
 def end_decide(people: People, asked: End) -> Sequence[RepresentativeEnded]:
     """End what there is, nothing if there is none."""
     held = people.get(asked.citizen_id, Person()).authorities
-    return [ended(one.fact, asked.ended_by) for one in held]
+    there = (one for one in held if asked.restored or not one.vacant)
+    return [ended(one.fact, asked.ended_by, restored=asked.restored) for one in there]
 
 
-def ended(fact: RepresentativeAuthorised, ended_by: str) -> RepresentativeEnded:
+def ended(
+    fact: RepresentativeAuthorised, ended_by: str, *, restored: bool = False
+) -> RepresentativeEnded:
     """Return that an authority is no more."""
     return RepresentativeEnded(
         authority_id=fact.authority_id,
         citizen_id=fact.citizen_id,
         representative_id=fact.representative_id,
         ended_by=ended_by,
+        restored=restored,
     )
 
 

@@ -169,7 +169,17 @@ def test_a_courts_decision_is_for_every_age(registered: CitizenRegistered) -> No
     assert found
     assert (found.citizen_id, found.authority_id) == ("c2", "a1")
     assert found.child_agrees is (registered == aged(8))
-    assert speaks(registered, COURT, ended(COURT, "operator:op")) != found
+    gone = ended(COURT, "operator:op")
+    assert speaks(registered, COURT, gone) is None
+    later = replace(COURT, authority_id="a2", representative_id="c3")
+    assert speaks(registered, COURT, gone, later) == replace(
+        found, citizen_id="c3", authority_id="a2"
+    )
+    alone = speaks(registered)
+    assert speaks(registered, COURT, gone, ended(COURT, "operator:op", restored=True)) == alone
+    assert speaks(registered, COURT, ended(COURT, "operator:op", restored=True)) == alone
+    over = replace(COURT, valid_until=AT)
+    assert speaks(registered, over, ended(over, "operator:op")) == alone
 
 
 def test_an_authority_has_its_time() -> None:
@@ -305,6 +315,25 @@ def test_an_authority_ends_once() -> None:
     assert given(END, PARENT).when(end) == [OVER]
     assert given(END, PARENT, OVER).when(end) == []
     assert given(END).when(end) == []
+    gone, back = (ended(COURT, "operator:op", restored=one) for one in (False, True))
+    restored = replace(end, restored=True)
+    assert given(END, COURT, gone).when(end) == []
+    assert given(END, COURT, gone).when(restored) == [back]
+    assert given(END, COURT, gone, back).when(restored) == []
+
+
+def test_a_court_names_another_in_place_of_who_went() -> None:
+    """The same again is a new authority; nobody who went stands in its way, or speaks still."""
+    gone = ended(COURT, "operator:op")
+    again = replace(COURT, authority_id="a2")
+    verb = given(AUTHORISE, aged(40), MOTHER, COURT, gone)
+    assert verb.when(authorise(again)) == [again]
+    spoke = replace(COURT, authority_id="a9", citizen_id="c4", representative_id="c1")
+    left = ended(spoke, "operator:op")
+    assert given(AUTHORISE, aged(40), MOTHER, spoke, left).when(authorise(COURT)) == [COURT]
+    incapable = ended(LIMITED_MOTHER, "operator:op")
+    verb = given(AUTHORISE, aged(8), MOTHER, LIMITED_MOTHER, incapable)
+    assert verb.rejected(authorise()) == ["representative_incapable"]
 
 
 # -- asking -------------------------------------------------------------------------------------

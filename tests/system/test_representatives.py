@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from demo.cast import KNOWN_SINCE, Citizen
+from demo.phone import NoSuchButton
 from services.consent.policy import Policy
 from tests.support.authenticator import Authenticator
 from tests.support.laws import violations
@@ -60,10 +62,10 @@ async def asked(world: World, child: Citizen = CHILD) -> tuple[str, str]:
     return consent_id, answer.json()["link"]
 
 
-async def end(world: World, citizen: Citizen, representative: Citizen) -> None:
+async def end(world: World, citizen: Citizen, representative: Citizen, **query: str) -> None:
     """End an authority."""
-    headers = world.tokens.header("operator")
-    gone = await world.consent.delete(over(citizen, representative), headers=headers)
+    headers, address = world.tokens.header("operator"), over(citizen, representative)
+    gone = await world.consent.delete(address, headers=headers, params=query)
     assert gone.status_code == 204
 
 
@@ -287,6 +289,10 @@ def test_her_own_page_has_what_waits_for_whom_she_speaks(tmp_path: Path) -> None
         assert "Bạn trả lời thay" in page
         await end(world, ward, mother)
         assert consent_id[:8].upper() not in await own_page()
+        with pytest.raises(NoSuchButton):
+            await world.phone(ward).press(link, "withdrawn")
+        await end(world, ward, mother, restored="true")
+        assert (await world.phone(ward).decide(link, "withdrawn")).status_code == 200
 
     play(tmp_path, scenario)
 

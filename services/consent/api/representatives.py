@@ -2,11 +2,12 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
 from pydantic import AwareDatetime, BaseModel
 
 from services.consent.application.representing import Granted, Representing
 from services.consent.facts import AuthorityGround
+from services.consent.representatives import End
 from shared.contracts.fields import Name, PathId
 from shared.web import Caller, Role, require
 
@@ -45,8 +46,25 @@ def routes(representing: Representing) -> APIRouter:
         return Authorised(authority_id=authority_id)
 
     @router.delete("/citizens/{citizen_id}/representatives/{representative_id}", status_code=204)
-    async def end(citizen_id: PathId, representative_id: PathId, by: Operator) -> None:
-        """Let them speak no more; whoever is named next, or the citizen, speaks from now on."""
-        await representing.end(citizen_id, representative_id, ended_by=by.name)
+    async def end(
+        citizen_id: PathId,
+        representative_id: PathId,
+        by: Operator,
+        *,
+        restored: Annotated[bool, Query()] = False,
+    ) -> None:
+        """Let them speak no more.
+
+        A citizen of limited capacity is then spoken for by whoever is named next, and by nobody
+        until then; `restored` says that a court gave them their capacity back.
+        """
+        await representing.end(
+            End(
+                citizen_id=citizen_id,
+                representative_id=representative_id,
+                ended_by=by.name,
+                restored=restored,
+            )
+        )
 
     return router

@@ -53,9 +53,8 @@ class Representing:
             await self._tell(granted)
         return standing(outcome.state, authority) or authority.authority_id
 
-    async def end(self, citizen_id: str, representative_id: str, *, ended_by: str) -> None:
+    async def end(self, asked: End) -> None:
         """Let somebody speak for a citizen no more."""
-        asked = End(citizen_id=citizen_id, representative_id=representative_id, ended_by=ended_by)
         await self._parts.log.perform(END, asked)
 
     async def _tell(self, granted: Granted) -> None:
