@@ -1,18 +1,23 @@
 """The gate through both services: what is stopped stays shut, and who may stop it and go on."""
 
 import asyncio
+import re
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from demo.cast import OFFICE, OTHER, SITE
+from services.consent.pages.words import VIETNAMESE
 from services.consent.policy import Policy
+from shared.contracts.reasons import sentence
 from tests.support.laws import payload
 from tests.support.world import World
 from tests.system.test_own_page import ask as ask_page
 from tests.system.test_own_page import links
 from tests.system.test_passkeys import play
+from tests.system.test_phones import out_of_reach
 
 WHY = {"why": "complaints"}
 REMEDIED = {"why": "remedied"}
@@ -139,22 +144,28 @@ def test_the_verdict_names_everything_and_uses_nothing(tmp_path: Path) -> None:
     play(tmp_path, scenario)
 
 
+async def own_page(world: World, phone: str) -> tuple[str, str]:
+    """Open a citizen's own page on a new link; returns the link and what it shows."""
+    await ask_page(world, phone)
+    link = (await links(world, phone))[-1]
+    return link, (await world.consent.get(link)).text
+
+
+async def press(world: World, phone: str, act: str) -> None:
+    """Press the one button that is there, twice: that is once."""
+    link, text = await own_page(world, phone)
+    assert re.findall(r'action="([^"]+)"', text)[-1] == f"{link}/{act}"
+    for _ in range(2):
+        assert (await world.consent.post(f"{link}/{act}")).status_code == 303
+
+
 def test_open_nothing_in_my_name(tmp_path: Path) -> None:
-    """One press on the own page; what was signed before opens nothing; a day later it can again."""
+    """What was signed before opens nothing, and nobody else lifts it; a day later it can again."""
 
     async def scenario(world: World) -> None:
         person = world.people[0]
         _, _, event = await world.given(person)
-
-        async def page() -> tuple[str, str]:
-            await ask_page(world, person.phone)
-            link = (await links(world, person.phone))[-1]
-            return link, (await world.consent.get(link)).text
-
-        link, text = await page()
-        assert f'action="{link}/suspension"' in text
-        for _ in range(2):
-            assert (await world.consent.post(f"{link}/suspension")).status_code == 303
+        await press(world, person.phone, "suspension")
         assert codes(await world.open(person, event)) == ["citizen_suspended"]
         ordered = [one for one in await world.log(world.consent) if "suspension" in one["kind"]]
         assert len(ordered) == 1
@@ -162,18 +173,34 @@ def test_open_nothing_in_my_name(tmp_path: Path) -> None:
         headers = world.tokens.header("overseer")
         hidden = await world.consent.get(f"/suspensions/{own_id}", headers=headers)
         assert hidden.status_code == 404
-        overseer = await lift(world, "overseer", own_id)
-        assert codes(overseer) == ["not_entitled"]
-        link, text = await page()
-        assert f'action="{link}/lifting"' in text
-        for _ in range(2):
-            assert (await world.consent.post(f"{link}/lifting")).status_code == 303
-        link, text = await page()
-        assert f'action="{link}/suspension"' in text
+        assert codes(await lift(world, "overseer", own_id)) == ["not_entitled"]
+        await press(world, person.phone, "lifting")
         assert codes(await world.open(person, event)) == ["citizen_suspended"]
+        for act in ("suspension", "lifting"):  # not after all, and then yes: the day begins anew
+            world.clock.move_to(world.clock() + Policy().settles_after / 2)
+            await press(world, person.phone, act)
+        assert codes((await world.ask(person, OTHER))[1]) == ["citizen_suspended"]
         world.clock.move_to(world.clock() + Policy().settles_after)
         assert (await world.ask(person, OTHER))[1].status_code == 201
-        assert (await world.consent.post("/me/nonsense/suspension")).status_code == 404
+
+    play(tmp_path, scenario)
+
+
+def test_an_own_page_that_cannot_be_looked_up_is_not_over(tmp_path: Path) -> None:
+    """A link that is none is; a store out of reach says so, for looking and for pressing."""
+
+    async def scenario(world: World) -> None:
+        none = await world.consent.post("/me/nonsense/suspension")
+        assert (none.status_code, VIETNAMESE["own_over"] in none.text) == (404, True)
+        link, _ = await own_page(world, world.people[0].phone)
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(type(world.consent_app.state.parts.log), "read", out_of_reach)
+            press = world.consent.post(f"{link}/suspension")
+            answers = [await world.consent.get(link), await press]
+        for answer in answers:
+            assert answer.status_code == 503
+            assert sentence("store_unavailable", "vi") in answer.text
+            assert VIETNAMESE["own_over"] not in answer.text
 
     play(tmp_path, scenario)
 

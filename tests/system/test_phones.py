@@ -456,7 +456,7 @@ def test_an_outage_is_not_said_to_be_a_wrong_link(tmp_path: Path) -> None:
     attempt(tmp_path, scenario)
 
 
-async def out_of_reach(*_: Any) -> Any:
+async def out_of_reach(*_: Any, **__: Any) -> Any:
     """Raise what a log does whose store does not answer."""
     raise Unavailable("store_unavailable")
 

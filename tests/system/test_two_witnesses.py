@@ -12,15 +12,19 @@ import httpx
 import pytest
 
 from demo.cast import ACCOUNT, CLERKS, OFFICE, Citizen
+from services.consent.pages.rendering import told
+from services.consent.pages.words import VIETNAMESE
 from services.consent.policy import Policy
 from services.consent.views import read_witnesses
 from services.consent.witnesses import Witness
 from shared.contracts.evidence import passkey_id
+from shared.contracts.reasons import sentence
 from tests.support.authenticator import ED25519, ES256, Authenticator, Lies
 from tests.support.evidence import unproved
 from tests.support.laws import PARTY, violations
 from tests.support.world import World
 from tests.system.test_passkeys import play
+from tests.system.test_phones import out_of_reach
 
 LAN = Citizen("c-without-a-phone", "Hồ Thị Lan", "")
 SCAN = "5d" * 32
@@ -204,6 +208,30 @@ def test_the_other_one_heard_something_else(tmp_path: Path) -> None:
         assert (await second.sign(world, consent_id, decision="refused")).status_code == 200
         assert (await first.sign(world, consent_id)).status_code == 200
         assert await standing(world, consent_id) == "refused"
+
+    play(tmp_path, scenario)
+
+
+def test_a_witness_is_told_what_it_is(tmp_path: Path) -> None:
+    """A store out of reach, or what was decided meanwhile, is not said to be a wrong link."""
+
+    async def scenario(world: World) -> None:
+        consent_id, first, second = await ready(world)
+        await first.sign(world, consent_id, decision="given")
+        page = await second.read(world, consent_id)
+        address = re.findall(r'action="([^"]+/dissent)"', page.text)[0]
+        log = type(world.consent_app.state.parts.log)
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(log, "read", out_of_reach)
+            answers = [await world.consent.get(second.link), await world.consent.post(address)]
+        for answer in answers:
+            assert answer.status_code == 503
+            assert sentence("store_unavailable", "vi") in answer.text
+        assert (await second.sign(world, consent_id)).status_code == 200
+        late = await world.consent.post(address)
+        assert late.status_code == 409
+        assert told("already_decided", "vi") in late.text
+        assert VIETNAMESE["no_not_found"] not in late.text
 
     play(tmp_path, scenario)
 

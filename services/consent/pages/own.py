@@ -99,8 +99,7 @@ class _Pages(Rendering):
             everything = await self._gathering.gather(link, lang)
             held = await self._suspending.own(await self._gathering.citizen_id(link))
         except Rejection as no:
-            status = STATUS[no.kind]
-            return self._page("own_over.html", lang, status=status)
+            return self._over(no, lang)
         return self._page(
             "own.html",
             lang,

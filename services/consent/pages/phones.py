@@ -14,12 +14,10 @@ from services.consent.pages.rendering import (
     LangQuery,
     Rendering,
     local_time,
-    told,
 )
 from services.consent.pages.words import WORDS
 from shared.contracts.reasons import Lang
 from shared.errors import Rejection
-from shared.web import STATUS
 
 
 def routes(enrolling: Enrolling, *, sandbox: bool) -> APIRouter:
@@ -47,7 +45,7 @@ class _Pages(Rendering):
         try:
             shown = await self._enrolling.shown(link)
         except Rejection as no:
-            return self._no(no, lang)
+            return self._sorry(no, lang, None)
         return self._page(
             "phone.html",
             lang,
@@ -65,18 +63,8 @@ class _Pages(Rendering):
             await self._enrolling.stop(link)
         except Rejection as no:
             if no.code != "phone_rejected":
-                return self._no(no, lang)
+                return self._sorry(no, lang, None)
         return RedirectResponse(f"/phone/{link}?lang={lang}", 303, SECURITY_HEADERS)
-
-    def _no(self, no: Rejection, lang: Lang) -> Response:
-        """Say why not; only a link that we did not make is said to be wrong."""
-        return self._page(
-            "sorry.html",
-            lang,
-            status=STATUS[no.kind],
-            link=None,
-            both={one: told(no.code, one) for one in WORDS},
-        )
 
 
 def _meaning(shown: ShownChange, lang: Lang) -> str:

@@ -12,7 +12,7 @@ from pydantic import BeforeValidator
 from services.consent.pages.words import WORDS
 from shared.clock import VIETNAM
 from shared.contracts.reasons import Lang, sentence
-from shared.errors import Rejection
+from shared.errors import Kind, Rejection
 from shared.web import STATUS
 
 HERE = Path(__file__).parent
@@ -59,15 +59,23 @@ class Rendering:
 
         `link` is the citizen's page to go back to, None where there is none.
         """
+        ours = no.code not in {"not_found", "consent_unknown"}
+        code = no.reasons[0].code if ours else "not_found"
         return self._page(
             "sorry.html",
             lang,
             status=STATUS[no.kind],
-            link=None if no.code in {"not_found", "consent_unknown"} else link,
+            link=link if ours else None,
             sentences=[told(reason.code, lang) for reason in no.reasons],
             passkey_needed=any(reason.code == "grade_too_low" for reason in no.reasons),
-            both={one: told("not_found", one) for one in WORDS},
+            both={one: told(code, one) for one in WORDS},
         )
+
+    def _over(self, no: Rejection, lang: Lang) -> Response:
+        """Say that a link to an own page is over, or that we could not look."""
+        out = no.kind is Kind.UNAVAILABLE
+        text = told(no.code, lang) if out else WORDS[lang]["own_over"]
+        return self._page("own_over.html", lang, status=STATUS[no.kind], text=text)
 
     def _page(self, name: str, lang: Lang, *, status: int = 200, **values: Any) -> Response:
         html = self._templates.get_template(name).render(

@@ -14,7 +14,6 @@ from services.consent.application.suspending import Suspending
 from services.consent.pages.rendering import SECURITY_HEADERS, LangForm, Rendering
 from shared.contracts.reasons import Lang
 from shared.errors import Rejection
-from shared.web import STATUS
 
 
 def routes(gathering: Gathering, suspending: Suspending, *, sandbox: bool) -> APIRouter:
@@ -42,5 +41,5 @@ class _Pages(Rendering):
         try:
             await what(await self._gathering.citizen_id(link))
         except Rejection as no:
-            return self._page("own_over.html", lang, status=STATUS[no.kind])
+            return self._over(no, lang)
         return RedirectResponse(f"/me/{link}?lang={lang}", 303, SECURITY_HEADERS)
