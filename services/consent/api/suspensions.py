@@ -1,9 +1,9 @@
 """Suspend with one call; go on again with two, by two organisations."""
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel, model_validator
+from pydantic import BaseModel
 
 from services.consent.application.suspending import Suspending
 from services.consent.facts import LiftedFor, SuspendedFor, SuspensionOrdered
@@ -26,12 +26,6 @@ class Suspension(BaseModel):
     site_id: Id | None = None
     citizen_id: Id | None = None
     why: SuspendedFor
-
-    @model_validator(mode="after")
-    def _of_something(self) -> Self:
-        if not any((self.bank_id, self.office_id, self.clerk_id, self.site_id, self.citizen_id)):
-            raise ValueError("a suspension names at least one id")
-        return self
 
 
 class Lifting(BaseModel):
