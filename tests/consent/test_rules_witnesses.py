@@ -312,6 +312,17 @@ def test_both_were_there() -> None:
     assert given(ATTEST, *history).rejected(attest("w2", at=over)) == ["witnessing_over"]
 
 
+@pytest.mark.parametrize("first", [(), (SIGNED[0],)])
+def test_from_the_clerks_network_nobody_bears_out_an_agreement(first: Any) -> None:
+    """Not the first, and not the second; a refusal is taken from anywhere."""
+    question = replace(QUESTION, asked_from_id="net")
+    there = {"means": Means(address_id="net")}
+    history = [*WITNESSES, question, SERVED, *NAMED, challenge(), *first]
+    assert given(ATTEST, *history).rejected(attest("w2", **there)) == ["clerk_address"]
+    refusing = [*WITNESSES, question, SERVED, *NAMED, challenge(Decision.REFUSED), *first]
+    assert given(ATTEST, *refusing).when(attest("w2", **there))
+
+
 def test_a_device_that_did_not_sign_is_counted() -> None:
     """As a wrong code is; and what is signed must be newer than what was, with the own passkey."""
     history = [*ASKED, *NAMED, challenge()]

@@ -3,6 +3,7 @@
 import html
 import json
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -15,6 +16,7 @@ from demo.cast import ACCOUNT, CLERKS, OFFICE, Citizen
 from services.consent.pages.rendering import told
 from services.consent.pages.words import VIETNAMESE
 from services.consent.policy import Policy
+from services.consent.sms import NotSent
 from services.consent.views import read_witnesses
 from services.consent.witnesses import Witness
 from shared.contracts.evidence import passkey_id
@@ -23,6 +25,7 @@ from tests.support.authenticator import ED25519, ES256, Authenticator, Lies
 from tests.support.evidence import unproved
 from tests.support.laws import PARTY, violations
 from tests.support.world import World
+from tests.system.test_histories import break_once
 from tests.system.test_passkeys import play
 from tests.system.test_phones import out_of_reach
 
@@ -67,21 +70,31 @@ class Person:
         answer: httpx.Response = await world.consent.get(f"{self.link}/{consent_id}")
         return answer
 
-    async def sign(self, world: World, consent_id: str, **press: Any) -> httpx.Response:
-        """Press what the citizen said, or sign what the other pressed; returns the last answer."""
-        lies = press.pop("lies", HONEST)
+    async def press(self, world: World, consent_id: str, **press: Any) -> httpx.Response:
+        """Press what the citizen said, or take up what the other pressed."""
         page = await self.read(world, consent_id)
         found = re.search(r'name="challenge" value="([^"]*)"', page.text)
         fields = {"challenge": found[1] if found else "", "lang": "vi", **press}
-        address = f"{self.link}/{consent_id}"
-        asked = await world.consent.post(f"{address}/options", data=fields)
-        if asked.is_error:
-            return httpx.Response(asked.status_code, json=asked.json())
-        document = asked.json()
-        data = {"answer": json.dumps(self.device.get(document["options"], lies))}
         answer: httpx.Response = await world.consent.post(
-            f"{address}/sign/{document['challenge_id']}/passkey", data=data
+            f"{self.link}/{consent_id}/options", data=fields
         )
+        return answer
+
+    async def answers(
+        self, world: World, consent_id: str, lies: Lies = HONEST, **press: Any
+    ) -> tuple[str, dict[str, str]]:
+        """Return where the device's answer to what was pressed is sent, and the answer."""
+        document = (await self.press(world, consent_id, **press)).raise_for_status().json()
+        place = f"{self.link}/{consent_id}/sign/{document['challenge_id']}/passkey"
+        return place, {"answer": json.dumps(self.device.get(document["options"], lies))}
+
+    async def sign(self, world: World, consent_id: str, **press: Any) -> httpx.Response:
+        """Press, or take up what the other pressed, and sign; returns the last answer."""
+        try:
+            place, data = await self.answers(world, consent_id, **press)
+        except httpx.HTTPStatusError as no:
+            return no.response
+        answer: httpx.Response = await world.consent.post(place, data=data)
         return answer
 
 
@@ -309,11 +322,7 @@ def test_an_answer_that_was_lost_is_sent_again(tmp_path: Path) -> None:
 
     async def scenario(world: World) -> None:
         consent_id, first, second = await ready(world)
-        await first.read(world, consent_id)
-        address = f"{first.link}/{consent_id}"
-        asked = (await world.consent.post(f"{address}/options", data={"decision": "given"})).json()
-        data = {"answer": json.dumps(first.device.get(asked["options"]))}
-        place = f"{address}/sign/{asked['challenge_id']}/passkey"
+        place, data = await first.answers(world, consent_id, decision="given")
         for _ in range(2):
             assert (await world.consent.post(place, data=data)).status_code == 200
         signed = [
@@ -328,6 +337,47 @@ def test_an_answer_that_was_lost_is_sent_again(tmp_path: Path) -> None:
         assert code_of(late) == "witnessing_over"
 
     play(tmp_path, scenario)
+
+
+@pytest.mark.parametrize("fault", ["before", "after"])
+def test_a_signature_that_the_store_lost_is_sent_again(tmp_path: Path, fault: str) -> None:
+    """Lost before it was durable or after, each signature is one, and both decide once."""
+
+    async def scenario(world: World) -> None:
+        consent_id, first, second = await ready(world)
+        recorder = world.consent_app.state.log.recorder
+        for person, decision in ((first, "given"), (second, "")):
+            place, data = await person.answers(world, consent_id, decision=decision)
+            break_once(recorder, fault)
+            assert (await world.consent.post(place, data=data)).status_code == 503
+            assert (await world.consent.post(place, data=data)).status_code == 200
+        kinds = Counter(one["kind"] for one in await world.log(world.consent))
+        assert (kinds["witness.signed.1"], kinds["consent.given.1"]) == (2, 1)
+        assert await standing(world, consent_id) == "waiting"
+
+    play(tmp_path, scenario)
+
+
+def test_an_invitation_that_was_not_sent_is_sent_again(tmp_path: Path) -> None:
+    """It is a fact by then, and stays one; the second time brings its link."""
+
+    async def scenario(world: World) -> None:
+        first, _ = two()
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(world.consent_app.state.parts.sms, "send", unsent)
+            answer = await first.invited(world)
+        assert (answer.status_code, answer.json()["code"]) == (503, "invitation_not_sent")
+        assert (await first.invited(world)).status_code == 200
+        assert (await first.accept(world)).status_code == 200
+        kinds = Counter(one["kind"] for one in await world.log(world.consent))
+        assert (kinds["witness.invited.1"], kinds["witness.enrolled.1"]) == (1, 1)
+
+    play(tmp_path, scenario)
+
+
+async def unsent(*_: Any) -> None:
+    """Raise what a gateway does that takes no message."""
+    raise NotSent("out of reach")
 
 
 def test_an_invitation_makes_one_witness(tmp_path: Path) -> None:
