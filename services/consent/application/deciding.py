@@ -4,13 +4,12 @@ Order of effects in `ask_code`: first the fact, then the message. Lost in betwee
 has no code and asks for another; the other way round, a code would be valid that no fact knows.
 """
 
-import secrets
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from services.consent import messages
-from services.consent.application.parts import Parts, new_id, requested
+from services.consent.application.parts import Parts, new_id, new_nonce, requested
 from services.consent.consents import Consent, Held, Standing
 from services.consent.decisions import (
     ASK_SIGNATURE,
@@ -45,9 +44,6 @@ from shared.contracts.evidence import CodeMatch, Evidence
 from shared.contracts.reasons import Lang
 from shared.errors import Kind, Rejection, Unavailable
 from shared.passkeys import BadPasskey
-
-NONCE_BYTES = 16
-"""128 bits of chance in every statement, so that no two have the same digest or code."""
 
 PHONE_DIGITS_SHOWN = 3
 
@@ -323,7 +319,7 @@ class Deciding:
             known_before=way.known_before,
             phone_known=way.phone_known,
             statement_id=new_id(),
-            nonce=secrets.token_urlsafe(NONCE_BYTES),
+            nonce=new_nonce(),
             at=self._parts.now(),
             chosen=pressed.chosen,
             alone=pressed.alone,

@@ -48,6 +48,8 @@ from shared.signing import NoKey, Signer
 LOOK_ALIKES = str.maketrans({"O": "0", "I": "1", "L": "1"})
 """What people type for the digits of a dispute code."""
 
+NONCE_BYTES = 16
+
 logger = logging.getLogger(__name__)
 
 Document = ConsentEvent | Receipt | Stop | DecisionReceipt | StatusListToken
@@ -196,6 +198,11 @@ def requested(consent: Consent) -> ConsentRequested:
 
 def _notice_id(asked: ConsentRequested) -> str:
     return asked.notice_id or first_version(asked.purpose)
+
+
+def new_nonce() -> str:
+    """Return 128 bits of chance, so that no two documents have the same digest or code."""
+    return secrets.token_urlsafe(NONCE_BYTES)
 
 
 def new_id() -> str:

@@ -3,12 +3,11 @@
 The citizen is whoever speaks on the page of a link: the one who is asked, or their representative.
 """
 
-import secrets
 from dataclasses import dataclass
 from typing import Any
 
 from services.consent import messages
-from services.consent.application.parts import Parts, new_id, requested
+from services.consent.application.parts import Parts, new_id, new_nonce, requested
 from services.consent.consents import Held
 from services.consent.facts import ENROLMENT, EnrolmentRequest, PasskeyAsked, StaffPasskeyMarked
 from services.consent.passkeys import (
@@ -24,8 +23,6 @@ from services.consent.sms import NotSent
 from services.consent.views import read_consent, read_enrolment, read_passkeys, read_phone
 from shared.errors import Kind, Rejection, Unavailable
 from shared.passkeys import BadPasskey
-
-NONCE_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +56,7 @@ class Passkeys:
             typ=ENROLMENT,
             enrolment_id=new_id(),
             citizen_id=own_id,
-            nonce=secrets.token_urlsafe(NONCE_BYTES),
+            nonce=new_nonce(),
             issued_at=at,
         )
         means = await parts.phone_means(own_id, parts.phone_mark(phone))

@@ -4,7 +4,6 @@ Order of effects in `invite`: first the fact, then the message. Lost in between,
 invites again: that adds no fact, and sends the same link.
 """
 
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -13,7 +12,7 @@ from typing import Any
 from services.consent import messages
 from services.consent.application.deciding import Deciding, Pressed, Shown, Way
 from services.consent.application.looking import Looking
-from services.consent.application.parts import Parts, new_id, requested
+from services.consent.application.parts import Parts, new_id, new_nonce, requested
 from services.consent.consents import Challenge, Consent, Standing
 from services.consent.facts import INVITATION, InvitationRequest, WitnessEnded, WitnessInvited
 from services.consent.notices import Names
@@ -37,8 +36,6 @@ from shared.contracts.evidence import Witnessing as Signed
 from shared.contracts.reasons import Lang
 from shared.errors import Kind, Rejection, Unavailable
 from shared.passkeys import BadPasskey
-
-NONCE_BYTES = 16
 
 SHOWN_MAX = 20
 """Questions on a witness's page: the newest, which are the ones that somebody waits for."""
@@ -102,7 +99,7 @@ class Witnessing:
                 typ=INVITATION,
                 enrolment_id=new_id(),
                 witness_id=witness_id,
-                nonce=secrets.token_urlsafe(NONCE_BYTES),
+                nonce=new_nonce(),
                 issued_at=at,
             ),
             organisation_id=organisation_id,
