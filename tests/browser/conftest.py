@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, Request, sync_playwright
 
 from demo.cast import ACCOUNT, Citizen, Product, Tokens, make_tokens, seed
@@ -202,3 +203,9 @@ def device() -> Device:
         session.send("WebAuthn.addVirtualAuthenticator", {"options": options})
 
     return virtual
+
+
+def is_clean(page: Page) -> None:
+    """Hold that axe finds nothing in the way of anybody."""
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()

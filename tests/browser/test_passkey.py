@@ -9,11 +9,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
 from demo.cast import Citizen
-from tests.browser.conftest import Device, OpenPage, Stand, Watch
+from tests.browser.conftest import Device, OpenPage, Stand, Watch, is_clean
 from tests.browser.test_citizen import press, sign
 
 STEPS_MAX = 3
@@ -41,12 +40,6 @@ def enrolled(page: Page, stand: Stand, device: Device, lang: str = "vi") -> tupl
     assert page.locator(".keys li").count() == 1
     stand.clock.move_to(stand.clock() + timedelta(hours=25))
     return citizen, stand.ask_again(citizen)
-
-
-def is_clean(page: Page) -> None:
-    """Hold that axe finds nothing in the way of anybody."""
-    found = Axe().run(page)
-    assert found.violations_count == 0, found.generate_report()
 
 
 @pytest.mark.parametrize("lang", ["vi", "en"])

@@ -6,11 +6,10 @@ import secrets
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
 from demo.cast import Citizen
-from tests.browser.conftest import Device, OpenPage, Stand, Watch
+from tests.browser.conftest import Device, OpenPage, Stand, Watch, is_clean
 from tests.browser.test_citizen import press
 
 PAPER = b"a picture of a paper with a thumbprint"
@@ -20,12 +19,6 @@ WORDS = {
     "en": ("I will be a witness, with this device", "I agree", "I heard the same, and I sign"),
 }
 """Of each language: the buttons on the way."""
-
-
-def is_clean(page: Page) -> None:
-    """Hold that axe finds nothing in the way of anybody."""
-    found = Axe().run(page)
-    assert found.violations_count == 0, found.generate_report()
 
 
 def operator(stand: Stand, address: str, body: dict[str, object], holder: str = "operator") -> None:
