@@ -154,6 +154,7 @@ def _exact(data: object, shape: type[DocumentT]) -> DocumentT:
     return document
 
 
-def _hold(is_so: bool, otherwise: str) -> None:  # noqa: FBT001 - what must be so
-    if not is_so:
+def _hold(so: object, otherwise: str) -> None:
+    """Raise `Unproved` unless something is so."""
+    if not so:
         raise Unproved(otherwise)

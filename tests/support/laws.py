@@ -336,12 +336,13 @@ def _borne_out(
     return len(known) == len(sides) == len(phones) == PAIR
 
 
-def _looked(
-    consent: Sequence[Fact], log: Sequence[Fact], kind: type[DataRead | AccountRead]
-) -> Iterator[str]:
-    """Check that each look is recorded once, under its own id, and was not a stranger's."""
+def _looked(consent: Sequence[Fact], log: Sequence[Fact], kind: Any) -> Iterator[str]:
+    """Check that each look is recorded once, under its own id, and was not a stranger's.
+
+    `kind` is the service's own fact of a look.
+    """
     known = set[str]()
-    for fact in of_kind(log, kind.NAME):  # type: ignore[union-attr]  # every fact class has a name
+    for fact in of_kind(log, kind.NAME):
         read = msgspec.convert(fact["data"], kind)
         if named(read) != read or read.look_id in known:
             yield f"law 21: the look at {fact['position']} is recorded otherwise, or twice"

