@@ -6,10 +6,10 @@ what was written. A `Wire` stands between them and can lose a request or its ans
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,6 +27,7 @@ from services.consent.policy import Policy
 from services.consent.settings import Settings as ConsentSettings
 from shared.clock import SandboxClock
 from tests.support.authenticator import ORIGIN, RP_ID
+from tests.support.laws import personal_data, violations
 
 MORNING = datetime(2023, 8, 9, 0, 0, tzinfo=UTC)
 """07:00 on 9 August 2023 in Vietnam."""
@@ -230,6 +231,16 @@ class World:
         """Return a service's log, whole or behind a position, as the regulator reads it."""
         return await read_log(client, self.tokens.header("regulator"), after)
 
+    async def broken(self, *personal: str, born: Mapping[str, date] | None = None) -> list[str]:
+        """Return what both logs break of the laws; nothing personal of these people may be there.
+
+        `personal` is what else nobody may find, `born` are dates of birth by citizen.
+        """
+        consent, accounts = await self.log(self.consent), await self.log(self.accounts)
+        keys = (await self.consent.get("/.well-known/jwks.json")).json()
+        hidden = personal_data(self.people, *personal)
+        return violations(consent, accounts, keys, hidden, born)
+
     async def newest(self, client: httpx.AsyncClient) -> dict[str, Any]:
         """Return the newest fact of a service's log."""
         head = (await client.get("/readyz")).json()["head"]
@@ -279,11 +290,13 @@ class Running:
 
 @contextmanager
 def a_running_world(folder: Path) -> Iterator[Running]:
-    """Give one world to many tests."""
+    """Give one world to many tests, whose logs are sound in the end."""
     stack = AsyncExitStack()
     with asyncio.Runner() as runner:
         try:
-            yield Running(runner.run(stack.enter_async_context(a_world(folder))), runner)
+            world = runner.run(stack.enter_async_context(a_world(folder)))
+            yield Running(world, runner)
+            assert runner.run(world.broken()) == []
         finally:
             runner.run(stack.aclose())
 

@@ -1,28 +1,13 @@
 """“Not me” through both services: it stops, freezes, and is told until it is heard."""
 
-import asyncio
 import re
 from pathlib import Path
-from typing import Any
 
 import httpx
 
 from services.consent.codes import Codes
-from tests.support.laws import personal_data, violations
-from tests.support.world import World, a_world, new_id
-
-
-def play(folder: Path, scenario: Any) -> None:
-    """Play a scenario in a started world, whose logs are sound in the end."""
-
-    async def run() -> None:
-        async with a_world(folder) as world:
-            await scenario(world)
-            consent, accounts = await world.log(world.consent), await world.log(world.accounts)
-            keys = (await world.consent.get("/.well-known/jwks.json")).json()
-            assert violations(consent, accounts, keys, personal_data(world.people)) == []
-
-    asyncio.run(run())
+from tests.support.world import World, new_id
+from tests.system.test_passkeys import play
 
 
 async def not_me(world: World, link: str) -> httpx.Response:

@@ -17,7 +17,6 @@ import pytest
 from demo.cast import OFFICE, OTHER, Citizen
 from shared.contracts.evidence import passkey_id
 from tests.support.authenticator import ED25519, ES256, Authenticator, Lies
-from tests.support.laws import personal_data, violations
 from tests.support.world import World, a_world
 
 HONEST = Lies()
@@ -33,9 +32,7 @@ def play(folder: Path, scenario: Scenario) -> None:
     async def run() -> None:
         async with a_world(folder) as world:
             await scenario(world)
-            consent, accounts = await world.log(world.consent), await world.log(world.accounts)
-            keys = (await world.consent.get("/.well-known/jwks.json")).json()
-            assert violations(consent, accounts, keys, personal_data(world.people)) == []
+            assert await world.broken() == []
 
     asyncio.run(run())
 
