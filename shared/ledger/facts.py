@@ -10,6 +10,7 @@ read as `ERASED` from then on.
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from types import ModuleType
 from typing import Any, ClassVar, Protocol, TypeVar, dataclass_transform
 
 import msgspec
@@ -86,6 +87,12 @@ class Vocabulary:
 
     def __init__(self, facts: Iterable[type[Any]]) -> None:
         self.facts: Mapping[str, type[Any]] = {cls.NAME: cls for cls in facts}
+
+    @classmethod
+    def of(cls, *modules: ModuleType) -> "Vocabulary":
+        """Return the facts that modules define, in their order there: none can be left out."""
+        defined = [one for module in modules for one in vars(module).values()]
+        return cls(one for one in defined if isinstance(one, type) and hasattr(one, "NAME"))
 
     def encode(self, happened: Fact) -> DCBEvent:
         """Return the fact's name, tags and canonical bytes.
