@@ -16,9 +16,9 @@ from services.consent.pages.own import SAW, SAW_OF_ACCOUNT
 from services.consent.pages.words import ENGLISH, VIETNAMESE
 from shared.looks import ONCE_IN, PURPOSES, ReadFor
 from shared.web import Role
+from tests.support.faults import break_once
 from tests.support.world import World, a_world, new_id
 from tests.system.test_api import Scenario
-from tests.system.test_histories import break_once
 from tests.system.test_own_page import a_link, violate_nothing
 from tests.system.test_two_witnesses import LAN, ready
 

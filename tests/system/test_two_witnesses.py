@@ -23,9 +23,9 @@ from shared.contracts.evidence import passkey_id
 from shared.contracts.reasons import sentence
 from tests.support.authenticator import ED25519, ES256, Authenticator, Lies
 from tests.support.evidence import unproved
+from tests.support.faults import break_once
 from tests.support.laws import PARTY, violations
 from tests.support.world import World
-from tests.system.test_histories import break_once
 from tests.system.test_passkeys import play
 from tests.system.test_phones import out_of_reach
 
