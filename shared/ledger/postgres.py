@@ -69,6 +69,7 @@ CREATE TABLE IF NOT EXISTS fact_tags (
     kind     text NOT NULL,
     PRIMARY KEY (tag, position)
 );
+CREATE INDEX IF NOT EXISTS fact_tags_by_kind ON fact_tags (tag, kind, position);
 CREATE TABLE IF NOT EXISTS commits (
     position    bigint PRIMARY KEY,
     recorded_at timestamptz NOT NULL,
