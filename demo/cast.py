@@ -58,6 +58,9 @@ SITE = ("doi-lao-bao", "Đội quản lý điện Lao Bảo", "Điện lực Hư
 CLERKS = {"gdv-01": "+84910000001", "gdv-02": "+84910000002", "gdv-03": "+84910000003"}
 """Every clerk and the clerk's own phone, with which no citizen can agree."""
 
+DEVICE = "may-chup-01"
+"""The device of the office's own, with which people are photographed who agreed."""
+
 ACCOUNT = Product("so-viet-payment", "so-viet", "Tài khoản thanh toán", OPEN_ACCOUNT, "v1 terms")
 SAVINGS = Product("so-viet-savings", "so-viet", "Tài khoản tiết kiệm", OPEN_ACCOUNT, "v1 savings")
 OTHER = Product("truong-son-payment", "truong-son", "Tài khoản thanh toán", OPEN_ACCOUNT, "v1 ts")
@@ -148,6 +151,7 @@ async def seed(consent: httpx.AsyncClient, tokens: Tokens, people: list[Citizen]
         *(f"contracts/{bank}" for bank in BANKS),
         *(f"trainings/{clerk}" for clerk in CLERKS),
         f"permissions/{site_id}",
+        f"devices/{DEVICE}",
         "registration",
     ]
     last = [(f"/offices/{office_id}/{right}", term) for right in rights]

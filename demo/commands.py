@@ -1,8 +1,10 @@
-"""The bodies that clerks and banks send: a question to a citizen, and a command to open."""
+"""The bodies that clerks and banks send: a question, two pictures, a command to open."""
 
+import secrets
+from datetime import datetime
 from typing import Any
 
-from demo.cast import ACCOUNT, OFFICE, SITE, Citizen, Product
+from demo.cast import ACCOUNT, DEVICE, OFFICE, SITE, Citizen, Product
 
 
 def place(clerk: str | None) -> dict[str, str | None]:
@@ -25,6 +27,12 @@ def question(
         **place(clerk),
         **more,
     }
+
+
+def sitting(taken_at: datetime, device_id: str = DEVICE) -> dict[str, Any]:
+    """Return the body of `PUT /consents/{id}/captures/{id}`: two pictures of a citizen."""
+    pictures = {name: secrets.token_hex(32) for name in ("document_hash", "portrait_hash")}
+    return {"device_id": device_id, **pictures, "taken_at": taken_at.isoformat()}
 
 
 def command(

@@ -11,8 +11,8 @@ from typing import Any
 
 import httpx
 
-from demo.cast import ACCOUNT, BANKS, Citizen, Product, Tokens
-from demo.commands import command, question
+from demo.cast import ACCOUNT, BANKS, DEVICE, Citizen, Product, Tokens
+from demo.commands import command, question, sitting
 from demo.phone import Phone
 from demo.services import Services
 from demo.show import Show, Step
@@ -114,6 +114,38 @@ class Stage:
         await self.decide(citizen, consent_id, "given", "waiting")
         return consent_id
 
+    async def photographed(
+        self,
+        citizen: Citizen,
+        consent_id: str,
+        *,
+        tried: str,
+        by: str = "gdv-01",
+        device: str = DEVICE,
+        must: str = "recorded",
+        must_say: str = "",
+    ) -> None:
+        """Have a clerk say that a citizen and their card were photographed."""
+        answer = await self.consent.put(
+            f"/consents/{consent_id}/captures/{new_id()}",
+            json=sitting(self.clock(), device),
+            headers=self.tokens.header(by),
+        )
+        outcome = "recorded" if answer.is_success else "rejected"
+        said = f"with a device of the office's own; of {citizen.name} the log has no picture"
+        self._judge(by, tried, outcome, answer, must, must_say, said=said)
+
+    async def handed_in(self, citizen: Citizen, consent_id: str, *, by: str = "gdv-01") -> None:
+        """Have a clerk photograph who agreed, and hand it in to the bank; shows the second."""
+        headers = self.tokens.header(by)
+        path = f"/consents/{consent_id}"
+        body = sitting(self.clock())
+        first = await self.consent.put(f"{path}/captures/{new_id()}", json=body, headers=headers)
+        answer = await self.consent.put(f"{path}/submission", headers=headers)
+        outcome = "handed in" if first.is_success and answer.is_success else "rejected"
+        tried = f"photographs {citizen.name}, and hands it in to the bank"
+        self._judge(by, tried, outcome, answer, "handed in", said="nothing is open yet")
+
     async def confirmed(self, citizen: Citizen, consent_id: str) -> str:
         """Have a citizen confirm, away from the counter; returns the signed event."""
         await self.decide(citizen, consent_id, "confirmed", "agreed")
@@ -126,16 +158,22 @@ class Stage:
         product: Product = ACCOUNT,
         *,
         tried: str,
-        by: str = "gdv-01",
+        by: str = "",
+        clerk: str = "gdv-01",
         must: str = "opened",
         must_say: str = "",
         opening_id: str = "",
     ) -> str:
-        """Send the command to open an account; returns the opening's id."""
-        opening_id = opening_id or new_id()
-        answer = await self.put_opening(citizen, consent, product, by=by, opening_id=opening_id)
+        """Send the command to open an account, as the bank if not said otherwise; returns its id.
+
+        `clerk` is whose case it is by the command.
+        """
+        opening_id, by = opening_id or new_id(), by or product.bank_id
+        answer = await self.put_opening(
+            citizen, consent, product, by=by, clerk=clerk, opening_id=opening_id
+        )
         outcome = ANSWERED.get(answer.status_code, "rejected")
-        said = "allowed, and handed to the bank"
+        said = "allowed: the citizen's own will is there"
         self._judge(by, tried, outcome, answer, must, must_say, said=said)
         return opening_id
 
@@ -145,12 +183,13 @@ class Stage:
         consent: str | None,
         product: Product = ACCOUNT,
         *,
-        by: str = "gdv-01",
+        by: str = "",
+        clerk: str = "gdv-01",
         opening_id: str,
     ) -> httpx.Response:
         """Send the command and show nothing."""
-        body = command(citizen, consent, product, clerk=_clerk(by))
-        headers = self.tokens.header(by)
+        body = command(citizen, consent, product, clerk=clerk)
+        headers = self.tokens.header(by or product.bank_id)
         return await self.accounts.put(f"/openings/{opening_id}", json=body, headers=headers)
 
     async def confirm(self, opening_id: str, number: str, bank: str = ACCOUNT.bank_id) -> None:

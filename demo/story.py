@@ -47,6 +47,11 @@ async def without_her_consent(stage: Stage) -> None:
     stage.at(7, 5)
     await stage.open(
         mai, None, tried=f"wants an account for {mai.name}, who was not asked",
+        by="gdv-01", must="rejected", must_say="consent_missing",
+    )  # fmt: skip
+    stage.at(7, 6)
+    await stage.open(
+        mai, None, tried="gets the same command, out of its own app in the clerk's hand",
         must="rejected", must_say="consent_missing",
     )  # fmt: skip
     stage.at(7, 15)
@@ -61,20 +66,30 @@ async def without_her_consent(stage: Stage) -> None:
 async def with_his_consent(stage: Stage) -> str:
     """Show the way it is meant to go; returns the signed event, used once."""
     stage.show.say(
-        "The way it is meant to go: asked, read, agreed, signed; and confirmed later, alone with"
-        " the phone, because at a counter it may have been in another's hand."
+        "The way it is meant to go: asked, read, agreed, signed; only then photographed, and handed"
+        " in; confirmed later, alone with the phone, because at a counter it may have been in"
+        " another's hand; and opened by the bank."
     )
     tam = stage.people[2]
     stage.at(7, 30)
     consent_id = await stage.signed(tam)
+    await stage.photographed(
+        tam, consent_id, tried="photographs him with the phone of the own",
+        device="own-phone", must="rejected", must_say="device_not_registered",
+    )  # fmt: skip
+    await stage.handed_in(tam, consent_id)
     stage.at(7, 32)
     await stage.open(
         tam, None, tried="wants to open it at once, while he is still there",
-        must="rejected", must_say="consent_missing",
+        by="gdv-01", must="rejected", must_say="consent_missing",
     )  # fmt: skip
     stage.at(8, 5)
     event = await stage.confirmed(tam, consent_id)
     stage.at(8, 6)
+    await stage.open(
+        tam, event, tried="wants to open it, with his true consent",
+        by="gdv-01", must="rejected", must_say="bank_decides",
+    )  # fmt: skip
     opening = await stage.open(tam, event, tried=f"opens the account that {tam.name} agreed to")
     await stage.confirm(opening, "1020304050")
     stage.at(8, 8)
@@ -92,12 +107,12 @@ async def forged(stage: Stage, event: str) -> None:
     stage.at(8, 10)
     await stage.open(
         son, _signed_by_the_clerk(stage, event), tried="signs a consent with a key of the own",
-        must="rejected", must_say="key_unknown",
+        by="gdv-01", must="rejected", must_say="key_unknown",
     )  # fmt: skip
     stage.at(8, 12)
     await stage.open(
         son, _one_byte_changed(event), tried="changes one byte of a genuine consent",
-        must="rejected", must_say="signature_invalid",
+        by="gdv-01", must="rejected", must_say="signature_invalid",
     )  # fmt: skip
 
 
@@ -107,18 +122,19 @@ async def something_else(stage: Stage) -> None:
     lan, son = stage.people[3], stage.people[4]
     stage.at(8, 14)
     consent_id = await stage.signed(lan)
+    await stage.handed_in(lan, consent_id)
     stage.at(8, 45)
     event = await stage.confirmed(lan, consent_id)
     stretched = [
         (lan, OTHER, "gdv-01", "for another bank", "bank_differs"),
         (lan, SAVINGS, "gdv-01", "for another product", "product_differs"),
         (son, ACCOUNT, "gdv-01", f"for {son.name} instead", "subject_differs"),
-        (lan, ACCOUNT, "gdv-02", "as another clerk", "clerk_differs"),
+        (lan, ACCOUNT, "gdv-02", "as another clerk's case", "clerk_differs"),
     ]
     for minute, (citizen, product, clerk, words, code) in enumerate(stretched, start=46):
         stage.at(8, minute)
         await stage.open(
-            citizen, event, product, by=clerk, tried=f"uses {lan.name}'s consent {words}",
+            citizen, event, product, clerk=clerk, tried=f"uses {lan.name}'s consent {words}",
             must="rejected", must_say=code,
         )  # fmt: skip
     stage.at(8, 52)
@@ -127,11 +143,12 @@ async def something_else(stage: Stage) -> None:
 
 
 async def a_signature_to_be_used_too_late(stage: Stage) -> str:
-    """Have somebody agree and confirm; the clerk will come back to it after more than an hour."""
-    stage.show.say("A consent that the clerk will forget for an hour.")
+    """Have somebody agree and confirm; the bank will come back to it after more than an hour."""
+    stage.show.say("A consent that the bank will forget for an hour.")
     nguyet = stage.people[5]
     stage.at(8, 54)
     consent_id = await stage.signed(nguyet)
+    await stage.handed_in(nguyet, consent_id)
     stage.at(9, 25)
     return await stage.confirmed(nguyet, consent_id)
 
@@ -169,6 +186,7 @@ async def a_quiet_hour(stage: Stage) -> tuple[Agreement, str, Agreement]:
     for minute, citizen in enumerate(people, start=35):
         stage.at(9, minute)
         agreements.append((await stage.signed(citizen), ""))
+        await stage.handed_in(citizen, agreements[-1][0])
     for number, citizen in enumerate(people):
         stage.at(10, 10 + number)
         consent_id, _ = agreements[number]
@@ -241,7 +259,7 @@ async def at_the_same_moment(stage: Stage, consent_id: str, event: str) -> None:
         said = f"The withdrawal was first, at position {gone}; the consent was never used."
         true = redeemed is None
     one = "one winner" if true and gone else "two stories"
-    stage.tell(son.name, "withdraws while the clerk opens", one, said, must="one winner")
+    stage.tell(son.name, "withdraws while the bank opens", one, said, must="one winner")
 
 
 async def quarter_past_eleven(stage: Stage) -> None:
@@ -250,6 +268,10 @@ async def quarter_past_eleven(stage: Stage) -> None:
     hieu = stage.people[1]
     stage.at(11, 15)
     consent_id = await stage.ask(hieu)
+    await stage.photographed(
+        hieu, consent_id, tried="photographs his card and his face while he reads",
+        must="rejected", must_say="capture_before_consent",
+    )  # fmt: skip
     await stage.decide(hieu, consent_id, "refused", "refused")
     stage.at(11, 20)
     await stage.ask(hieu, by="gdv-02", must="rejected", must_say="refused_before")

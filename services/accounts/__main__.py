@@ -6,4 +6,10 @@ from services.accounts.main import from_env, init
 from services.accounts.settings import Settings
 from shared.server import main
 
-main(sys.argv, init=lambda: init(Settings()), app=from_env, port=8002)
+main(
+    sys.argv,
+    init=lambda: init(Settings()),
+    app=from_env,
+    port=8002,
+    proxies=lambda: Settings().proxies,
+)

@@ -1,7 +1,7 @@
 """What the accounts service can be asked: each method reads, performs its verbs, answers."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +18,7 @@ from services.accounts.openings import (
     Record,
     Reject,
     Unread,
+    by_itself,
 )
 from services.accounts.stops import HALT, Halt
 from services.accounts.views import list_openings, read_looks, read_opening
@@ -70,11 +71,14 @@ class Openings:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
 
-    async def open(self, command: Command, commanded_by: str) -> dict[str, Any]:
+    async def open(
+        self, command: Command, commanded_by: str, sent_from: str | None = None
+    ) -> dict[str, Any]:
         """Open an account if everything allows it; returns the opening, or raises `Rejection`.
 
         The order is: judge, redeem at the consent service, record. What a crash at each point
-        leaves is said in `services/accounts/openings.py`.
+        leaves is said in `services/accounts/openings.py`. Whoever is rejected hears what the
+        consent service has against it, too.
         """
         judged = Judge(
             command=command,
@@ -83,7 +87,10 @@ class Openings:
             evidence=await self._evidence(command),
             issuer=self._parts.issuer,
             at=self._parts.now(),
+            sent_from=sent_from,
         )
+        if by_itself(judged):
+            judged = replace(judged, also=await self._also(judged))
         outcome = await self._parts.log.perform(JUDGE, judged)
         if not any(fact.opening_id == command.opening_id for _, fact in outcome.state.opened):
             await self._redeem_and_record(judged)
@@ -160,6 +167,15 @@ class Openings:
         except Unreachable:
             return UNREACHABLE
 
+    async def _also(self, judged: Judge) -> tuple[Reason, ...]:
+        """Return what the consent service has against it, nothing where it does not answer."""
+        if not isinstance(judged.evidence, ConsentEvent):
+            return ()
+        try:
+            return await self._parts.consents.validate(judged)
+        except Unreachable:
+            return ()
+
     async def _stop(self, token: str) -> Stop:
         try:
             keys = await self._parts.consents.keys(str(token_header(token).get("kid")))
@@ -175,12 +191,8 @@ class Openings:
         return stop
 
     async def _redeem_and_record(self, judged: Judge) -> None:
-        event = judged.evidence
-        assert isinstance(event, ConsentEvent)  # judging rejects anything else
         try:
-            receipt, token = await self._parts.consents.redeem(
-                judged, event.statement.consent_id, event.statement_hash
-            )
+            receipt, token = await self._parts.consents.redeem(judged)
         except Denied as no:
             await self._parts.log.perform(REJECT, Reject(judged=judged, reasons=no.reasons))
         except Unreachable:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import httpx
 
 from services.accounts.openings import Judge
-from shared.contracts.consent import REDEMPTION, Receipt, Unreadable, read_receipt
+from shared.contracts.consent import REDEMPTION, ConsentEvent, Receipt, Unreadable, read_receipt
 from shared.errors import Reason
 from shared.signing import BadToken, TrustedKeys, token_header
 
@@ -51,10 +51,11 @@ class Consents(Protocol):
     async def keys(self, kid: str) -> TrustedKeys:
         """Return the trusted keys, fetched anew for an unknown `kid`; raises `Unreachable`."""
 
-    async def redeem(
-        self, judged: Judge, consent_id: str, statement_hash: str
-    ) -> tuple[Receipt, str]:
+    async def redeem(self, judged: Judge) -> tuple[Receipt, str]:
         """Use the consent; returns the receipt and its token, raises `Denied` or `Unreachable`."""
+
+    async def validate(self, judged: Judge) -> tuple[Reason, ...]:
+        """Return why the consent could not be used now, without using it; raises `Unreachable`."""
 
     async def close(self) -> None:
         """Let go of connections."""
@@ -84,23 +85,36 @@ class HttpConsents:
             self._fetched_at = self._now()
         return self._keys
 
-    async def redeem(
-        self, judged: Judge, consent_id: str, statement_hash: str
-    ) -> tuple[Receipt, str]:
+    async def redeem(self, judged: Judge) -> tuple[Receipt, str]:
         """Use the consent for the judged command, under the opening's id."""
-        body = {
-            "redemption_id": judged.command.opening_id,
-            "statement_hash": statement_hash,
-            "command_hash": judged.command_hash,
-        }
-        answer = await self._ask("POST", f"/consents/{consent_id}/redemptions", json=body)
+        answer = await self._use("redemptions", judged)
         if answer.is_success:
             return await self._receipt(answer)
         raise _no(answer)
 
+    async def validate(self, judged: Judge) -> tuple[Reason, ...]:
+        """Ask for the verdict on the use that `redeem` would make."""
+        answer = await self._use("validate", judged)
+        try:
+            return tuple(Reason(one["code"]) for one in answer.json()["reasons"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise Unreachable("the verdict cannot be read") from error
+
     async def close(self) -> None:
         """Close the connections."""
         await self._client.aclose()
+
+    async def _use(self, what: str, judged: Judge) -> httpx.Response:
+        event, command = judged.evidence, judged.command
+        assert isinstance(event, ConsentEvent)  # judging rejects anything else
+        body = {
+            "redemption_id": command.opening_id,
+            "statement_hash": event.statement_hash,
+            "command_hash": judged.command_hash,
+            "officer_id": command.officer_id or None,
+            "approved_from": judged.sent_from,
+        }
+        return await self._ask("POST", f"/consents/{event.statement.consent_id}/{what}", json=body)
 
     async def _ask(self, method: str, path: str, **content: Any) -> httpx.Response:
         try:

@@ -30,6 +30,7 @@ class AccountOpened:
     consent_event: str
     redemption_receipt: str
     fee_hash: str | None = None
+    officer_id: str | None = None
 
 
 @fact("opening.rejected.1", tags=("opening", "citizen", "bank", "office", "clerk"))

@@ -5,11 +5,11 @@
      2  signature        made by a key of the consent service that was valid when it signed
      3  type, audience   it is a consent event, an agreement, meant for us and for its own bank
      4  subject          the citizen of the command
-     5  bank             the bank of the command, and of the caller if the caller is a bank
+     5  bank             the bank of the command, and of the caller: a clerk hands in, a bank opens
      6  product, terms   the product and the very terms that the citizen read; the very fees, where
                          the command names them
      7  purpose          opening an account, in the consent and in the command
-     8  place            the office, the clerk (who is the caller) and the site
+     8  place            the office, the clerk and the site; whoever decides is not that clerk
      9  time             confirmed, if it waits for that; not before, not after
     10  not used         no account in our own log has this consent, and nothing stopped it
     then, in this order
@@ -65,7 +65,8 @@ What a command leaves unset is not compared.
 class Command:
     """What somebody wants opened, with the signed consent event that must allow it.
 
-    `fee_hash` came later. Unset, it is in no bytes, so that a command keeps its hash.
+    `officer_id` is who decided at the bank. It and `fee_hash` came later: unset, they are in no
+    bytes, so that a command keeps its hash.
     """
 
     opening_id: str
@@ -79,6 +80,7 @@ class Command:
     clerk_id: str | None
     consent: str | None
     fee_hash: str | UnsetType = UNSET
+    officer_id: str | UnsetType = UNSET
 
     def hash(self) -> str:
         """Return the SHA-256 of the canonical command, which the redemption is bound to."""
@@ -87,7 +89,11 @@ class Command:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Judge:
-    """A command, who sent it, and its consent: a verified event, or why it proves nothing."""
+    """A command, who sent it, and its consent: a verified event, or why it proves nothing.
+
+    `sent_from` is the network address that it came from, kept nowhere. `also` are the reasons of
+    the consent service why the consent cannot be used, where ours were found before it was asked.
+    """
 
     command: Command
     command_hash: str
@@ -95,6 +101,8 @@ class Judge:
     evidence: ConsentEvent | Reason
     issuer: str
     at: datetime
+    sent_from: str | None = None
+    also: tuple[Reason, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -146,13 +154,31 @@ def judge(opening: Opening, asked: Judge) -> Sequence[AccountOpened]:
     _one_command(opening, asked)
     if _done(opening, asked):
         return []
-    if isinstance(asked.evidence, Reason):
-        raise rejection(opening, asked, [asked.evidence])
-    event = asked.evidence
-    reasons = list(_not_for_us(event, asked)) or [*_unlike(event, asked), *_used(opening, event)]
+    reasons = by_itself(asked)
+    if isinstance(asked.evidence, ConsentEvent):
+        reasons += _used(opening, asked.evidence)
     if reasons:
-        raise rejection(opening, asked, reasons)
+        raise rejection(opening, asked, [*reasons, *_new(asked.also, reasons)])
     return []
+
+
+def by_itself(asked: Judge) -> list[Reason]:
+    """Return why a command is to be rejected, as far as it and its evidence tell."""
+    event = asked.evidence
+    if isinstance(event, Reason):
+        return [event, *_not_the_bank(asked)]
+    return [*(list(_not_for_us(event, asked)) or _unlike(event, asked)), *_not_the_bank(asked)]
+
+
+def _new(more: Sequence[Reason], known: Sequence[Reason]) -> Iterator[Reason]:
+    codes = {one.code for one in known}
+    return (one for one in more if one.code not in codes)
+
+
+def _not_the_bank(asked: Judge) -> Iterator[Reason]:
+    """Yield that an agent hands in and does not open (check 5; Circular 07/2024 art. 4)."""
+    if not asked.commanded_by.startswith("bank:"):
+        yield Reason("bank_decides")
 
 
 def _done(opening: Opening, asked: Judge) -> bool:
@@ -217,6 +243,8 @@ def _unlike(event: ConsentEvent, asked: Judge) -> Iterator[Reason]:
     if command.purpose != OPEN_ACCOUNT and statement.purpose == command.purpose:
         yield Reason("purpose_differs")
     yield from _not_own(asked)
+    if command.officer_id is not UNSET and command.officer_id == command.clerk_id:
+        yield Reason("officer_is_clerk")
     if event.unconfirmed:
         yield Reason("consent_unconfirmed")
         return
@@ -227,12 +255,10 @@ def _unlike(event: ConsentEvent, asked: Judge) -> Iterator[Reason]:
 
 
 def _not_own(asked: Judge) -> Iterator[Reason]:
-    """Hold a bank and a clerk to what is theirs (checks 5 and 8)."""
+    """Hold a bank to what is its own (check 5)."""
     role, _, own_id = asked.commanded_by.partition(":")
     if role == "bank" and own_id != asked.command.bank_id:
         yield Reason("not_own_bank")
-    if role == "clerk" and own_id != asked.command.clerk_id:
-        yield Reason("not_own_clerk")
 
 
 def _used(opening: Opening, event: ConsentEvent) -> Iterator[Reason]:
@@ -286,6 +312,7 @@ def record(opening: Opening, asked: Record) -> Sequence[AccountOpened]:
             consent_event=command.consent or "",
             redemption_receipt=asked.receipt_token,
             fee_hash=command.fee_hash or None,
+            officer_id=command.officer_id or None,
         )
     ]
 
@@ -359,7 +386,7 @@ def rejection(
         reasons=[reason.code for reason in reasons],
     )
     facts = [] if fact in opening.rejected else [fact]
-    if any(reason.code == "consent_unreachable" for reason in reasons):
+    if all(reason.code == "consent_unreachable" for reason in reasons):
         return Unavailable("consent_unreachable", facts=facts)
     return Rejection(kind, "opening_rejected", reasons=reasons, facts=facts)
 

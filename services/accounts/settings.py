@@ -38,6 +38,10 @@ class Settings(BaseSettings):
     consent_token_file: Path | None = None
     """A file that holds our own bearer token."""
 
+    proxies: str = "127.0.0.1"
+    """Addresses or networks of the proxies that say, in `X-Forwarded-For`, where a request is from;
+    with commas. A bank's command from the network of a counter opens nothing."""
+
     sandbox: bool = False
     """For demonstrations: a clock that `clock_file` moves. Never with real people."""
 

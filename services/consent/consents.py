@@ -16,7 +16,9 @@ from services.consent.facts import (
     ConsentRefused,
     ConsentRequested,
     ConsentWithdrawn,
+    IdentityCaptured,
     NoticeServed,
+    OpeningSubmitted,
     PasskeyEnrolled,
     PasskeyRevoked,
     PasskeyUsed,
@@ -50,13 +52,19 @@ DECISIVE: dict[type[Any], str] = {
 }
 """The facts that a consent's standing is made of, and what `Consent` calls each."""
 
+STEPS: dict[type[Any], str] = {IdentityCaptured: "captured", OpeningSubmitted: "submitted"}
+"""What a clerk does after an agreement, before its use; a standing is made of neither."""
+
+PLACED = DECISIVE | STEPS
+"""The facts whose places a consent has."""
+
 SIDES = (PurposeGiven, PurposeWithdrawn)
 """The facts about side purposes; a consent's standing is made of none of them."""
 
 WITNESSED = (WitnessNamed, WitnessSigned, WitnessDissented)
 """What two witnesses did about a consent, before it decides anything."""
 
-KINDS = (*DECISIVE, NoticeServed, SignatureAsked, SignatureFailed, *SIDES, *WITNESSED)
+KINDS = (*PLACED, NoticeServed, SignatureAsked, SignatureFailed, *SIDES, *WITNESSED)
 """The facts that a consent's state is made of; rejections change nothing."""
 
 
@@ -157,6 +165,10 @@ class Consent:
     redeemed: ConsentRedeemed | None = None
     disputed: ConsentDisputed | None = None
     invalidated: ConsentInvalidated | None = None
+    captured: IdentityCaptured | None = None
+    """The newest capture: the one that is handed in."""
+    captures: dict[str, IdentityCaptured] = field(default_factory=dict)
+    submitted: OpeningSubmitted | None = None
     places: dict[str, Placed] = field(default_factory=dict)
     passkeys: Passkeys = field(default_factory=dict)
     staff_passkeys: frozenset[str] = frozenset()
@@ -229,10 +241,8 @@ class Consent:
 def evolve(consent: Consent, recorded: Recorded) -> Consent:
     """Return the consent after one more fact; facts of other nouns leave it as it is."""
     fact = recorded.fact
-    if name := DECISIVE.get(type(fact)):
-        placed = Placed(recorded.position, recorded.recorded_at)
-        members: dict[str, Any] = {name: fact, "places": {**consent.places, name: placed}}
-        return _signed(replace(consent, **members), getattr(fact, "challenge_id", ""))
+    if name := PLACED.get(type(fact)):
+        return _placed(consent, recorded, name)
     match fact:
         case NoticeServed():
             text = (fact.notice_id, fact.notice_lang, fact.notice_hash)
@@ -254,6 +264,14 @@ def evolve(consent: Consent, recorded: Recorded) -> Consent:
             return _side(consent, recorded, fact)
         case _:
             return _others(consent, recorded)
+
+
+def _placed(consent: Consent, recorded: Recorded, name: str) -> Consent:
+    fact, placed = recorded.fact, Placed(recorded.position, recorded.recorded_at)
+    members: dict[str, Any] = {name: fact, "places": {**consent.places, name: placed}}
+    if isinstance(fact, IdentityCaptured):
+        members["captures"] = {**consent.captures, fact.capture_id: fact}
+    return _signed(replace(consent, **members), getattr(fact, "challenge_id", ""))
 
 
 def _others(consent: Consent, recorded: Recorded) -> Consent:

@@ -51,6 +51,7 @@ from services.consent.representatives import boundary as speaking_boundary
 from services.consent.representatives import misspoken
 from services.consent.separation import AGREEMENTS, Means, inseparable
 from services.consent.separation import boundary as phone_boundary
+from services.consent.submissions import unsubmitted
 from services.consent.witnesses import NOBODY, Known, unfit
 from services.consent.witnesses import boundary as witness_boundary
 from shared.canonical import canonical
@@ -193,15 +194,17 @@ def _undecidable(consent: Consent, statement: Statement, at: datetime) -> Iterat
 
 
 def unconfirmable(consent: Consent, at: datetime) -> Iterator[Reason]:
-    """Yield why an agreement cannot be confirmed: there is none, it is too early, or late."""
+    """Yield why an agreement cannot be confirmed: none, nothing handed in, too early, late."""
     standing = consent.standing(at)
     if standing is Standing.LAPSED:
         yield Reason("request_expired", consent.positions("given"))
     elif standing is not Standing.WAITING or not consent.unconfirmed:
         code = "already_decided" if consent.places.keys() & DECIDED else "consent_not_given"
         yield Reason(code, consent.positions(*sorted(DECIDED)))
-    elif consent.governing and at < consent.governing.not_before:
-        yield Reason("confirmation_too_early", consent.positions("given"))
+    else:
+        yield from unsubmitted(consent)
+        if consent.governing and at < consent.governing.not_before:
+            yield Reason("confirmation_too_early", consent.positions("given"))
 
 
 def _unserved(consent: Consent, statement: Statement) -> Iterator[Reason]:

@@ -40,8 +40,12 @@ RIGHTS = {
     Right.CONTRACT: Guard("contract_missing", "R19", "Circular 07/2024; Law 91/2025 art. 37.2 a"),
     Right.TRAINING: Guard("clerk_untrained", "R19", "Circular 07/2024"),
     Right.PERMISSION: Guard("permission_missing", "R19, R39", "Law 91/2025 art. 37.1 h"),
+    Right.DEVICE: Guard("device_not_registered", "R14", "Law 91/2025 art. 31.4"),
 }
-"""What must be in force at a counter, and what is said where it is not."""
+"""What must be in force at a counter, and what is said where it is not.
+
+A device is asked for only where somebody is photographed (`services/consent/submissions.py`).
+"""
 
 SUSPENDED = {
     "bank": Guard("bank_suspended", "R22, R45", "own rule"),

@@ -12,6 +12,7 @@ from services.consent.api import phones as phone_routes
 from services.consent.api import receipts as receipt_routes
 from services.consent.api import representatives as representative_routes
 from services.consent.api import rights as right_routes
+from services.consent.api import submissions as submission_routes
 from services.consent.api import suspensions as suspension_routes
 from services.consent.api import witnesses as witness_routes
 from services.consent.application.asking import Asking
@@ -26,6 +27,7 @@ from services.consent.application.receipting import Receipting
 from services.consent.application.registering import Registering
 from services.consent.application.representing import Representing
 from services.consent.application.stopping import Stopping
+from services.consent.application.submitting import Submitting
 from services.consent.application.suspending import Suspending
 from services.consent.application.witnessing import Witnessing
 from services.consent.codes import Codes, create_code_key
@@ -154,6 +156,7 @@ def _machine_routes(
     yield representative_routes.routes(Representing(parts))
     yield witness_routes.routes(Witnessing(parts, Deciding(parts)))
     yield consent_routes.routes(asking, looking, parts.policy, parts.now)
+    yield submission_routes.routes(Submitting(parts))
     yield consent_routes.key_routes(parts.signer)
     yield consent_routes.invalidation_routes(stopping, looking)
     yield receipt_routes.routes(asking, receipting, Listing(parts), looking)

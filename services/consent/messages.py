@@ -124,6 +124,15 @@ def waiting(
     return f"{what}{then} Không phải bạn, hoặc đổi ý: {link}"
 
 
+def submitted(names: Names, link: str, *, confirm: bool) -> str:
+    """Return the message after a clerk handed in what was agreed to: who, what, and how to stop."""
+    then = " Chưa mở gì; chờ bạn xác nhận." if confirm else " Ngân hàng sẽ quyết định."
+    return (
+        f"{names.office or names.bank} đã chụp giấy tờ và gửi hồ sơ {names.code} của bạn"
+        f" ({names.product}) cho {names.bank}.{then} Không phải bạn, hoặc đổi ý: {link}"
+    )
+
+
 def suspended(at: datetime) -> str:
     """Return the message after a citizen let nothing more be opened in their name."""
     return (

@@ -56,6 +56,9 @@ class Policy:
     authority_told_within: timedelta = timedelta(hours=72)
     """From a dispute to the last moment for telling the authority (Law 91/2025 art. 23.1)."""
 
+    device_clock_ahead_max: timedelta = timedelta(minutes=5)
+    """How far the clock of an office's device may be ahead of ours."""
+
     code_lives_for: timedelta = timedelta(minutes=5)
     """Long enough for a slow message, short enough to be of no use to a finder."""
 

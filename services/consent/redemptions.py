@@ -4,30 +4,34 @@
 the clocks say: a withdrawal acknowledged at position p means no redemption after p.
 
 The rules: the consent is given; it is meant for whoever uses it; it is this very statement; it was
-not disputed, invalidated or withdrawn; it was not used; it is confirmed, if it waits for that; the
-time is between `not_before` and `expires_at` of what was signed last; and the gate is open
+not disputed, invalidated or withdrawn; it was not used; at a counter it was handed in, with a
+capture that came after the agreement (`services/consent/submissions.py`); it is confirmed, if it
+waits for that; the time is between `not_before` and `expires_at` of what was signed last; who
+decides at the bank is no clerk, and not where the clerk is; and the gate is open
 (`services/consent/gate.py`), whose facts lie in the same boundary.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from eventsourcing.dcb.api import DCBQueryItem
 
 from services.consent import gate
-from services.consent.consents import DECISIVE, Consent, evolve
+from services.consent.consents import PLACED, Consent, evolve
 from services.consent.facts import (
+    ClerkRegistered,
     ConsentGiven,
     ConsentRedeemed,
     RedemptionRejected,
 )
 from services.consent.gate import Act, Gate, closed
+from services.consent.submissions import unsubmitted
 from shared.errors import Kind, Reason, Rejection
 from shared.ledger.facts import Recorded
 from shared.ledger.log import Verb, about
 
-KINDS = tuple(DECISIVE)
+KINDS = tuple(PLACED)
 """What a use depends on: codes that were sent do not stand in its way."""
 
 
@@ -36,6 +40,8 @@ class Redeem:
     """A service wants to use a consent for the command with this SHA-256.
 
     `act` is what the consent was asked for, which never changes; None where nobody asked.
+    `officer_id` is who decided at the bank, if the bank says, `approved_from_id` the mark of the
+    network address from which it was decided, made like that of whoever asked.
     """
 
     consent_id: str
@@ -45,6 +51,8 @@ class Redeem:
     command_hash: str
     redeemed_by: str
     at: datetime
+    officer_id: str | None = None
+    approved_from_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +61,24 @@ class Use:
 
     consent: Consent = field(default_factory=Consent)
     gate: Gate = field(default_factory=Gate)
+    staff: Mapping[str, int] = field(default_factory=dict)
+    """Where whoever decided at the bank was registered as a clerk, if they were."""
 
 
 def boundary(asked: Redeem) -> Sequence[DCBQueryItem]:
     """Return the facts that decide over this consent's use."""
-    consent = about(f"consent:{asked.consent_id}", kinds=KINDS)
-    return [consent, *(gate.boundary(asked.act) if asked.act else [])]
+    arms = [about(f"consent:{asked.consent_id}", kinds=KINDS)]
+    if asked.officer_id:
+        arms.append(about(f"clerk:{asked.officer_id}", kinds=[ClerkRegistered]))
+    return [*arms, *(gate.boundary(asked.act) if asked.act else [])]
 
 
 def collect(use: Use, recorded: Recorded) -> Use:
     """Collect it."""
-    if type(recorded.fact) in DECISIVE:
+    if type(recorded.fact) in KINDS:
         return replace(use, consent=evolve(use.consent, recorded))
+    if isinstance(recorded.fact, ClerkRegistered):
+        return replace(use, staff={**use.staff, recorded.fact.clerk_id: recorded.position})
     return replace(use, gate=gate.evolve(use.gate, recorded))
 
 
@@ -79,7 +93,7 @@ def decide(use: Use, asked: Redeem) -> Sequence[ConsentRedeemed]:
             return []
         reason = Reason("redemption_id_reused", consent.positions("redeemed"))
         raise _rejection(asked, Kind.CONFLICT, [reason])
-    shut = list(closed(use.gate, asked.act, asked.at))
+    shut = [*_same_eyes(use, asked), *closed(use.gate, asked.act, asked.at)]
     if consent.given is None:
         raise _rejection(asked, Kind.CONFLICT, [_not_given(consent), *shut])
     if reasons := [*_unusable(consent, consent.given, asked), *shut]:
@@ -94,6 +108,7 @@ def decide(use: Use, asked: Redeem) -> Sequence[ConsentRedeemed]:
             command_hash=asked.command_hash,
             redeemed_by=asked.redeemed_by,
             redeemed_at=asked.at,
+            officer_id=asked.officer_id,
         )
     ]
 
@@ -104,6 +119,15 @@ def _same(earlier: ConsentRedeemed, asked: Redeem) -> bool:
         asked.statement_hash,
         asked.redeemed_by,
     )
+
+
+def _same_eyes(use: Use, asked: Redeem) -> Iterator[Reason]:
+    """Yield why those who captured and those who approve are not two (R21); no setting says so."""
+    if asked.officer_id and (place := use.staff.get(asked.officer_id)):
+        yield Reason("officer_is_clerk", (place,))
+    counter = use.consent.requested and use.consent.requested.asked_from_id
+    if counter and asked.approved_from_id == counter:
+        yield Reason("approved_from_counter", use.consent.positions("requested"))
 
 
 def _not_given(consent: Consent) -> Reason:
@@ -125,6 +149,7 @@ def _unusable(consent: Consent, given: ConsentGiven, asked: Redeem) -> Iterator[
         yield Reason("consent_withdrawn", consent.positions("withdrawn"))
     if consent.redeemed:
         yield Reason("consent_used", consent.positions("redeemed"))
+    yield from unsubmitted(consent)
     if consent.unconfirmed:
         yield Reason("consent_unconfirmed", consent.positions("given"))
         return

@@ -29,6 +29,7 @@ from services.consent.facts import (
     DataRead,
     LiftingProposed,
     OfficeRegistered,
+    OpeningSubmitted,
     PasskeyAsked,
     PhoneEnrolled,
     ProductOffered,
@@ -49,6 +50,9 @@ from services.consent.witnesses import Known, Witnesses
 from shared.errors import Kind, Rejection
 from shared.ledger.log import Log, about
 from shared.looks import Looked, grouped
+
+SUBMISSION_FIELDS = ("consent_id", "capture_id", "bank_id", "office_id", "clerk_id", "site_id")
+"""What a list says of a submission; whose it is, whoever may reads in the consent."""
 
 TERMS_FINGERPRINT_DIGITS = 16
 """Hexadecimal digits of a hash of terms or fees that a person sees: enough to compare by eye."""
@@ -99,6 +103,21 @@ async def read_consent(log: Log, consent_id: str, at: datetime) -> ConsentView:
     if consent.requested is None:
         raise Rejection(Kind.UNKNOWN, "consent_unknown")
     return view_of(consent, at)
+
+
+async def list_submissions(log: Log, tag: str | None, *, after: int, limit: int) -> dict[str, Any]:
+    """Return what was handed in under a tag, or all, oldest first; nobody's own id is in it."""
+    arm = about(*([tag] if tag else []), kinds=[OpeningSubmitted])
+    found = await log.read(arm, after=after, limit=limit)
+    submissions = [
+        {
+            "position": one.position,
+            "submitted_at": one.recorded_at,
+            **{name: getattr(one.fact, name) for name in SUBMISSION_FIELDS},
+        }
+        for one in found
+    ]
+    return {"submissions": submissions, "next": found[-1].position if found else after}
 
 
 async def read_question(log: Log, consent_id: str) -> ConsentRequested | None:

@@ -426,6 +426,51 @@ REASONS: dict[str, Sentences] = {
     "redemption_rejected": Sentences(
         "The consent cannot be used.", "Không thể dùng sự đồng ý này."
     ),
+    "capture_rejected": Sentences(
+        "Nobody may be photographed like this.", "Không được chụp ảnh như vậy."
+    ),
+    "capture_id_reused": Sentences(
+        "This id already stands for other pictures.", "Mã này đã dùng cho ảnh khác."
+    ),
+    "capture_before_consent": Sentences(
+        "Nobody is photographed before they agreed.",
+        "Không được chụp ảnh trước khi người dân đồng ý.",
+    ),
+    "capture_missing": Sentences(
+        "The citizen has not been photographed yet.", "Chưa chụp giấy tờ và ảnh của người dân."
+    ),
+    "device_not_registered": Sentences(
+        "This is no device of the office's own.", "Máy này không phải máy của bưu cục."
+    ),
+    "device_clock_ahead": Sentences(
+        "The clock of this device is ahead. Please set it.",
+        "Đồng hồ của máy chạy trước. Hãy chỉnh lại.",
+    ),
+    "images_alike": Sentences(
+        "The card and the face are the same picture.", "Ảnh giấy tờ và ảnh chân dung là một."
+    ),
+    "image_used": Sentences(
+        "One of these pictures served for another case.", "Có ảnh đã dùng cho hồ sơ khác."
+    ),
+    "submission_rejected": Sentences("This cannot be handed in.", "Không gửi được hồ sơ này."),
+    "submitted_already": Sentences(
+        "It was handed in to the bank already.", "Hồ sơ đã gửi cho ngân hàng."
+    ),
+    "not_submitted": Sentences(
+        "The office has not handed it in to the bank yet.", "Bưu cục chưa gửi hồ sơ cho ngân hàng."
+    ),
+    "bank_decides": Sentences(
+        "An office hands in; the bank alone opens an account.",
+        "Bưu cục chỉ gửi hồ sơ; chỉ ngân hàng được mở tài khoản.",
+    ),
+    "officer_is_clerk": Sentences(
+        "Whoever decides at the bank may not be a clerk of an office.",
+        "Người duyệt ở ngân hàng không được là nhân viên bưu cục.",
+    ),
+    "approved_from_counter": Sentences(
+        "The bank's decision came from the very network of the counter.",
+        "Quyết định của ngân hàng đến từ chính mạng của quầy.",
+    ),
     "consent_unknown": Sentences("There is no such consent.", "Không có sự đồng ý này."),
     "consent_not_given": Sentences("The citizen has not agreed.", "Người dân chưa đồng ý."),
     "consent_refused": Sentences("The citizen refused.", "Người dân đã từ chối."),

@@ -19,7 +19,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, Request, sync_playwright
 
 from demo.cast import ACCOUNT, Citizen, Product, Tokens, make_tokens, seed
-from demo.commands import question
+from demo.commands import question, sitting
 from demo.phone import CODE
 from demo.services import Service, a_port
 from shared.clock import SandboxClock
@@ -47,6 +47,8 @@ class Stand:
     clock: SandboxClock
     people: list[Citizen]
     client: httpx.Client
+    consent_id: str = ""
+    """What was asked last."""
 
     def ask(self, product: Product = ACCOUNT) -> tuple[Citizen, str]:
         """Ask the next person; returns who, and the link."""
@@ -55,12 +57,21 @@ class Stand:
 
     def ask_again(self, citizen: Citizen, product: Product = ACCOUNT) -> str:
         """Ask somebody, who was perhaps asked before; returns the link."""
+        self.consent_id = secrets.token_hex(16)
         answer = self.client.put(
-            f"/consents/{secrets.token_hex(16)}",
+            f"/consents/{self.consent_id}",
             json=question(citizen, product),
             headers=self.tokens.header("gdv-01"),
         )
         return str(answer.raise_for_status().json()["link"])
+
+    def hand_in(self) -> None:
+        """Photograph whoever agreed to what was asked last, and hand it in."""
+        path, headers = f"/consents/{self.consent_id}", self.tokens.header("gdv-01")
+        body = sitting(self.clock())
+        capture = self.client.put(f"{path}/captures/{self.consent_id}", json=body, headers=headers)
+        capture.raise_for_status()
+        self.client.put(f"{path}/submission", headers=headers).raise_for_status()
 
     def code(self, citizen: Citizen) -> str:
         """Return the code that came last to somebody's phone."""

@@ -95,7 +95,8 @@ def show_given(page: Page, stand: Stand) -> None:
 
 
 def wait_to_confirm(page: Page, stand: Stand) -> None:
-    """Open the page again half an hour later."""
+    """Have it handed in, and open the page again half an hour later."""
+    stand.hand_in()
     stand.clock.move_to(stand.clock() + timedelta(minutes=31))
     page.reload()
 

@@ -368,10 +368,14 @@ def test_the_result_says_what_it_means(tmp_path: Path) -> None:
 
     async def scenario() -> None:
         async with a_world(tmp_path) as world:
-            citizen, _, link = await asked(world)
+            citizen, consent_id, link = await asked(world)
             given = Reading((await world.phone(citizen).decide(link, "given")).text).text
             assert "Bạn đã ký đồng ý, chưa có hiệu lực" in given
+            assert "bưu cục chưa gửi hồ sơ cho ngân hàng, nên chưa có gì để xác nhận" in given
+            await world.hand_in(consent_id)
+            given = Reading((await world.phone(citizen).read(link)).text).text
             assert "từ 07:30 ngày 09/08/2023 đến 07:00 ngày 12/08/2023" in given
+            assert "Bưu cục gửi hồ sơ cho ngân hàng" in given
             world.clock.move_to(world.clock() + timedelta(minutes=31))
             given = Reading((await world.phone(citizen).decide(link, "confirmed")).text).text
             assert "Bạn đã đồng ý" in given

@@ -86,7 +86,7 @@ def test_every_decision_has_a_receipt_that_holds(tmp_path: Path) -> None:
 
     async def scenario() -> None:
         async with a_world(tmp_path) as world:
-            citizen, _, link = await asked(world)
+            citizen, consent_id, link = await asked(world)
             phone = world.phone(citizen)
             seen = list[tuple[str, str, Status]]()
 
@@ -99,6 +99,7 @@ def test_every_decision_has_a_receipt_that_holds(tmp_path: Path) -> None:
 
             for decision in ("given", "confirmed", "withdrawn"):
                 if decision == "confirmed":
+                    await world.hand_in(consent_id)
                     world.clock.move_to(MORNING + timedelta(minutes=31))
                 await phone.decide(link, decision)
                 await look()
@@ -482,6 +483,7 @@ def test_after_every_decision_one_message_with_the_receipt(tmp_path: Path) -> No
             told = list[str]()
             for decision in ("given", "confirmed", "withdrawn"):
                 if decision == "confirmed":
+                    await world.hand_in(consent_id)
                     world.clock.move_to(MORNING + timedelta(minutes=31))
                 before = len(await messages(world, citizen))
                 await phone.decide(link, decision)

@@ -28,10 +28,12 @@ from shared.ledger.facts import Recorded
 from tests.support.given import AT, given
 from tests.support.samples import (
     ASK_ME_AGAIN,
+    CAPTURED,
     COMMAND,
     CONFIRMED,
     COOLING,
     GIVEN,
+    HANDED,
     MARKS,
     QUESTION,
     REDEEMED,
@@ -145,12 +147,14 @@ LATER = AT + timedelta(minutes=30)
     ("history", "at", "codes"),
     [
         ([], LATER, ["consent_not_given"]),
-        ([WAITING], LATER - timedelta(microseconds=1), ["confirmation_too_early"]),
-        ([WAITING], LATER, []),
-        ([WAITING], AT + timedelta(hours=72) - timedelta(microseconds=1), []),
-        ([WAITING], AT + timedelta(hours=72), ["request_expired"]),
+        ([WAITING, *HANDED], LATER - timedelta(microseconds=1), ["confirmation_too_early"]),
+        ([WAITING], LATER, ["not_submitted"]),
+        ([WAITING, CAPTURED], LATER, ["not_submitted"]),
+        ([WAITING, *HANDED], LATER, []),
+        ([WAITING, *HANDED], AT + timedelta(hours=72) - timedelta(microseconds=1), []),
+        ([WAITING, *HANDED], AT + timedelta(hours=72), ["request_expired"]),
         ([WAITING, WITHDRAWN], LATER, ["already_decided"]),
-        ([WAITING, CONFIRMED], LATER, ["already_decided"]),
+        ([WAITING, *HANDED, CONFIRMED], LATER, ["already_decided"]),
         ([GIVEN], LATER, ["already_decided"]),
         ([COOLING], LATER, ["already_decided"]),
         ([REFUSED], LATER, ["already_decided"]),
@@ -290,13 +294,13 @@ def redeem(**changes: Any) -> Redeem:
 
 def test_a_consent_is_used_once() -> None:
     """The first use is a fact; the same again adds nothing; another is told so."""
-    assert given(REDEEM, QUESTION, GIVEN).when(redeem()) == [REDEEMED]
-    used = given(REDEEM, QUESTION, GIVEN, REDEEMED)
+    assert given(REDEEM, QUESTION, GIVEN, *HANDED).when(redeem()) == [REDEEMED]
+    used = given(REDEEM, QUESTION, GIVEN, *HANDED, REDEEMED)
     assert used.when(redeem()) == []
     assert used.when(redeem(at=AT + timedelta(days=9))) == []
     assert used.rejected(redeem(redemption_id="op2")) == ["consent_used"]
     assert used.rejected(redeem(command_hash="d" * 64)) == ["redemption_id_reused"]
-    assert given(REDEEM, QUESTION, GIVEN, REDEEMED, WITHDRAWN).when(redeem()) == []
+    assert given(REDEEM, QUESTION, GIVEN, *HANDED, REDEEMED, WITHDRAWN).when(redeem()) == []
 
 
 @pytest.mark.parametrize(
@@ -305,17 +309,23 @@ def test_a_consent_is_used_once() -> None:
         ([], {}, ["consent_unknown"]),
         ([QUESTION], {}, ["consent_not_given"]),
         ([QUESTION, REFUSED], {}, ["consent_refused"]),
-        ([QUESTION, GIVEN, WITHDRAWN], {}, ["consent_withdrawn"]),
-        ([QUESTION, GIVEN], {"statement_hash": "e" * 64}, ["statement_differs"]),
-        ([QUESTION, GIVEN], {"redeemed_by": "service:other"}, ["audience_differs"]),
-        ([QUESTION, GIVEN], {"at": AT - timedelta(microseconds=1)}, ["consent_not_yet"]),
-        ([QUESTION, GIVEN], {"at": AT + timedelta(hours=1)}, ["consent_expired"]),
-        ([QUESTION, WAITING], {"at": LATER}, ["consent_unconfirmed"]),
-        ([QUESTION, WAITING, CONFIRMED], {"at": AT + timedelta(hours=1)}, ["consent_expired"]),
-        ([QUESTION, COOLING], {"at": AT + timedelta(hours=71)}, ["consent_not_yet"]),
-        ([QUESTION, COOLING], {"at": AT + timedelta(hours=96)}, ["consent_expired"]),
+        ([QUESTION, GIVEN, *HANDED, WITHDRAWN], {}, ["consent_withdrawn"]),
+        ([QUESTION, GIVEN], {}, ["not_submitted"]),
+        ([QUESTION, GIVEN, CAPTURED], {}, ["not_submitted"]),
+        ([QUESTION, GIVEN, *HANDED], {"statement_hash": "e" * 64}, ["statement_differs"]),
+        ([QUESTION, GIVEN, *HANDED], {"redeemed_by": "service:other"}, ["audience_differs"]),
+        ([QUESTION, GIVEN, *HANDED], {"at": AT - timedelta(microseconds=1)}, ["consent_not_yet"]),
+        ([QUESTION, GIVEN, *HANDED], {"at": AT + timedelta(hours=1)}, ["consent_expired"]),
+        ([QUESTION, WAITING, *HANDED], {"at": LATER}, ["consent_unconfirmed"]),
         (
-            [QUESTION, GIVEN, REDEEMED, WITHDRAWN],
+            [QUESTION, WAITING, *HANDED, CONFIRMED],
+            {"at": AT + timedelta(hours=1)},
+            ["consent_expired"],
+        ),
+        ([QUESTION, COOLING, *HANDED], {"at": AT + timedelta(hours=71)}, ["consent_not_yet"]),
+        ([QUESTION, COOLING, *HANDED], {"at": AT + timedelta(hours=96)}, ["consent_expired"]),
+        (
+            [QUESTION, GIVEN, *HANDED, REDEEMED, WITHDRAWN],
             {"redemption_id": "op2", "at": AT + timedelta(hours=1)},
             ["consent_withdrawn", "consent_used", "consent_expired"],
         ),

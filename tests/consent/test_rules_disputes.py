@@ -32,6 +32,7 @@ from tests.support.samples import (
     COOLING,
     DIRECTORY,
     GIVEN,
+    HANDED,
     QUESTION,
     REDEEMED,
     REFUSED,
@@ -140,7 +141,9 @@ def test_it_takes_two_organisations_to_find_a_consent_void() -> None:
     (fact,) = proposed.when(invalidate(by="regulator:nhnn"))
     assert (fact.proposed_by, fact.approved_by) == ("bank:cake", "regulator:nhnn")
     assert given(INVALIDATE, QUESTION, GIVEN, PROPOSED, fact).when(invalidate()) == []
-    assert given(REDEEM, QUESTION, GIVEN, fact).rejected(redeem()) == ["consent_invalidated"]
+    assert given(REDEEM, QUESTION, GIVEN, *HANDED, fact).rejected(redeem()) == [
+        "consent_invalidated"
+    ]
 
 
 @pytest.mark.parametrize("changes", [{"case_id": "case-2"}, {"why": VoidFor.NO_CAPACITY}])

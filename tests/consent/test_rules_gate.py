@@ -30,7 +30,7 @@ from shared.errors import Rejection
 from tests.consent.test_rules_decisions import redeem
 from tests.consent.test_rules_requests import ask
 from tests.support.given import AT, given
-from tests.support.samples import DIRECTORY, GIVEN, QUESTION, REDEEMED, right
+from tests.support.samples import DIRECTORY, GIVEN, HANDED, QUESTION, REDEEMED, right
 from tests.support.samples import RIGHTS as IN_FORCE
 
 ACT = Act.of(QUESTION)
@@ -88,24 +88,24 @@ def test_every_guard_that_fails_is_named(codes: tuple[str, ...]) -> None:
     """Alone, in pairs, all together: at asking and at using, in the order of the tables."""
     expected = [code for code in BREAKS if code in codes]
     assert given(ASK, *history(codes)).rejected(ask()) == expected
-    used = given(REDEEM, *history(codes), QUESTION, GIVEN)
+    used = given(REDEEM, *history(codes), QUESTION, GIVEN, *HANDED)
     assert used.rejected(redeem(act=ACT)) == expected
 
 
 def test_an_open_gate_lets_through() -> None:
     """With all that must be in force, and nothing suspended."""
     assert given(ASK, *DIRECTORY).when(ask()) == [QUESTION]
-    assert given(REDEEM, *DIRECTORY, QUESTION, GIVEN).when(redeem(act=ACT)) == [REDEEMED]
+    assert given(REDEEM, *DIRECTORY, QUESTION, GIVEN, *HANDED).when(redeem(act=ACT)) == [REDEEMED]
 
 
 def test_online_there_is_no_agent() -> None:
     """Nobody needs a contract to ask for themselves; a suspension of bank or citizen holds."""
     online = replace(ACT, channel=Channel.ONLINE, office_id=None, clerk_id=None, site_id=None)
-    assert given(REDEEM, QUESTION, GIVEN).when(redeem(act=online)) == [REDEEMED]
+    assert given(REDEEM, QUESTION, GIVEN, *HANDED).when(redeem(act=online)) == [REDEEMED]
     for noun in ("bank", "citizen"):
-        stopped = given(REDEEM, QUESTION, GIVEN, suspended(noun))
+        stopped = given(REDEEM, QUESTION, GIVEN, *HANDED, suspended(noun))
         assert stopped.rejected(redeem(act=online)) == [SUSPENDED[noun].code]
-    office = given(REDEEM, QUESTION, GIVEN, suspended("bank", "office"))
+    office = given(REDEEM, QUESTION, GIVEN, *HANDED, suspended("bank", "office"))
     assert office.when(redeem(act=online)) == [REDEEMED]
 
 
@@ -126,12 +126,12 @@ def test_a_right_holds_from_its_start_until_before_its_end(
     """To the microsecond; and the newest line is the one that counts."""
     own = replace(taken, valid_from=starts, valid_until=ends)
     expected = [] if holds else [RIGHTS[taken.right].code]
-    verb = given(REDEEM, *DIRECTORY, own, QUESTION, GIVEN)
+    verb = given(REDEEM, *DIRECTORY, own, QUESTION, GIVEN, *HANDED)
     if holds:
         assert verb.when(redeem(act=ACT)) == [REDEEMED]
     else:
         assert verb.rejected(redeem(act=ACT)) == expected
-    again = given(REDEEM, *DIRECTORY, own, taken, QUESTION, GIVEN)
+    again = given(REDEEM, *DIRECTORY, own, taken, QUESTION, GIVEN, *HANDED)
     assert again.when(redeem(act=ACT)) == [REDEEMED]
 
 
@@ -145,7 +145,7 @@ def test_a_suspension_covers_where_all_its_ids_agree(scope: set[str], other: str
     if other in scope:
         changed: dict[str, Any] = {f"{other}_id": "another"}
         ordered = replace(ordered, **changed)
-    verb = given(REDEEM, *DIRECTORY, ordered, QUESTION, GIVEN)
+    verb = given(REDEEM, *DIRECTORY, ordered, QUESTION, GIVEN, *HANDED)
     if other in scope:
         assert verb.when(redeem(act=ACT)) == [REDEEMED]
     else:
@@ -157,10 +157,10 @@ def test_what_was_lifted_holds_until_then() -> None:
     """To the microsecond; another suspension of the same stays."""
     ordered, other = suspended("office"), suspended("office", suspension_id="other")
     for start, codes in ((AT + INSTANT, ["office_suspended"]), (AT, [])):
-        facts = [*DIRECTORY, ordered, lifted(ordered, start), QUESTION, GIVEN]
+        facts = [*DIRECTORY, ordered, lifted(ordered, start), QUESTION, GIVEN, *HANDED]
         verb = given(REDEEM, *facts)
         assert (verb.rejected(redeem(act=ACT)) if codes else []) == codes
-    verb = given(REDEEM, *DIRECTORY, ordered, other, lifted(ordered), QUESTION, GIVEN)
+    verb = given(REDEEM, *DIRECTORY, ordered, other, lifted(ordered), QUESTION, GIVEN, *HANDED)
     assert verb.rejected(redeem(act=ACT)) == ["office_suspended"]
 
 

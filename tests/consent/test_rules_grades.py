@@ -16,7 +16,7 @@ from shared.contracts.consent import Decision, Grade
 from shared.contracts.evidence import CodeMatch, Evidence, PasskeySignature, Witnessing
 from shared.errors import Rejection
 from tests.support.given import AT, given
-from tests.support.samples import GIVEN, MARKS, QUESTION, SERVED, WAITING, asked, statement
+from tests.support.samples import GIVEN, HANDED, MARKS, QUESTION, SERVED, WAITING, asked, statement
 from tests.support.witnesses import KNOWN, NAMED, PAIR, WITNESSES, witnessing
 
 KEY_UV, OTP, WITNESSED = Grade
@@ -49,7 +49,7 @@ EVIDENCE = {
 }
 """Evidence that is whole for its grade; whether it holds is judged before a rule sees it."""
 
-BEFORE = {Decision.WITHDRAWN: [GIVEN], Decision.CONFIRMED: [WAITING]}
+BEFORE = {Decision.WITHDRAWN: [GIVEN], Decision.CONFIRMED: [WAITING, *HANDED]}
 """What stands before a decision can be made."""
 
 

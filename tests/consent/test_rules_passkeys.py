@@ -39,7 +39,7 @@ from shared.contracts.evidence import Evidence, Passkey, PasskeySignature
 from shared.errors import Rejection
 from tests.consent.test_rules_decisions import CODE, press, sign
 from tests.support.given import AT, given
-from tests.support.samples import DIRECTORY, QUESTION, SERVED, WAITING, asked, statement
+from tests.support.samples import DIRECTORY, HANDED, QUESTION, SERVED, WAITING, asked, statement
 
 PASSKEY = Passkey(
     credential_id="cred-1",
@@ -237,7 +237,7 @@ def test_a_second_word_needs_a_passkey_from_a_day_before_the_question(after: tim
     """Who enrolled theirs while they had the phone cannot confirm with it what they agreed to."""
     question = replace(ASKED_LATER, asked_at=AT + after)
     waiting = replace(WAITING, statement=replace(WAITING.statement, not_before=AT))
-    history = [question, SERVED, waiting, ENROLLED]
+    history = [question, SERVED, waiting, *HANDED, ENROLLED]
     confirms = statement(Decision.CONFIRMED, grade=Grade.KEY_UV)
     too_new = [] if after >= timedelta(hours=24) else ["passkey_too_new"]
     ask = replace(press(), statement=confirms, at=LATER)

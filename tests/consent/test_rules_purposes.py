@@ -35,6 +35,7 @@ from tests.support.samples import (
     COMMAND,
     CONFIRMED,
     GIVEN,
+    HANDED,
     MARKS,
     ORDER,
     QUESTION,
@@ -60,7 +61,7 @@ def choices(*agreed: str) -> list[Choice]:
 
 
 def answered(agreed: Sequence[str], base: Any = GIVEN) -> list[Any]:
-    """Return the history of an agreement that agrees to these side purposes too."""
+    """Return the history of an agreement to these side purposes too, handed in."""
     signed = replace(base.statement, choices=choices(*agreed))
     whole = replace(base, statement=signed, statement_hash=signed.hash())
     beside = [
@@ -74,7 +75,7 @@ def answered(agreed: Sequence[str], base: Any = GIVEN) -> list[Any]:
         for one in SIDES
         if one in agreed
     ]
-    return [OFFERED, SERVED, whole, *beside]
+    return [OFFERED, SERVED, whole, *beside, *HANDED]
 
 
 def taken_back(purpose: str) -> PurposeWithdrawn:

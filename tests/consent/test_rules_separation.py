@@ -43,6 +43,7 @@ from tests.support.given import AT, given
 from tests.support.samples import (
     DIRECTORY,
     GIVEN,
+    HANDED,
     MARKS,
     QUESTION,
     SERVED,
@@ -62,7 +63,7 @@ AGREEING = [Decision.GIVEN, Decision.CONFIRMED]
 BEFORE = {
     Decision.GIVEN: [QUESTION, SERVED],
     Decision.REFUSED: [QUESTION, SERVED],
-    Decision.CONFIRMED: [QUESTION, SERVED, WAITING],
+    Decision.CONFIRMED: [QUESTION, SERVED, WAITING, *HANDED],
     Decision.WITHDRAWN: [QUESTION, SERVED, GIVEN],
 }
 

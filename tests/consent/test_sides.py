@@ -352,6 +352,7 @@ def test_at_a_counter_side_purposes_wait_with_the_agreement(tmp_path: Path) -> N
             assert "Có hiệu lực khi sự đồng ý mở tài khoản có hiệu lực" in page.text
             assert await purposes(world, consent_id, "gdv-01") == stands()
             await phone.decide(link, "withdrawn", purpose="marketing")
+            await world.hand_in(consent_id)
             await world.confirm(citizen, link)
             (confirmed,) = await facts(world, "consent.confirmed.1")
             agreed = [one for one in confirmed["statement"]["choices"] if one["agreed"]]

@@ -28,6 +28,7 @@ from shared.contracts.reasons import REASONS
 from shared.ledger.facts import Vocabulary, tags_of
 from shared.looks import ReadFor, named
 from shared.passkeys import BadPasskey, RelyingParty
+from tests.support import counter_laws
 from tests.support.authenticator import ORIGIN, RP_ID
 
 LAWS = {
@@ -46,6 +47,8 @@ LAWS = {
     20: "what two witnesses bear out, both signed: two enrolled then, of two sides, neither asking",
     21: "a look is recorded once an hour, of whoever may; for an own page, after it was asked for",
     22: "who agreed for another had an authority; a child agreed through one, and was asked",
+    23: "at a counter: given, then photographed, then handed in, then confirmed, then used",
+    24: "no picture served two cases; no clerk opened an account, nor decided on one at a bank",
 }
 """Every law by its number; up to 8 they are those of the regulator's report."""
 
@@ -89,6 +92,8 @@ def violations(
         _looked(consent, consent, DataRead),
         _looked(consent, accounts, AccountRead),
         _spoken(consent, born or {}),
+        counter_laws.in_order(consent),
+        counter_laws.by_others(consent, accounts),
     ]
     own = [sentence for check in checks for sentence in check]
     return integrity.violations(consent, accounts, jwks) + own

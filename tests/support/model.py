@@ -10,17 +10,26 @@ from typing import Any, NamedTuple
 
 import httpx
 
-from demo.cast import ACCOUNT, OFFICE, OTHER, POWER, SAVINGS, Citizen
+from demo.cast import ACCOUNT, DEVICE, OFFICE, OTHER, POWER, SAVINGS, Citizen
 from services.accounts.openings import COMPARED
 
 HOUR = 60
 HALF_AN_HOUR = 30
 DAY = 24 * HOUR
+AHEAD_MAX = 5
+OVER = {
+    "disputed": "consent_disputed",
+    "withdrawn": "consent_withdrawn",
+    "withdrawn_after_use": "consent_withdrawn",
+    "redeemed": "consent_used",
+    "lapsed": "consent_expired",
+    "expired": "consent_expired",
+}
+"""Where an agreement leads nowhere any more, and why nobody is photographed for it."""
 UNDOABLE = {"waiting", "given", "redeemed", "refused"}
 KEYS = "/.well-known/jwks.json"
 REDEMPTIONS = "/redemptions"
 SUSPENDABLE = {"bank": "so-viet", "office": OFFICE[0], "clerk": "gdv-01"}
-"""What may be suspended here, in the order in which the reasons are named."""
 """What may be suspended here, in the order in which the reasons are named."""
 
 LOOKS = {"consent": "data.read.1", "accounts": "account.read.1"}
@@ -69,6 +78,8 @@ class Asked:
     served: bool = False
     codes: list[Code] = field(default_factory=list)
     given: Code | None = None
+    captures: dict[str, dict[str, Any]] = field(default_factory=dict)
+    submitted: bool = False
     confirmed: Code | None = None
     refused_at: int | None = None
     may_ask_again: bool = False
@@ -107,6 +118,11 @@ class Asked:
         """Tell whether an agreement must be confirmed: it was asked for at a counter."""
         return self.body["clerk_id"] is not None
 
+    @property
+    def unsubmitted(self) -> bool:
+        """Tell whether it is still to be handed in: an account, asked for at a counter."""
+        return self.waits and self.body["purpose"] == ACCOUNT.purpose and not self.submitted
+
     def over(self, now: int) -> bool:
         """Tell whether the hour of the use is over."""
         last = self.confirmed or self.given
@@ -118,7 +134,7 @@ class Asked:
         if standing == "requested":
             return {"given", "refused"}
         if standing == "waiting" and self.given and now - self.given.asked_at >= HALF_AN_HOUR:
-            return {"confirmed", "withdrawn"}
+            return {"withdrawn"} if self.unsubmitted else {"confirmed", "withdrawn"}
         return {"withdrawn"} if standing in UNDOABLE else set()
 
 
@@ -180,6 +196,7 @@ class Model:
         self.gone = False
         self.keys_at: int | None = None
         self.looks: set[tuple[str, frozenset[str], int]] = set()
+        self.pictures: dict[str, set[str]] = {}  # and the consents that each served
         self.suspended: dict[str, set[str]] = {}  # and who wants each to end
         self._people = {one.id for one in people}
         self.erased: set[str] = set()
@@ -479,13 +496,82 @@ class Model:
             undone = one.withdrawn or one.may_ask_again
             nothing = "consent_expired" if standing == "expired" else "consent_not_given"
             yield "already_decided" if undone else nothing
-        elif decision == "confirmed" and standing == "waiting":
-            yield "confirmation_too_early"
+        elif decision == "confirmed" and standing == "waiting" and one.given:
+            if one.unsubmitted:
+                yield "not_submitted"
+            if self.now - one.given.asked_at < HALF_AN_HOUR:
+                yield "confirmation_too_early"
         elif decision == "confirmed" and standing != "lapsed":
             decided = one.given or one.refused_at is not None
             yield "already_decided" if decided else "consent_not_given"
         else:
             yield "request_expired" if standing == "lapsed" else "already_decided"
+
+    # -- handing in ----------------------------------------------------------------------------
+
+    def capture(self, sent: Request, taken: int) -> Said:
+        """Say what comes of a clerk's pictures, which a device took in the minute `taken`."""
+        one, capture_id = self.asked[sent.id], sent.path.split("/")[4]
+        if known := one.captures.get(capture_id):
+            same = known == sent.body
+            return Said(204) if same else self._no_capture(409, ["capture_id_reused"])
+        pictures = {sent.body["document_hash"], sent.body["portrait_hash"]}
+        if reasons := [*self._not_photographed(one, sent, taken, pictures)]:
+            return self._no_capture(403, reasons)
+
+        def effect() -> None:
+            one.captures[capture_id] = sent.body
+            for picture in pictures:
+                self.pictures.setdefault(picture, set()).add(one.id)
+
+        self._write("consent", Line("identity.captured.1"), effect)
+        return Said(204)
+
+    def _not_photographed(
+        self, one: Asked, sent: Request, taken: int, pictures: set[str]
+    ) -> Iterator[str]:
+        if one.body["clerk_id"] != sent.holder:
+            yield "not_own_clerk"
+        if one.given is None or taken < one.given.asked_at:
+            yield "capture_before_consent"
+        if taken > self.now + AHEAD_MAX:
+            yield "device_clock_ahead"
+        yield from self._ended(one)
+        if (one.body["office_id"], sent.body["device_id"]) != (OFFICE[0], DEVICE):
+            yield "device_not_registered"
+        if len(pictures) == 1:
+            yield "images_alike"
+        if any(self.pictures.get(picture, set()) - {one.id} for picture in pictures):
+            yield "image_used"
+        yield from self._shut(one.body, counter=one.waits)
+
+    def _ended(self, one: Asked) -> Iterator[str]:
+        if one.submitted:
+            yield "submitted_already"
+        if one.given and (code := OVER.get(one.standing(self.now))):
+            yield code
+
+    def _no_capture(self, status: int, reasons: list[str]) -> Said:
+        self._write("consent", Line("capture.rejected.1", tuple(reasons)))
+        return Said(status, tuple(reasons))
+
+    def submit(self, sent: Request) -> Said:
+        """Say what comes of handing in."""
+        one = self.asked[sent.id]
+        own = one.body["clerk_id"] == sent.holder
+        if own and one.submitted:
+            return Said(204)
+        reasons = [] if own else ["not_own_clerk"]
+        if one.refused_at is not None:
+            reasons.append("consent_refused")
+        elif one.given is None:
+            reasons.append("consent_not_given")
+        reasons += [*self._ended(one), *([] if one.captures else ["capture_missing"])]
+        if reasons := [*reasons, *self._shut(one.body, counter=one.waits)]:
+            self._write("consent", Line("submission.rejected.1", tuple(reasons)))
+            return Said(403, tuple(reasons))
+        self._write("consent", Line("opening.submitted.1"), lambda: setattr(one, "submitted", True))
+        return Said(204)
 
     def dispute(self, one: Asked) -> Said:
         """Say what comes of “not me”: a stop, told to accounts, which freezes what was opened."""
@@ -520,10 +606,14 @@ class Model:
             return self._no_opening(sent, command, 409, ["opening_id_reused"])
         if opened:
             return Said(201)
+        agent = [] if sent.own_bank else ["bank_decides"]
         if isinstance(evidence, str):
-            status = 503 if evidence == "consent_unreachable" else 403
-            return self._no_opening(sent, command, status, [evidence])
-        if reasons := [*self._unlike(evidence, sent)]:
+            unknown = evidence == "consent_unreachable" and not agent
+            return self._no_opening(sent, command, 503 if unknown else 403, [evidence, *agent])
+        own = [*self._unlike(evidence, sent), *agent]
+        if reasons := [*own, *self._used(evidence)]:
+            also = self._also(evidence, sent.id, command) if own else []
+            reasons += [one for one in also if one not in reasons]
             return self._no_opening(sent, command, 403, reasons)
         said = self._reach(REDEMPTIONS, lambda: self._redeem(evidence, sent.id, command))
         if said is None:
@@ -566,24 +656,33 @@ class Model:
             yield "purpose_differs"
         if sent.own_bank not in {None, body["bank_id"]}:
             yield "not_own_bank"
-        if sent.own_bank is None and body["clerk_id"] != sent.holder:
-            yield "not_own_clerk"
         if one.over(self.now):
             yield "consent_expired"
+
+    def _used(self, one: Asked) -> Iterator[str]:
         if any(account.consent_id == one.id for account in self.opened.values()):
             yield "consent_used"
         if one.disputed_at is not None:
             yield "consent_disputed"
 
-    def _redeem(self, one: Asked, opening_id: str, command: str) -> Said:
+    def _also(self, one: Asked, opening_id: str, command: str) -> list[str]:
+        """Say what the consent service has against it, nothing where it is out of reach."""
+        return [] if self.gone else self._unusable(one, opening_id, command)
+
+    def _unusable(self, one: Asked, opening_id: str, command: str) -> list[str]:
         if one.used_by and one.used_by[0] == opening_id:
-            same = one.used_by[1] == command
-            return Said(201) if same else self._no_use(["redemption_id_reused"])
-        reasons = ["consent_withdrawn"] if one.withdrawn else []
+            return [] if one.used_by[1] == command else ["redemption_id_reused"]
+        reasons = ["consent_disputed"] if one.disputed_at is not None else []
+        reasons += ["consent_withdrawn"] if one.withdrawn else []
         reasons += ["consent_used"] if one.used_by else []
+        reasons += ["not_submitted"] if one.unsubmitted else []
         reasons += ["consent_expired"] if one.over(self.now) else []
-        reasons += self._shut(one.body, counter=one.holder.startswith("gdv"))
-        if reasons:
+        return [*reasons, *self._shut(one.body, counter=one.holder.startswith("gdv"))]
+
+    def _redeem(self, one: Asked, opening_id: str, command: str) -> Said:
+        if one.used_by == (opening_id, command):
+            return Said(201)
+        if reasons := self._unusable(one, opening_id, command):
             return self._no_use(reasons)
         use = (opening_id, command)
         self._write("consent", Line("consent.redeemed.1"), lambda: setattr(one, "used_by", use))

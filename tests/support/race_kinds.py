@@ -5,6 +5,7 @@ code to agree, and a document that the consent service's own key signed too earl
 """
 
 import asyncio
+import secrets
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -13,11 +14,12 @@ import httpx
 import msgspec
 from msgspec import UNSET
 
-from demo.cast import KNOWN_SINCE, Citizen
-from demo.commands import command, question
+from demo.cast import KNOWN_SINCE, OFFICE, SITE, Citizen
+from demo.commands import command, question, sitting
 from services.consent.application.asking import Asking
 from services.consent.application.deciding import Deciding, Pressed
 from services.consent.application.registering import Registering
+from services.consent.application.submitting import Submitting, Taken
 from services.consent.facts import ConsentRequested
 from services.consent.policy import Policy
 from services.consent.statements import consent_event
@@ -87,8 +89,13 @@ async def agree(course: Course, clerk: str | None = None, known_since: str = KNO
 
 
 async def agree_at_the_counter(course: Course) -> Asked:
-    """Have a citizen agree before a clerk: it waits for the confirmation."""
-    return await agree(course, CLERK)
+    """Have a citizen agree before a clerk, who hands it in: it waits for the confirmation."""
+    asked, submitting = await agree(course, CLERK), Submitting(course.parts)
+    pictures, at = sitting(course.parts.now()), course.parts.now()
+    taken, who = Taken(**{**pictures, "taken_at": at}), f"clerk:{CLERK}"
+    await submitting.capture(asked.consent_id, new_id(), taken, who)
+    await submitting.submit(asked.consent_id, who)
+    return asked
 
 
 async def agree_with_a_new_phone(course: Course) -> Asked:
@@ -119,7 +126,7 @@ def sign(course: Course, asked: Asked, signing: Signing) -> Send:
 async def put(course: Course, asked: Asked, event: str, opening_id: str) -> httpx.Response:
     """Send the command to open an account with a document."""
     body = command(asked.citizen, event, clerk=asked.clerk)
-    headers = course.both.tokens.header(asked.holder)
+    headers = course.both.tokens.header(BANK)
     return await course.accounts.put(f"/openings/{opening_id}", json=body, headers=headers)
 
 
@@ -187,17 +194,26 @@ async def dispute(course: Course, asked: Asked) -> Round:
     return a_round(course, asked, act, await event_of(course, asked))
 
 
+ORDERS = (
+    ("overseer", "clerk_id", CLERK),
+    ("manager", "office_id", OFFICE[0]),
+    ("host", "site_id", SITE[0]),
+    ("so-viet", "bank_id", BANK),
+)
+"""Who suspends what at a counter, in turn."""
+
+
 async def suspension(course: Course, asked: Asked) -> Round:
-    """An overseer suspends what is done in this name: for the bank, or where the clerk asked."""
-    scope = {"clerk_id": asked.clerk} if asked.clerk else {"bank_id": BANK}
-    body = {**scope, "citizen_id": asked.citizen.id, "why": "complaints"}
-    path, headers = f"/suspensions/{new_id()}", course.both.tokens.header("overseer")
+    """Whoever answers for it suspends what is done in this name: for the bank, or at a counter."""
+    holder, noun, own_id = ORDERS[secrets.randbelow(len(ORDERS))] if asked.clerk else ORDERS[-1]
+    body = {noun: own_id, "citizen_id": asked.citizen.id, "why": "complaints"}
+    path, headers = f"/suspensions/{new_id()}", course.both.tokens.header(holder)
     act = partial(course.consent.put, path, json=body, headers=headers)
     return a_round(course, asked, act, await event_of(course, asked))
 
 
 async def suspension_at_the_counter(course: Course, asked: Asked) -> Round:
-    """The citizen confirmed what a clerk asked; then an overseer suspends what that clerk does."""
+    """The citizen confirmed what a clerk asked; then somebody suspends what is done there."""
     signing = await press(course, asked, Decision.CONFIRMED)
     deciding = Deciding(course.parts)
     await deciding.sign_with_code(asked.consent_id, signing.challenge_id, signing.code, host=None)

@@ -15,8 +15,10 @@ from services.consent.facts import (
     ConsentRefused,
     ConsentRequested,
     ConsentWithdrawn,
+    IdentityCaptured,
     NoticeServed,
     OfficeRegistered,
+    OpeningSubmitted,
     ProductOffered,
     RefusalWithdrawn,
     Right,
@@ -53,6 +55,7 @@ def right(kind: Right, of: str | None = None, **changes: Any) -> RightGranted:
         office_id=office_id,
         clerk_id=of if kind is Right.TRAINING else None,
         site_id=of if kind is Right.PERMISSION else None,
+        device_id=of if kind is Right.DEVICE else None,
         valid_from=AT - timedelta(days=365),
         valid_until=None,
         document_hash=None,
@@ -199,6 +202,22 @@ COOLING = replace(
 )
 """Agreed with something that was not known before: it waits for its time."""
 
+CASE: dict[str, Any] = {
+    "consent_id": "q1",
+    "capture_id": "cap1",
+    "citizen_id": "c1",
+    "bank_id": "cake",
+    "office_id": "o",
+    "clerk_id": "k",
+    "site_id": "s",
+}
+CAPTURED = IdentityCaptured(
+    **CASE, device_id="d", document_image_id="1" * 64, portrait_image_id="2" * 64, taken_at=AT
+)
+SUBMITTED = OpeningSubmitted(**CASE, statement_hash=statement().hash())
+HANDED: list[Any] = [CAPTURED, SUBMITTED]
+"""After an agreement at a counter: photographed, and handed in."""
+
 CONFIRMED = _decided(ConsentConfirmed, Decision.CONFIRMED, event="jws")
 ASK_ME_AGAIN = RefusalWithdrawn(
     consent_id="q1",
@@ -254,11 +273,11 @@ def event(signed: Statement | None = None, **changes: Any) -> ConsentEvent:
 
 
 def judged(command: Command = ORDER, **changes: Any) -> Judge:
-    """Return a command with its evidence, sent by its clerk a minute after the decision."""
+    """Return a command with its evidence, sent by its bank a minute after the decision."""
     whole = Judge(
         command=command,
         command_hash=command.hash(),
-        commanded_by="clerk:k",
+        commanded_by="bank:cake",
         evidence=event(),
         issuer="consent",
         at=AT + timedelta(minutes=1),

@@ -17,8 +17,8 @@ import httpx
 from fastapi import FastAPI
 from typing_extensions import override
 
-from demo.cast import KNOWN_SINCE, Citizen, Tokens, citizens, make_tokens, seed
-from demo.commands import command, question
+from demo.cast import ACCOUNT, KNOWN_SINCE, Citizen, Product, Tokens, citizens, make_tokens, seed
+from demo.commands import command, question, sitting
 from demo.phone import Phone
 from services.accounts import main as accounts_main
 from services.accounts.settings import Settings as AccountsSettings
@@ -80,7 +80,7 @@ class World:
     clock: SandboxClock
     people: list[Citizen]
     holder: str = "gdv-01"
-    """Who asks and opens, where a scenario does not say: a clerk at the counter, or a bank."""
+    """Who asks, where a scenario does not say: a clerk at the counter, or a bank online."""
 
     wire: Wire = field(default_factory=Wire)
     back: Wire = field(default_factory=Wire)
@@ -182,7 +182,7 @@ class World:
         )
 
     async def given(self, citizen: Citizen, *args: Any, holder: str = "") -> tuple[str, str, str]:
-        """Ask and agree, and confirm where that is needed, in which case half an hour goes by.
+        """Ask and agree; at a counter be photographed, handed in, and confirm after half an hour.
 
         Returns the consent's id, its link and the signed event.
         """
@@ -191,8 +191,36 @@ class World:
         link = answer.json()["link"]
         (await self.phone(citizen).decide(link, "given")).raise_for_status()
         if holder.startswith("gdv"):
+            await self.hand_in(consent_id, holder)
             await self.confirm(citizen, link)
         return consent_id, link, await self.event(consent_id)
+
+    async def capture(
+        self, consent_id: str, holder: str = "gdv-01", **changes: Any
+    ) -> httpx.Response:
+        """Say as a clerk that the citizen was photographed."""
+        path = f"/consents/{consent_id}/captures/{changes.pop('capture_id', None) or new_id()}"
+        body = {**sitting(self.clock()), **changes}
+        answer: httpx.Response = await self.consent.put(
+            path, json=body, headers=self.tokens.header(holder)
+        )
+        return answer
+
+    async def submit(self, consent_id: str, holder: str = "gdv-01") -> httpx.Response:
+        """Hand in as a clerk what the citizen agreed to."""
+        answer: httpx.Response = await self.consent.put(
+            f"/consents/{consent_id}/submission", headers=self.tokens.header(holder)
+        )
+        return answer
+
+    async def hand_in(self, consent_id: str = "", holder: str = "gdv-01") -> None:
+        """Photograph a citizen, and hand in what they agreed to; by default who agreed last."""
+        if not consent_id:
+            log = await self.log(self.consent)
+            agreed = [one["data"] for one in log if one["kind"] == "consent.given.1"]
+            consent_id = agreed[-1]["consent_id"]
+        (await self.capture(consent_id, holder)).raise_for_status()
+        (await self.submit(consent_id, holder)).raise_for_status()
 
     async def confirm(self, citizen: Citizen, link: str) -> None:
         """Confirm an agreement; waits for its time, if that is still to come."""
@@ -212,16 +240,19 @@ class World:
         self,
         citizen: Citizen,
         consent: str | None,
-        *args: Any,
+        product: Product = ACCOUNT,
+        *,
         holder: str = "",
         **more: Any,
     ) -> httpx.Response:
-        """Send the command to open an account as `holder`."""
-        holder = holder or self.holder
-        opening_id = more.pop("opening_id", None) or new_id()
-        clerk = holder if holder.startswith("gdv") else None
-        body = command(citizen, consent, *args, clerk=more.pop("clerk", clerk), **more)
-        headers = self.tokens.header(holder)
+        """Send the command to open an account as `holder`: the product's bank, if not said.
+
+        Whose case it is by the command: of the clerk who asks in this world, if not said.
+        """
+        opening_id, asker = more.pop("opening_id", None) or new_id(), holder or self.holder
+        clerk = asker if asker.startswith("gdv") else None
+        body = command(citizen, consent, product, clerk=more.pop("clerk", clerk), **more)
+        headers = self.tokens.header(holder or product.bank_id)
         answer: httpx.Response = await self.accounts.put(
             f"/openings/{opening_id}", json=body, headers=headers
         )

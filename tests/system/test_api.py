@@ -398,7 +398,7 @@ def test_an_answer_that_cannot_be_trusted_is_none(status: int, body: bytes) -> N
         async with httpx.AsyncClient(transport=transport, base_url="http://c") as client:
             consents = HttpConsents(client, "t", system_clock)
             with pytest.raises(Unreachable):
-                await consents.redeem(judged(), "q1", "0" * 64)
+                await consents.redeem(judged())
 
     asyncio.run(scenario())
 

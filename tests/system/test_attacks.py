@@ -288,7 +288,8 @@ async def by_its_look_alike(world: World) -> httpx.Response:
     await register(world, like, decomposed(BANKS[ACCOUNT.bank_id]))
     citizen = await world.newcomer()
     _, _, event = await world.given(citizen, like)
-    return await world.open(citizen, event, like, bank_id=ACCOUNT.bank_id)
+    own = ACCOUNT.bank_id
+    return await world.open(citizen, event, like, bank_id=own, holder=own, clerk="gdv-01")
 
 
 async def in_other_letters(world: World) -> httpx.Response:
@@ -358,14 +359,15 @@ def test_an_attack_is_refused_and_written_down(name: str, running: Running) -> N
 
 USES: dict[str, dict[str, Any]] = {
     "subject_differs": {"citizen_id": "c-somebody"},
-    "bank_differs": {"bank_id": OTHER.bank_id},
+    "bank_differs": {"bank_id": OTHER.bank_id, "holder": OTHER.bank_id, "clerk": "gdv-01"},
     "product_differs": {"product_id": SAVINGS.id},
     "terms_differ": {"terms_hash": OTHER.terms_hash},
     "purpose_differs": {"purpose": POWER.purpose},
     "office_differs": {"office_id": "elsewhere"},
     "site_differs": {"site_id": "elsewhere"},
-    "clerk_differs": {"holder": "gdv-02"},
-    "not_own_clerk": {"holder": "gdv-02", "clerk": "gdv-01"},
+    "clerk_differs": {"clerk": "gdv-02"},
+    "bank_decides": {"holder": "gdv-01"},
+    "officer_is_clerk": {"officer_id": "gdv-01"},
 }
 """What a consent was not given for, by the reason against it."""
 
@@ -480,6 +482,7 @@ def exported(running: Running) -> Exported:
         for algorithm in (ES256, ED25519):
             one = await a_victim(world, algorithm)
             (await sign(world, one.link, one.device)).raise_for_status()
+            await world.hand_in(one.consent_id)
             (await world.open(one.citizen, await world.event(one.consent_id))).raise_for_status()
             (await sign(world, one.link, one.device, "withdrawn")).raise_for_status()
         citizen = await world.newcomer()

@@ -28,7 +28,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from typing_extensions import override
 
 from demo.cast import ACCOUNT, KNOWN_SINCE, OTHER, POWER, SAVINGS, Product
-from demo.commands import question
+from demo.commands import question, sitting
 from services.accounts.facts import VOCABULARY as ACCOUNTS_FACTS
 from services.accounts.openings import COMPARED
 from services.accounts.views import read_opening
@@ -92,6 +92,14 @@ COMMANDED: list[dict[str, Any]] = [
     {"consent": "no.token"},
     {"consent": "forged"},
     {"terms_hash": None},
+]
+
+CAPTURED: list[dict[str, str]] = [
+    *[{}] * 5,
+    {"device_id": "own"},
+    {"document_hash": "1" * 64},
+    {"portrait_hash": "1" * 64},
+    {"document_hash": "2" * 64, "portrait_hash": "2" * 64},
 ]
 
 
@@ -191,6 +199,7 @@ class Histories(RuleBasedStateMachine):
             if one.codes and one.codes[-1].text:
                 self._type(one, one.codes[-1], right=True)
             if one.given and one.waits:
+                self._hand_in(one)
                 self._time_passes(HALF_AN_HOUR)
                 self._press_and_type(one, "confirmed")
         return one
@@ -212,16 +221,42 @@ class Histories(RuleBasedStateMachine):
                 self._withdraw(one)
             if way == "lost":
                 self.lose_on_the_wire(REDEMPTIONS, "after")
-                self._open(one, "same", {})
-            self._open(one, "same", {})
+                self._open(one, "bank", {})
+            self._open(one, "bank", {})
             if way == "confirmed":
                 address = f"{self.sent[-1].path}/confirmation"
                 self._send(Request(address, {"account_number": NUMBERS[0]}, ACCOUNT.bank_id))
 
+    @precondition(lambda self: self.model.asked)
+    @rule(
+        which=st.integers(0, 9),
+        by=st.sampled_from(["gdv-01", "gdv-01", "gdv-02"]),
+        changes=st.sampled_from(CAPTURED),
+        minutes=st.sampled_from([0, 0, 0, -1, -45, 5, 6]),
+        then=st.booleans(),
+    )
+    def capture(
+        self, which: int, by: str, changes: dict[str, str], minutes: int, *, then: bool
+    ) -> None:
+        """A clerk photographs somebody, perhaps with something amiss, and perhaps hands it in."""
+        one = _pick([*self.model.asked.values()], which)
+        self._capture(one, by, changes, minutes)
+        if then:
+            self._send(Request(f"/consents/{one.id}/submission", {}, by))
+
+    def _capture(self, one: Asked, by: str, changes: dict[str, str], minutes: int) -> None:
+        taken_at = self.world.clock() + timedelta(minutes=minutes)
+        path = f"/consents/{one.id}/captures/{new_id()}"
+        self._send(Request(path, {**sitting(taken_at), **changes}, by))
+
+    def _hand_in(self, one: Asked) -> None:
+        self._capture(one, one.holder, {}, 0)
+        self._send(Request(f"/consents/{one.id}/submission", {}, one.holder))
+
     @precondition(lambda self: self._signed())
     @rule(
         which=st.integers(0, 9),
-        by=st.sampled_from(["same", "same", "same", "bank", *HOLDERS]),
+        by=st.sampled_from(["bank", "bank", "bank", "asker", *HOLDERS]),
         change=st.sampled_from(COMMANDED),
     )
     def open(self, which: int, by: str, change: dict[str, Any]) -> None:
@@ -233,13 +268,13 @@ class Histories(RuleBasedStateMachine):
     def open_with_another_consent(self, which: int, other: int) -> None:
         """Somebody sends a command with a consent that stands for something else."""
         event = _pick(self._signed(), other).event
-        self._open(_pick(self._signed(), which), "same", {"consent": event})
+        self._open(_pick(self._signed(), which), "bank", {"consent": event})
 
     def _signed(self) -> list[Asked]:
         return [one for one in self.model.asked.values() if one.event]
 
     def _open(self, one: Asked, by: str, change: dict[str, Any]) -> None:
-        holder = {"same": one.holder, "bank": one.body["bank_id"]}.get(by, by)
+        holder = {"asker": one.holder, "bank": one.body["bank_id"]}.get(by, by)
         body = {name: one.body[name] for name in COMPARED if name in one.body}
         body |= {"consent": one.event} | change
         if body["consent"] == "forged":
@@ -296,7 +331,7 @@ class Histories(RuleBasedStateMachine):
         client = self.world.consent if sent.path.startswith("/consents") else self.world.accounts
         header = self.world.tokens.header(sent.holder)
         answer = self._run(client.put(sent.path, json=sent.body, headers=header))
-        document = answer.json()
+        document = answer.json() if answer.content else {}
         codes = tuple(one["code"] for one in document.get("reasons", ()))
         assert Said(answer.status_code, codes if said.reasons else ()) == said
         if said.reasons:
@@ -309,6 +344,11 @@ class Histories(RuleBasedStateMachine):
         self._compare()
 
     def _rule(self, sent: Request) -> Said:
+        if sent.path.endswith("/submission"):
+            return self.model.submit(sent)
+        if "/captures/" in sent.path:
+            taken = datetime.fromisoformat(sent.body["taken_at"]) - self.world.clock()
+            return self.model.capture(sent, self.model.now + int(taken.total_seconds()) // 60)
         if sent.path.startswith("/consents"):
             return self.model.ask(sent)
         if sent.path.count("/") == 3:

@@ -90,6 +90,9 @@ ACTS = {
     "PUT /offices/{office_id}/contracts/{bank_id}",
     "PUT /offices/{office_id}/trainings/{clerk_id}",
     "PUT /offices/{office_id}/permissions/{site_id}",
+    "PUT /offices/{office_id}/devices/{device_id}",
+    "PUT /consents/{consent_id}/captures/{capture_id}",
+    "PUT /consents/{consent_id}/submission",
     "PUT /suspensions/{suspension_id}",
     "POST /suspensions/{suspension_id}/lifting",
 }
@@ -106,9 +109,10 @@ OF_NOBODY = {
     "GET /metrics",
     "GET /sandbox/outbox",
     "GET /suspensions/{suspension_id}",
+    "GET /submissions",
 }
 """They show keys, figures and hashes; or the log, in which everybody is a random id; or a sandbox;
-or what is suspended where, but not in whose name.
+or what is suspended, and what was handed in where, but not in whose name.
 
 Pages are not among the documented routes: they are the citizen's own.
 """

@@ -113,6 +113,7 @@ def test_what_a_passkey_signs_at_a_counter_counts_at_once(tmp_path: Path, algori
         page = await world.phone(citizen).read(link)
         assert "data-sign" in page.text, "the page offers it"
         assert (await sign(world, link, device)).status_code == 200
+        await world.hand_in(consent_id)
         event = await world.event(consent_id)
         assert (await world.open(citizen, event)).status_code == 201
         assert (await sign(world, link, device, "withdrawn")).status_code == 200
@@ -163,6 +164,7 @@ def test_what_a_new_passkey_signs_waits(tmp_path: Path) -> None:
         assert "Đã thêm khóa" in outbox.json()[-1]["text"], "the phone is told"
         assert (await sign(world, link, device)).status_code == 200
         assert await standing(world, consent_id) == "waiting"
+        await world.hand_in(consent_id)
         event = await world.event(consent_id)
         answer = await world.open(citizen, event)
         assert [one["code"] for one in answer.json()["reasons"]] == ["consent_not_yet"]
@@ -189,6 +191,7 @@ def test_a_passkey_from_after_the_agreement_confirms_nothing(tmp_path: Path) -> 
         citizen, device = world.people[0], Authenticator(ES256)
         consent_id, link = await asked_of_one_known(world, citizen)
         await world.phone(citizen).decide(link, "given")
+        await world.hand_in(consent_id)
         assert (await enrol(world, citizen, link, device)).status_code == 200
         world.clock.move_to(world.clock() + timedelta(minutes=31))
         assert code_of(await sign(world, link, device, "confirmed")) == "passkey_too_new"
@@ -207,6 +210,7 @@ def test_a_new_passkey_is_no_weaker_path_than_the_code_that_enrolled_it(tmp_path
         consent_id, link = await asked_of_one_known(world, citizen)
         assert (await enrol(world, citizen, link, device)).status_code == 200
         assert (await sign(world, link, device)).status_code == 200
+        await world.hand_in(consent_id)
         world.clock.move_to(world.clock() + timedelta(minutes=31))
         assert code_of(await sign(world, link, device, "confirmed")) == "passkey_too_new"
         world.clock.move_to(world.clock() + timedelta(hours=73))

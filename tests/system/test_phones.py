@@ -146,6 +146,7 @@ def test_a_phone_that_turns_out_to_be_staffs_signs_no_more(tmp_path: Path) -> No
         body["phones"] = [CLERKS["gdv-02"]]
         await world.consent.put("/clerks/gdv-02", json=body, headers=operator)
         assert (await phone.decide(link, "given")).is_success
+        await world.hand_in()
         body["phones"] = [person.phone]
         await world.consent.put("/clerks/gdv-02", json=body, headers=operator)
         world.clock.move_to(world.clock() + Policy().confirm_after)
@@ -320,6 +321,7 @@ def test_a_new_phone_confirms_nothing_that_the_old_one_agreed_to(tmp_path: Path)
         world.clock.move_to(world.clock() + WAIT - timedelta(minutes=20))
         link = await asked(world, person)
         assert (await world.phone(person).decide(link, "given")).is_success
+        await world.hand_in()
         world.clock.move_to(world.clock() + timedelta(minutes=40))
         pressed = await Phone(world.consent, NUMBER).press(link, "confirmed")
         assert VIETNAMESE["no_phone_not_known"] in pressed.text
@@ -668,6 +670,7 @@ def test_a_confirmation_from_the_clerks_network_is_none(tmp_path: Path) -> None:
         _, answer = await ask_from(world, CLERK, person)
         link = answer.json()["link"]
         assert (await world.phone(person).decide(link, "given")).is_success
+        await world.hand_in()
         world.clock.move_to(world.clock() + Policy().confirm_after)
         async with from_address(world, CLERK) as client:
             pressed = await Phone(client, person.phone).press(link, "confirmed")

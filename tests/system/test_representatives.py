@@ -105,6 +105,8 @@ def test_a_mother_agrees_for_her_child(tmp_path: Path) -> None:
         (await phone.type_code(signing, await phone.last_code())).raise_for_status()
         assert await standing(world, consent_id) == "waiting"
         assert "tên người được đại diện" in (await sms(world, mother))[-1]
+        await world.hand_in(consent_id)
+        assert "gửi hồ sơ" in (await sms(world, mother))[-1]
         world.clock.move_to(world.clock() + Policy().confirm_after)
         assert (await phone.decide(link, "confirmed")).status_code == 409
         (await phone.decide(link, "confirmed", child_agrees=True)).raise_for_status()

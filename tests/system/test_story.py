@@ -395,6 +395,25 @@ VOID = {
     "approved_by": "regulator:nhnn", "used_at": None,
 }  # fmt: skip
 
+
+def hand_in_late(consent: Facts, _: Facts) -> None:
+    """Put the first submission behind the confirmation of the same consent."""
+    handed = first(consent, "opening.submitted")
+    own = handed["data"]["consent_id"]
+    at = next(
+        place
+        for place, one in enumerate(consent)
+        if one["kind"] == "consent.confirmed.1" and one["data"]["consent_id"] == own
+    )
+    move(consent, handed, at)
+
+
+def use_a_picture_again(consent: Facts, _: Facts) -> None:
+    """Give a capture the portrait of another citizen's."""
+    portrait = first(consent, "identity.captured", 1)["data"]["portrait_image_id"]
+    first(consent, "identity.captured")["data"]["document_image_id"] = portrait
+
+
 BROKEN: dict[str, tuple[int, Break]] = {
     "a gap": (1, lambda c, a: c.pop(5)),
     "a gap at the start": (1, lambda c, a: a.pop(0)),
@@ -465,6 +484,14 @@ BROKEN: dict[str, tuple[int, Break]] = {
     "a look for a page that is over": (21, change(0, "page.asked", asked_at=LONG_AGO)),
     "agreed for by nobody": (22, change_statement(GIVEN, expressed_by="c-2", authority_id="a")),
     "another's phone": (17, change(0, "signature.asked", phone_id=OTHER)),
+    "never photographed": (23, lambda c, a: drop(c, first(c, "identity.captured"))),
+    "photographed first": (23, lambda c, a: move(c, first(c, "identity.captured"), 0)),
+    "never handed in": (23, lambda c, a: drop(c, first(c, "opening.submitted"))),
+    "handed in after the use": (23, lambda c, a: move(c, first(c, "opening.submitted"), len(c))),
+    "confirmed before it was handed in": (23, hand_in_late),
+    "another's picture": (24, use_a_picture_again),
+    "opened by a clerk": (24, change(1, OPENED, commanded_by="clerk:gdv-01")),
+    "decided by a clerk": (24, change(1, OPENED, officer_id="gdv-01")),
     "witnesses that were none": (20, witness_by_nobody),
 }
 """Each way to break a law, and the law that must be found broken."""

@@ -161,6 +161,7 @@ def test_two_witnesses_bear_out_an_agreement(tmp_path: Path) -> None:
         assert 'id="scan"' not in shown.text
         assert (await second.sign(world, consent_id)).status_code == 200
         assert await standing(world, consent_id) == "waiting"
+        await world.hand_in(consent_id)
         event = await world.event(consent_id)
         early = await world.open(LAN, event)
         assert early.status_code == 403

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
-from msgspec import UNSET
 from pydantic import BaseModel, StringConstraints
 from starlette.exceptions import HTTPException
 from typing_extensions import override
@@ -18,7 +17,7 @@ from shared.contracts.fields import ID_PATTERN, CaseId, Id, PathId, Purpose, Sha
 from shared.errors import Kind, Rejection
 from shared.looks import ReadFor, purpose_of
 from shared.signing import TOKEN_CHARACTERS_MAX
-from shared.web import Caller, Role, caller_of, require
+from shared.web import Caller, Host, Role, caller_of, require
 
 Opener = Annotated[Caller, Depends(require(Role.CLERK, Role.BANK))]
 Bank = Annotated[Caller, Depends(require(Role.BANK))]
@@ -29,6 +28,9 @@ Limit = Annotated[int, Query(ge=1, le=100)]
 
 BAD_REQUEST = 400
 """What FastAPI makes of a body that is not even JSON text."""
+
+LATER = frozenset({"fee_hash", "officer_id"})
+"""Fields that came later: empty, they are not in a command at all, which so keeps its hash."""
 
 TAGS = {Role.CLERK: "clerk", Role.BANK: "bank"}
 """The tag that limits what a role sees; the others see everything."""
@@ -50,6 +52,9 @@ class OpenAccount(BaseModel):
 
     fee_hash: Sha256 | None = None
     """The fees that the account is opened under; named, they are compared with those signed for."""
+
+    officer_id: Id | None = None
+    """Who decided at the bank, where a person did; a clerk of an office is none."""
 
 
 class Confirmation(BaseModel):
@@ -105,11 +110,16 @@ def routes(openings: Openings) -> APIRouter:
     )
 
     @commands.put("/openings/{opening_id}", status_code=201)
-    async def open_account(opening_id: PathId, body: OpenAccount, opener: Opener) -> dict[str, Any]:
-        """Open an account; the caller makes the id, and may repeat the call."""
-        fields = body.model_dump(exclude={"fee_hash"})
-        command = Command(opening_id=opening_id, fee_hash=body.fee_hash or UNSET, **fields)
-        return await openings.open(command, opener.name)
+    async def open_account(
+        opening_id: PathId, body: OpenAccount, opener: Opener, host: Host
+    ) -> dict[str, Any]:
+        """Open an account; the caller makes the id, and may repeat the call.
+
+        Only the bank opens. A clerk's command is rejected, and the attempt recorded.
+        """
+        said = {name: one for name, one in body.model_dump().items() if one or name not in LATER}
+        command = Command(opening_id=opening_id, **said)
+        return await openings.open(command, opener.name, host)
 
     @router.put("/openings/{opening_id}/confirmation")
     async def confirm(opening_id: PathId, body: Confirmation, bank: Bank) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StringConstraints
 
 from services.consent.application.asking import Asking
 from services.consent.application.looking import Looking
@@ -60,6 +60,11 @@ class Redemption(BaseModel):
     redemption_id: Id
     statement_hash: Sha256
     command_hash: Sha256
+    officer_id: Id | None = None
+    """Who decided at the bank, if the bank says."""
+
+    approved_from: Annotated[str, StringConstraints(max_length=64)] | None = None
+    """The network address from which the bank decided; it is marked at once and never kept."""
 
 
 class Redeemed(BaseModel):
@@ -115,10 +120,8 @@ def routes(
     @router.post("/consents/{consent_id}/redemptions", status_code=201)
     async def redeem(consent_id: PathId, body: Redemption, service: Service) -> Redeemed:
         """Use a consent, once; the same redemption again gives the same receipt."""
-        asked = Redeem(
-            consent_id=consent_id, act=None, redeemed_by=service.name, at=now(), **body.model_dump()
-        )
-        return Redeemed(receipt=await asking.redeem(asked))
+        asked = _redeem(consent_id, body, service.name, now())
+        return Redeemed(receipt=await asking.redeem(asked, body.approved_from))
 
     @router.post("/consents/{consent_id}/validate")
     async def validate(consent_id: PathId, body: Redemption, caller: Validator) -> Verdict:
@@ -127,18 +130,12 @@ def routes(
         The same rules as for a use, and always 200: it is the verdict that says yes or no. It is a
         look at what the citizen decided, and recorded as one.
         """
-        asked = Redeem(
-            consent_id=consent_id,
-            act=None,
-            redeemed_by=f"service:{ACCOUNTS}",
-            at=now(),
-            **body.model_dump(),
-        )
+        asked = _redeem(consent_id, body, f"service:{ACCOUNTS}", now())
         if caller.role is not Role.SERVICE:
             view = await asking.consent(consent_id)
             may_read(view, caller)
             await looking.look(view, ["standing"], caller.name)
-        return _verdict(await asking.validate(asked))
+        return _verdict(await asking.validate(asked, body.approved_from))
 
     return router
 
@@ -191,6 +188,11 @@ def _question(
         decide_by=at + given,
         **fields,
     )
+
+
+def _redeem(consent_id: str, body: Redemption, redeemed_by: str, at: datetime) -> Redeem:
+    fields = body.model_dump(exclude={"approved_from"})
+    return Redeem(consent_id=consent_id, act=None, redeemed_by=redeemed_by, at=at, **fields)
 
 
 def _verdict(weighed: Weighed) -> Verdict:

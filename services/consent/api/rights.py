@@ -51,6 +51,11 @@ def routes(directory: Registering) -> APIRouter:
         """Say from when until when an office may ask at a place; its host may say so too."""
         await directory.grant(granted(Right.PERMISSION, office_id, body, by, site_id=site_id))
 
+    @router.put("/offices/{office_id}/devices/{device_id}", status_code=204)
+    async def equip(office_id: PathId, device_id: PathId, body: Term, by: Operator) -> None:
+        """Say from when until when a device is an office's own, to photograph people with."""
+        await directory.grant(granted(Right.DEVICE, office_id, body, by, device_id=device_id))
+
     return router
 
 
@@ -63,15 +68,17 @@ def granted(
     bank_id: str | None = None,
     clerk_id: str | None = None,
     site_id: str | None = None,
+    device_id: str | None = None,
 ) -> RightGranted:
     """Return the fact that a right is in force for a term, by the word of whoever says so."""
     return RightGranted(
-        right_id=right_id(right, office_id, bank_id or clerk_id or site_id),
+        right_id=right_id(right, office_id, bank_id or clerk_id or site_id or device_id),
         right=right,
         bank_id=bank_id,
         office_id=office_id,
         clerk_id=clerk_id,
         site_id=site_id,
+        device_id=device_id,
         granted_by=by.name,
         **term.model_dump(),
     )

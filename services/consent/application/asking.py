@@ -3,28 +3,24 @@
 from dataclasses import replace
 
 from services.consent import messages
+from services.consent.application.acts import Acts
 from services.consent.application.parts import Parts
 from services.consent.facts import ConsentRequested
-from services.consent.gate import Act
 from services.consent.redemptions import REDEEM, Redeem
 from services.consent.representatives import speaker
 from services.consent.requests import ASK, Ask, Before
 from services.consent.separation import address_mark
 from services.consent.statements import redemption_receipt
-from services.consent.views import ConsentView, read_consent, read_phone, read_question
+from services.consent.views import ConsentView, read_consent, read_phone
 from shared.contracts.consent import REDEMPTION, Channel
 from shared.ledger.log import Weighed
-
-ACTS_MAX = 10_000
-"""Consents of which is remembered what they were asked for: the newest, a few megabytes."""
 
 
 class Asking:
     """The consents behind the routes for machines."""
 
     def __init__(self, parts: Parts) -> None:
-        self._parts = parts
-        self._acts = dict[str, Act]()
+        self._parts, self._acts = parts, Acts(parts.log)
 
     async def ask(self, question: ConsentRequested, host: str | None = None) -> str:
         """Put a question to a citizen; returns the link, which goes to the citizen's phone too.
@@ -69,23 +65,20 @@ class Asking:
         """Return a consent as it stands now."""
         return await read_consent(self._parts.log, consent_id, self._parts.now())
 
-    async def redeem(self, asked: Redeem) -> str:
-        """Use a consent; returns the signed receipt, the same again for the same redemption."""
-        asked = replace(asked, act=await self._act(asked.consent_id))
-        outcome = await self._parts.log.perform(REDEEM, asked)
+    async def redeem(self, asked: Redeem, host: str | None) -> str:
+        """Use a consent; returns the signed receipt, the same again for the same redemption.
+
+        `host` is the network address from which the bank decided; its mark alone is looked at.
+        """
+        outcome = await self._parts.log.perform(REDEEM, await self._whole(asked, host))
         receipt = redemption_receipt(self._parts.signer.issuer, outcome.state.consent)
         return self._parts.sign(REDEMPTION, receipt, asked.at)
 
-    async def validate(self, asked: Redeem) -> Weighed:
+    async def validate(self, asked: Redeem, host: str | None) -> Weighed:
         """Tell whether a consent could be used now, and why not; uses nothing."""
-        asked = replace(asked, act=await self._act(asked.consent_id))
-        return await self._parts.log.weigh(REDEEM, asked)
+        return await self._parts.log.weigh(REDEEM, await self._whole(asked, host))
 
-    async def _act(self, consent_id: str) -> Act | None:
-        """Return what a consent was asked for, which never changes, so it is read once."""
-        known = self._acts.get(consent_id)
-        if known is None and (question := await read_question(self._parts.log, consent_id)):
-            known = self._acts[consent_id] = Act.of(question)
-            if len(self._acts) > ACTS_MAX:
-                self._acts.pop(next(iter(self._acts)))
-        return known
+    async def _whole(self, asked: Redeem, host: str | None) -> Redeem:
+        """Return a use with what the consent was asked for, and the mark of where it came from."""
+        mark = address_mark(self._parts.marks, asked.consent_id, host)
+        return replace(asked, act=await self._acts.of(asked.consent_id), approved_from_id=mark)

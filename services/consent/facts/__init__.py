@@ -10,6 +10,7 @@ from services.consent.facts import (
     directory,
     looks,
     passkeys,
+    submissions,
     suspensions,
     uses,
     witnesses,
@@ -71,6 +72,12 @@ from services.consent.facts.passkeys import (
     PasskeyRevoked,
     PasskeyUsed,
 )
+from services.consent.facts.submissions import (
+    CaptureRejected,
+    IdentityCaptured,
+    OpeningSubmitted,
+    SubmissionRejected,
+)
 from services.consent.facts.suspensions import (
     LiftedFor,
     LiftingProposed,
@@ -109,6 +116,7 @@ __all__ = [
     "VOCABULARY",
     "AuthorityGround",
     "BankRegistered",
+    "CaptureRejected",
     "CitizenErased",
     "CitizenRegistered",
     "ClerkRegistered",
@@ -126,6 +134,7 @@ __all__ = [
     "EnrolmentRequest",
     "ErasureRejected",
     "Ground",
+    "IdentityCaptured",
     "InvalidationProposed",
     "InvalidationRejected",
     "InvitationRequest",
@@ -133,6 +142,7 @@ __all__ = [
     "LiftingProposed",
     "NoticeServed",
     "OfficeRegistered",
+    "OpeningSubmitted",
     "PageAsked",
     "PasskeyAsked",
     "PasskeyEnrolled",
@@ -164,6 +174,7 @@ __all__ = [
     "StaffPhoneUnmarked",
     "StopDelivered",
     "Stopped",
+    "SubmissionRejected",
     "SuspendedFor",
     "SuspensionLifted",
     "SuspensionOrdered",
@@ -179,5 +190,5 @@ __all__ = [
 ]
 
 VOCABULARY = Vocabulary.of(
-    directory, suspensions, citizens, passkeys, witnesses, decisions, uses, looks
+    directory, suspensions, citizens, passkeys, witnesses, decisions, submissions, uses, looks
 )

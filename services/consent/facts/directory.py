@@ -97,8 +97,11 @@ class Right(StrEnum):
     PERMISSION = "permission"
     """The host of a place lets the office ask there, in writing."""
 
+    DEVICE = "device"
+    """A device is the office's own: with no other may anybody be photographed."""
 
-@fact("right.granted.1", tags=("right", "bank", "office", "clerk", "site"))
+
+@fact("right.granted.1", tags=("right", "bank", "office", "clerk", "site", "device"))
 class RightGranted:
     """A right is in force from `valid_from` until before `valid_until` (UTC; None: no end set).
 
@@ -116,6 +119,7 @@ class RightGranted:
     valid_until: datetime | None
     document_hash: str | None
     granted_by: str
+    device_id: str | None = None
 
 
 @fact("right.rejected.1", tags=("right",))

@@ -97,6 +97,7 @@ class ConsentRedeemed:
     command_hash: str
     redeemed_by: str
     redeemed_at: datetime
+    officer_id: str | None = None
 
 
 @fact("redemption.rejected.1", tags=("consent", "redemption"))

@@ -139,6 +139,12 @@ class PermissionLine(Dated):
     site_id: Id
 
 
+class DeviceLine(Dated):
+    """A device of an office's own."""
+
+    device_id: Id
+
+
 def _keeping_the_paper(known: Known, asked: RightGranted) -> Sequence[RightGranted]:
     """Grant; a line that says nothing of the paper takes none away while the dates are the same."""
     if asked.document_hash is None and known.granted:
@@ -198,6 +204,11 @@ class Asking:
         term = _term(line.valid_from, line.valid_until, line.document_hash)
         yield self._right(Right.PERMISSION, line.office_id, term, site_id=line.site_id)
 
+    def device(self, line: DeviceLine) -> Iterator[Step]:
+        """Yield what dates a device."""
+        term = _term(line.valid_from, line.valid_until, line.document_hash)
+        yield self._right(Right.DEVICE, line.office_id, term, device_id=line.device_id)
+
     def _right(self, right: Right, office_id: str, term: Term, **of: str) -> Step:
         return Step(PUT_RIGHT, granted(right, office_id, term, self._by, **of))
 
@@ -243,6 +254,7 @@ KINDS = (
     Kind("clerk", ClerkLine, ("clerk_id",), Asking.clerk),
     Kind("contract", ContractLine, ("office_id", "bank_id"), Asking.contract),
     Kind("permission", PermissionLine, ("office_id", "site_id"), Asking.permission),
+    Kind("device", DeviceLine, ("office_id", "device_id"), Asking.device),
 )
 """Every kind, in the order in which files are imported: what others name comes first."""
 

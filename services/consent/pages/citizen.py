@@ -40,6 +40,7 @@ from services.consent.pages.sides import (
     signed_cards,
 )
 from services.consent.pages.words import WORDS
+from services.consent.submissions import unsubmitted
 from services.consent.views import ConsentView
 from shared.contracts.consent import Decision
 from shared.contracts.reasons import Lang
@@ -263,11 +264,12 @@ def meaning(shown: Shown, lang: Lang) -> Markup:
 
 
 def _meaning_of(view: ConsentView) -> str:
-    """Return the name of the words: waiting has two meanings, and so has a time that ran out."""
+    """Return the name of the words: waiting has three meanings, a time that ran out has two."""
     name = f"meaning_{view.standing}"
-    if view.consent.unconfirmed and view.standing in {Standing.WAITING, Standing.LAPSED}:
-        return f"{name}_unconfirmed"
-    return name
+    if not view.consent.unconfirmed or view.standing not in {Standing.WAITING, Standing.LAPSED}:
+        return name
+    early = view.standing is Standing.WAITING and any(unsubmitted(view.consent))
+    return f"{name}_{'unsubmitted' if early else 'unconfirmed'}"
 
 
 def _times(view: ConsentView) -> tuple[datetime | None, datetime | None]:
