@@ -1,14 +1,23 @@
-"""The periods and counts that are policy, not law, in one place with their reasons."""
+"""The periods and counts that are policy, not law, in one place with their reasons.
 
-from dataclasses import dataclass
+They change by facts with dates (`services/consent/policies.py`), never here: what is written here
+is version 0, by which everything was judged that names no other.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
+from typing import Any
 
 from shared.contracts.consent import Channel, Grade, Waits
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Policy:
-    """Values that an operator may set; the defaults are what we recommend."""
+    """One version of all values; the defaults are version 0."""
+
+    version: int = 0
+    """What facts name that were judged by it."""
 
     decide_within_counter: timedelta = timedelta(hours=24)
     """Time to go home and think; silence is not consent (Law 91/2025 art. 9.4 d)."""
@@ -115,3 +124,30 @@ class Policy:
         if channel is Channel.ONLINE:
             return self.decide_within_online
         return self.decide_within_counter
+
+    def values(self) -> dict[str, int]:
+        """Return every value by its name, as facts have it: whole seconds, or a count."""
+        return {name: _plain(getattr(self, name)) for name in VALUES}
+
+    @classmethod
+    def of(cls, version: int, values: Mapping[str, int]) -> "Policy":
+        """Return a version from what a fact has.
+
+        A value that came to the program later was not in it, and is as in version 0.
+        """
+        known = {name: values[name] for name in VALUES if name in values}
+        return cls(version=version, **{name: _typed(name, one) for name, one in known.items()})
+
+
+VALUES: Mapping[str, Any] = {
+    one.name: one.default for one in fields(Policy) if one.name != "version"
+}
+"""The names of all values, with those of version 0."""
+
+
+def _plain(value: timedelta | int) -> int:
+    return value if isinstance(value, int) else int(value.total_seconds())
+
+
+def _typed(name: str, value: int) -> Any:
+    return timedelta(seconds=value) if isinstance(VALUES[name], timedelta) else value

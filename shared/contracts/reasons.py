@@ -362,6 +362,37 @@ REASONS: dict[str, Sentences] = {
         "A child of 7 years or more was not asked, or does not agree.",
         "Trẻ từ đủ 7 tuổi chưa được hỏi hoặc không đồng ý.",
     ),
+    # policy
+    "policy_rejected": Sentences(
+        "This cannot become policy.", "Không thể đặt quy định vận hành như vậy."
+    ),
+    "policy_version_taken": Sentences(
+        "This version is set already, with other values.",
+        "Phiên bản này đã được đặt với giá trị khác.",
+    ),
+    "policy_version_skips": Sentences(
+        "Versions are set one after the other.", "Các phiên bản phải được đặt lần lượt."
+    ),
+    "policy_notice": Sentences(
+        "Policy is set at least an hour before it holds, and at most 90 days.",
+        "Quy định phải được đặt trước khi có hiệu lực ít nhất một giờ, nhiều nhất 90 ngày.",
+    ),
+    "policy_backwards": Sentences(
+        "A version holds from later on than the one before it.",
+        "Phiên bản sau phải có hiệu lực muộn hơn phiên bản trước.",
+    ),
+    "policy_not_whole": Sentences(
+        "A version names every value, and no others.",
+        "Mỗi phiên bản phải ghi đủ mọi giá trị, không thừa giá trị nào.",
+    ),
+    "policy_out_of_bounds": Sentences(
+        "This value is beyond what policy may say.", "Giá trị này vượt giới hạn cho phép."
+    ),
+    "proposal_unknown": Sentences("There is no such proposal.", "Không có đề xuất này."),
+    "proposal_replaced": Sentences(
+        "Another proposal took the place of this one.",
+        "Đề xuất này đã được thay bằng đề xuất khác.",
+    ),
     # signing with a passkey
     "passkey_malformed": Sentences(
         "The answer of the phone or computer cannot be read.", "Không đọc được trả lời của máy."

@@ -10,6 +10,7 @@ from services.consent.facts import (
     directory,
     looks,
     passkeys,
+    policies,
     submissions,
     suspensions,
     uses,
@@ -71,6 +72,12 @@ from services.consent.facts.passkeys import (
     PasskeyFailed,
     PasskeyRevoked,
     PasskeyUsed,
+)
+from services.consent.facts.policies import (
+    PolicyProposed,
+    PolicyRejected,
+    PolicySet,
+    SetFor,
 )
 from services.consent.facts.submissions import (
     CaptureRejected,
@@ -153,6 +160,9 @@ __all__ = [
     "PhoneEnrolmentStopped",
     "PhoneRejected",
     "PhoneSharingAllowed",
+    "PolicyProposed",
+    "PolicyRejected",
+    "PolicySet",
     "ProductOffered",
     "PurposeGiven",
     "PurposeWithdrawn",
@@ -165,6 +175,7 @@ __all__ = [
     "Right",
     "RightGranted",
     "RightRejected",
+    "SetFor",
     "SharingGround",
     "SignatureAsked",
     "SignatureFailed",
@@ -190,5 +201,14 @@ __all__ = [
 ]
 
 VOCABULARY = Vocabulary.of(
-    directory, suspensions, citizens, passkeys, witnesses, decisions, submissions, uses, looks
+    directory,
+    suspensions,
+    citizens,
+    passkeys,
+    witnesses,
+    decisions,
+    submissions,
+    uses,
+    looks,
+    policies,
 )
