@@ -62,6 +62,9 @@ BOUNDS = {
         30 * DAY, 1_826 * DAY, "Whoever is asked again and again has not been heard."
     ),
     "authority_told_within": Bound(HOUR, 72 * HOUR, "Law 91/2025 art. 23.1: 72 hours at most."),
+    "device_clock_ahead_max": Bound(
+        0, HOUR, "A device that is further ahead says nothing of when somebody was photographed."
+    ),
     "code_lives_for": Bound(
         MINUTE, 15 * MINUTE, "A message takes a minute; later a code is for a finder."
     ),

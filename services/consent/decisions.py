@@ -149,7 +149,7 @@ def ask_decide(consent: Consent, asked: AskSignature) -> Sequence[SignatureAsked
         *_inseparable(consent, statement, asked.means, asked),
     ]
     if reasons:
-        raise rejection(statement.consent_id, statement.decision, reasons)
+        raise rejection(statement.consent_id, statement.decision, reasons, asked.policy.version)
     return [
         SignatureAsked(
             consent_id=statement.consent_id,
@@ -162,6 +162,7 @@ def ask_decide(consent: Consent, asked: AskSignature) -> Sequence[SignatureAsked
             phone_id=asked.means.phone_id if statement.decision in AGREEMENTS else None,
             witness_ids=list(asked.witnesses.witness_ids) or None,
             scan_hash=asked.scan_hash,
+            policy_version=asked.policy.version,
         )
     ]
 
@@ -311,15 +312,19 @@ def sign_decide(consent: Consent, asked: Sign) -> Sequence[Any]:
         if asked.evidence:
             return []
         raise rejection(
-            asked.consent_id, challenge.asked.statement.decision, [Reason("already_decided")]
+            asked.consent_id,
+            challenge.asked.statement.decision,
+            [Reason("already_decided")],
+            asked.policy.version,
         )
     if failure := _failure(challenge, asked):
         raise failed(challenge, asked, failure)
     statement = challenge.asked.statement
     if reasons := [*unsignable(consent, challenge, asked), *_unsound(consent, statement, asked)]:
-        raise rejection(asked.consent_id, statement.decision, reasons)
+        raise rejection(asked.consent_id, statement.decision, reasons, asked.policy.version)
     whole = [] if taken_alone(consent, statement) else [_decided(consent, challenge.asked, asked)]
-    return [*whole, *side_facts(consent, challenge.asked, asked.evidence), *_used(statement, asked)]
+    sides = side_facts(consent, challenge.asked, asked.evidence, asked.policy.version)
+    return [*whole, *sides, *_used(statement, asked)]
 
 
 SIGN = Verb(boundary=sign_boundary, initial=Consent(), evolve=evolve, decide=sign_decide)
@@ -393,7 +398,10 @@ def _used(statement: Statement, asked: Sign) -> Iterator[PasskeyUsed]:
 def failed(challenge: Challenge, asked: Sign, code: str) -> Rejection:
     """Return the rejection; a try after the last, or too late, is recorded once, not for ever."""
     fact = SignatureFailed(
-        consent_id=asked.consent_id, challenge_id=asked.challenge_id, reason=code
+        consent_id=asked.consent_id,
+        challenge_id=asked.challenge_id,
+        reason=code,
+        policy_version=asked.policy.version,
     )
     repeated = challenge.overtried and code in DEAD
     left = asked.policy.code_tries_max - challenge.tries_failed - 1
@@ -412,6 +420,7 @@ def _decided(consent: Consent, challenge: SignatureAsked, asked: Sign) -> Any:
         "challenge_id": challenge.challenge_id,
         "statement": statement,
         "statement_hash": challenge.statement_hash,
+        "policy_version": asked.policy.version,
     }
     place: dict[str, Any] = {"office_id": statement.office_id, "clerk_id": statement.clerk_id}
     marks: dict[str, Any] = {
@@ -441,11 +450,14 @@ def _decided(consent: Consent, challenge: SignatureAsked, asked: Sign) -> Any:
             )
 
 
-def rejection(consent_id: str, decision: Decision, reasons: list[Reason]) -> Rejection:
-    """Return the no to a decision, with the fact that records it."""
+def rejection(
+    consent_id: str, decision: Decision, reasons: list[Reason], version: int = 0
+) -> Rejection:
+    """Return the no to a decision, with the fact that records it, and its policy's version."""
     fact = DecisionRejected(
         consent_id=consent_id,
         decision=decision,
         reasons=[reason.code for reason in reasons],
+        policy_version=version,
     )
     return Rejection(Kind.CONFLICT, "decision_rejected", reasons=reasons, facts=[fact])

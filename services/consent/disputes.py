@@ -71,6 +71,7 @@ def dispute_decide(consent: Consent, asked: Dispute) -> Sequence[ConsentDisputed
             used_at=used.position if used else None,
             asking_again_from=asked.at + asked.policy.refusal_holds_for,
             authority_told_by=asked.at + asked.policy.authority_told_within,
+            policy_version=asked.policy.version,
         )
     ]
 

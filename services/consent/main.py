@@ -9,6 +9,7 @@ from services.consent.accounts import HttpAccounts
 from services.consent.api import consents as consent_routes
 from services.consent.api import directory as directory_routes
 from services.consent.api import phones as phone_routes
+from services.consent.api import policies as policy_routes
 from services.consent.api import receipts as receipt_routes
 from services.consent.api import representatives as representative_routes
 from services.consent.api import rights as right_routes
@@ -19,10 +20,12 @@ from services.consent.application.asking import Asking
 from services.consent.application.deciding import Deciding
 from services.consent.application.enrolling import Enrolling
 from services.consent.application.gathering import Gathering
+from services.consent.application.governing import Governing
 from services.consent.application.listing import Listing
 from services.consent.application.looking import Looking
 from services.consent.application.parts import Parts
 from services.consent.application.passkeys import Passkeys
+from services.consent.application.policies import Policies
 from services.consent.application.receipting import Receipting
 from services.consent.application.registering import Registering
 from services.consent.application.representing import Representing
@@ -42,7 +45,6 @@ from services.consent.pages import sandbox as sandbox_pages
 from services.consent.pages import suspending as suspending_pages
 from services.consent.pages import witnesses as witness_pages
 from services.consent.pages.guarding import Guarding
-from services.consent.policy import Policy
 from services.consent.settings import Settings
 from services.consent.sms import HttpGateway, Outbox, SmsGateway
 from shared.clock import Clock, choose_clock
@@ -78,8 +80,9 @@ def create_parts(settings: Settings, accounts: httpx.AsyncClient | None = None) 
     keys = open_subject_keys(settings.folder, settings.wrapping_key)
     erasure = Erasure(keys, _eraser(settings, recorder, now))
     erasure.again(VOCABULARY)
+    log = Log(recorder, VOCABULARY, Personal(log_origin(settings.folder), keys))
     return Parts(
-        log=Log(recorder, VOCABULARY, Personal(log_origin(settings.folder), keys)),
+        log=log,
         signer=Signer(settings.issuer, load_keys(settings.folder / "keys")),
         codes=Codes((settings.folder / "codes.key").read_bytes()),
         marks=Marks.of(settings.folder),
@@ -88,7 +91,7 @@ def create_parts(settings: Settings, accounts: httpx.AsyncClient | None = None) 
         sms=_gateway(settings),
         accounts=HttpAccounts(settings.accounts_url, accounts, settings.own_token()),
         notices=Notices(),
-        policy=Policy(),
+        policies=Policies(log, now),
         party=RelyingParty(settings.passkey_domain, "Thuận", settings.origins),
         now=now,
         public_url=settings.public_url.rstrip("/"),
@@ -152,10 +155,11 @@ def _machine_routes(
     yield directory_routes.routes(directory, Passkeys(parts))
     yield right_routes.routes(directory)
     yield suspension_routes.routes(Suspending(parts))
+    yield policy_routes.routes(Governing(parts))
     yield phone_routes.routes(Enrolling(parts), directory)
     yield representative_routes.routes(Representing(parts))
     yield witness_routes.routes(Witnessing(parts, Deciding(parts)))
-    yield consent_routes.routes(asking, looking, parts.policy, parts.now)
+    yield consent_routes.routes(asking, looking, parts.policies, parts.now)
     yield submission_routes.routes(Submitting(parts))
     yield consent_routes.key_routes(parts.signer)
     yield consent_routes.invalidation_routes(stopping, looking)

@@ -43,7 +43,11 @@ def decide(before: tuple[datetime, ...], asked: AskPage) -> Sequence[PageAsked]:
     recent = [one for one in before if one > asked.at - COUNTED_FOR]
     if len(recent) >= asked.policy.codes_per_hour_max:
         raise Rejection(Kind.REJECTED, "too_many_codes")
-    return [PageAsked(citizen_id=asked.citizen_id, asked_at=asked.at)]
+    return [
+        PageAsked(
+            citizen_id=asked.citizen_id, asked_at=asked.at, policy_version=asked.policy.version
+        )
+    ]
 
 
 NEVER: tuple[datetime, ...] = ()

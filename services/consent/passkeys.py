@@ -93,6 +93,7 @@ def ask_decide(state: Asking, asked: AskEnrolment) -> Sequence[PasskeyAsked]:
             expires_at=asked.at + asked.policy.code_lives_for,
             phone_id=asked.means.phone_id,
             bank_id=asked.bank_id,
+            policy_version=asked.policy.version,
         )
     ]
 
@@ -193,6 +194,7 @@ def enrol_decide(state: Enrolment, asked: Enrol) -> Sequence[PasskeyEnrolled]:
                 citizen_id=request.citizen_id,
                 enrolment_id=asked.enrolment_id,
                 reasons=[one.code for one in reasons],
+                policy_version=asked.policy.version,
             )
         ]
         dead = state.tries_failed >= asked.policy.code_tries_max
@@ -206,6 +208,7 @@ def enrol_decide(state: Enrolment, asked: Enrol) -> Sequence[PasskeyEnrolled]:
             enrolment_id=asked.enrolment_id,
             passkey_id=asked.passkey.id,
             passkey=asked.passkey,
+            policy_version=asked.policy.version,
         )
     ]
 

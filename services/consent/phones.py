@@ -157,7 +157,7 @@ def decide(before: Before, asked: Enrol) -> Sequence[PhoneEnrolled]:
     """Enrol the phone, or do nothing if it counts or comes already."""
     current, coming = before.phones.effective(asked.at), before.phones.coming(asked.at)
     if reasons := list(_unenrollable(before, current, asked)):
-        raise _rejection(asked.citizen_id, asked.asked_by, reasons)
+        raise _rejection(asked.citizen_id, asked.asked_by, reasons, asked.policy.version)
     if asked.phone_id in {one.phone_id for one in (current, coming) if one}:
         return []
     wait = asked.policy.phone_change_waits_for
@@ -172,6 +172,7 @@ def decide(before: Before, asked: Enrol) -> Sequence[PhoneEnrolled]:
             asked_at=asked.at,
             effective_from=asked.at + wait if current else asked.at,
             phone=asked.number,
+            policy_version=asked.policy.version,
         )
     ]
 
@@ -227,9 +228,14 @@ def stop_decide(phones: Phones, asked: Stop) -> Sequence[PhoneEnrolmentStopped]:
 STOP = Verb(boundary=stop_boundary, initial=Phones(), evolve=evolve, decide=stop_decide)
 
 
-def _rejection(citizen_id: str, asked_by: str, reasons: list[Reason]) -> Rejection:
+def _rejection(
+    citizen_id: str, asked_by: str, reasons: list[Reason], version: int = 0
+) -> Rejection:
     fact = PhoneRejected(
-        citizen_id=citizen_id, asked_by=asked_by, reasons=[reason.code for reason in reasons]
+        citizen_id=citizen_id,
+        asked_by=asked_by,
+        reasons=[reason.code for reason in reasons],
+        policy_version=version,
     )
     known = all(reason.code != "citizen_unknown" for reason in reasons)
     kind = Kind.CONFLICT if known else Kind.UNKNOWN

@@ -40,7 +40,7 @@ class Known:
     """What was proposed, by its position, and what was set, in order."""
 
     proposed: Mapping[int, PolicyProposed] = field(default_factory=dict)
-    set: tuple[Recorded, ...] = ()
+    was_set: tuple[Recorded, ...] = ()
 
     def newest(self, version: int) -> int | None:
         """Return where the newest proposal of a version lies."""
@@ -49,7 +49,7 @@ class Known:
 
     def version(self, version: int) -> PolicySet | None:
         """Return what a version was set to, None if it was not."""
-        return next((one.fact for one in self.set if one.fact.version == version), None)
+        return next((one.fact for one in self.was_set if one.fact.version == version), None)
 
 
 def boundary(_: object = None) -> Sequence[DCBQueryItem]:
@@ -60,7 +60,7 @@ def boundary(_: object = None) -> Sequence[DCBQueryItem]:
 def evolve(known: Known, recorded: Recorded) -> Known:
     """Collect it."""
     if isinstance(recorded.fact, PolicySet):
-        return replace(known, set=(*known.set, recorded))
+        return replace(known, was_set=(*known.was_set, recorded))
     return replace(known, proposed={**known.proposed, recorded.position: recorded.fact})
 
 
@@ -81,7 +81,7 @@ def history(known: Known) -> History:
     """Return every version that holds from some instant on, but 0, which holds before them."""
     return [
         (one.fact.valid_from, Policy.of(one.fact.version, one.fact.values))
-        for one in known.set
+        for one in known.was_set
         if holds(one)
     ]
 
@@ -136,12 +136,12 @@ def _not_by(role: str, who: str) -> Iterator[Reason]:
 
 def _unsettable(known: Known, wanted: PolicyProposed, at: datetime) -> Iterator[Reason]:
     """Yield why these values cannot be policy from then on, if that is said at an instant."""
-    if wanted.version != len(known.set) + 1:
-        yield Reason("policy_version_skips", tuple(one.position for one in known.set[-1:]))
+    if wanted.version != len(known.was_set) + 1:
+        yield Reason("policy_version_skips", tuple(one.position for one in known.was_set[-1:]))
     if not at + NOTICE <= wanted.valid_from <= at + AHEAD_MAX:
         yield Reason("policy_notice")
-    if known.set and wanted.valid_from <= known.set[-1].fact.valid_from:
-        yield Reason("policy_backwards", (known.set[-1].position,))
+    if known.was_set and wanted.valid_from <= known.was_set[-1].fact.valid_from:
+        yield Reason("policy_backwards", (known.was_set[-1].position,))
     if wanted.values.keys() != VALUES.keys():
         yield Reason("policy_not_whole")
         return

@@ -98,17 +98,20 @@ def overtaken(consent: Consent, statement: Statement) -> Iterator[Reason]:
 
 
 def side_facts(
-    consent: Consent, signed: SignatureAsked, evidence: Evidence | None
+    consent: Consent, signed: SignatureAsked, evidence: Evidence | None, version: int
 ) -> Sequence[PurposeGiven | PurposeWithdrawn]:
-    """Return the facts that a signed statement makes of side purposes, one for each."""
+    """Return the facts that a signed statement makes of side purposes, one for each.
+
+    `version` is that of the policy by which it is judged.
+    """
     statement = signed.statement
     if statement.decision is Decision.GIVEN:
-        return [_given(one, signed) for one in agreed_sides(statement)]
+        return [_given(one, signed, version) for one in agreed_sides(statement)]
     if statement.decision is not Decision.WITHDRAWN:
         return []
     if alone := taken_alone(consent, statement):
-        return [_withdrawn(alone, signed, evidence)]
-    return [_withdrawn(one, signed, None) for one in standing_sides(consent)]
+        return [_withdrawn(alone, signed, evidence, version)]
+    return [_withdrawn(one, signed, None, version) for one in standing_sides(consent)]
 
 
 def side_standings(consent: Consent, at: datetime) -> dict[str, SideStanding]:
@@ -126,17 +129,20 @@ def _standing(consent: Consent, purpose: str, at: datetime) -> SideStanding:
     return SideStanding.GIVEN if counts else SideStanding.NOT_GIVEN
 
 
-def _given(purpose: str, signed: SignatureAsked) -> PurposeGiven:
+def _given(purpose: str, signed: SignatureAsked, version: int) -> PurposeGiven:
     return PurposeGiven(
         consent_id=signed.consent_id,
         citizen_id=signed.citizen_id,
         bank_id=signed.statement.bank_id,
         purpose=purpose,
         statement_hash=signed.statement_hash,
+        policy_version=version,
     )
 
 
-def _withdrawn(purpose: str, signed: SignatureAsked, evidence: Evidence | None) -> PurposeWithdrawn:
+def _withdrawn(
+    purpose: str, signed: SignatureAsked, evidence: Evidence | None, version: int
+) -> PurposeWithdrawn:
     return PurposeWithdrawn(
         consent_id=signed.consent_id,
         citizen_id=signed.citizen_id,
@@ -146,4 +152,5 @@ def _withdrawn(purpose: str, signed: SignatureAsked, evidence: Evidence | None) 
         statement=signed.statement,
         statement_hash=signed.statement_hash,
         evidence=evidence,
+        policy_version=version,
     )

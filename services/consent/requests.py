@@ -66,13 +66,15 @@ ENDING = (ConsentWithdrawn, ConsentRedeemed, ConsentDisputed, ConsentInvalidated
 class Ask:
     """The question somebody wants to put; `asked_by` such as `clerk:gdv-01`; times in UTC.
 
-    `explained` are the side purposes that the question's notice can explain.
+    `explained` are the side purposes that the question's notice can explain; `by_default`: the time
+    to decide is what policy gives whoever names none.
     """
 
     question: ConsentRequested
     refusals: RefusalMarks
     policy: Policy
     explained: frozenset[str] = frozenset()
+    by_default: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,10 +168,10 @@ def decide(before: Before, asked: Ask) -> Sequence[ConsentRequested]:
     question = asked.question
     for position, earlier in before.questions:
         if earlier.consent_id == question.consent_id:
-            if _alike(earlier, question):
+            if _alike(earlier, asked):
                 return []
             reused = Reason("consent_id_reused", (position,))
-            raise _rejection(question, Kind.CONFLICT, [reused])
+            raise _rejection(asked, Kind.CONFLICT, [reused])
     reasons = [
         *_unregistered(before, question),
         *_displaced(before, question),
@@ -183,7 +185,7 @@ def decide(before: Before, asked: Ask) -> Sequence[ConsentRequested]:
         *unaskable(before.people, question),
     ]
     if reasons:
-        raise _rejection(question, Kind.REJECTED, reasons)
+        raise _rejection(asked, Kind.REJECTED, reasons)
     return [_offering(before, asked)]
 
 
@@ -196,15 +198,23 @@ def _offering(before: Before, asked: Ask) -> ConsentRequested:
         side_purposes=sides or None,
         fee_hash=product.fee_hash,
         lowest_grade=product.lowest_grade,
+        policy_version=asked.policy.version,
     )
 
 
-def _alike(one: ConsentRequested, other: ConsentRequested) -> bool:
-    """Tell whether two questions are the same but for when and whence, and what we added."""
+def _alike(one: ConsentRequested, asked: Ask) -> bool:
+    """Tell whether a question is the same again but for when and whence, and what we added.
+
+    The time to decide too is what we added, where an earlier policy gave it.
+    """
+    other = asked.question
+    within = other.decide_by - other.asked_at
+    given_before = asked.by_default and one.policy_version != asked.policy.version
     same = replace(
         other,
         asked_at=one.asked_at,
-        decide_by=one.asked_at + (other.decide_by - other.asked_at),
+        decide_by=one.decide_by if given_before else one.asked_at + within,
+        policy_version=one.policy_version,
         asked_from_id=one.asked_from_id,
         notice_id=one.notice_id,
         side_purposes=one.side_purposes,
@@ -311,7 +321,8 @@ def _agreed(before: Before, question: ConsentRequested) -> Iterator[Reason]:
         yield Reason("agreement_stands", standing)
 
 
-def _rejection(question: ConsentRequested, kind: Kind, reasons: list[Reason]) -> Rejection:
+def _rejection(asked: Ask, kind: Kind, reasons: list[Reason]) -> Rejection:
+    question = asked.question
     fact = RequestRejected(
         consent_id=question.consent_id,
         citizen_id=question.citizen_id,
@@ -323,6 +334,7 @@ def _rejection(question: ConsentRequested, kind: Kind, reasons: list[Reason]) ->
         clerk_id=question.clerk_id,
         asked_by=question.asked_by,
         reasons=[reason.code for reason in reasons],
+        policy_version=asked.policy.version,
     )
     return Rejection(kind, "request_rejected", reasons=reasons, facts=[fact])
 

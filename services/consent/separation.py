@@ -314,15 +314,18 @@ def allow_decide(sharing: Sharing, asked: AllowSharing) -> Sequence[PhoneSharing
         citizens_max=asked.citizens_max,
         ground=asked.ground,
         allowed_by=asked.allowed_by,
+        policy_version=asked.policy.version,
     )
     if reasons := list(_unshareable(sharing, asked)):
         fact = PhoneRejected(
             citizen_id=asked.citizen_id,
             asked_by=asked.allowed_by,
             reasons=[reason.code for reason in reasons],
+            policy_version=asked.policy.version,
         )
         raise Rejection(Kind.REJECTED, "phone_rejected", reasons=reasons, facts=[fact])
-    return [] if sharing.allowed == allowed else [allowed]
+    was = sharing.allowed and replace(sharing.allowed, policy_version=allowed.policy_version)
+    return [] if was == allowed else [allowed]
 
 
 ALLOW_SHARING = Verb(

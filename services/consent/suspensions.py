@@ -185,6 +185,7 @@ def _lifted(
         proposed_by=proposed_by,
         approved_by=asked.by,
         effective_from=start,
+        policy_version=asked.policy.version,
     )
 
 

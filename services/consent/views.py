@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from services.consent import phones, representatives, suspensions, witnesses
+from services.consent import phones, policies, representatives, suspensions, witnesses
 from services.consent.consents import (
     KINDS,
     PASSKEY_KINDS,
@@ -274,6 +274,14 @@ async def read_suspensions_of(log: Log, citizen_id: str, at: datetime) -> list[S
     own = [one.fact.suspension_id for one in facts]
     views = [await read_suspension(log, one, at) for one in own]
     return [one for one in views if one and one.holds]
+
+
+async def read_policies(log: Log) -> policies.Known:
+    """Return every policy that was proposed, and set."""
+    known = policies.Known()
+    for recorded in await log.read(*policies.boundary()):
+        known = policies.evolve(known, recorded)
+    return known
 
 
 def phone_of(held: Phones, at: datetime) -> Phone | None:

@@ -210,6 +210,8 @@ class Invite:
     phone_id: str
     invited_by: str
     expires_at: datetime
+    policy_version: int = 0
+    """By which it expires then."""
 
 
 def invite_boundary(asked: Invite) -> Sequence[DCBQueryItem]:
@@ -235,6 +237,7 @@ def invite_decide(witnesses: Witnesses, asked: Invite) -> Sequence[WitnessInvite
             request_hash=asked.request.hash(),
             expires_at=asked.expires_at,
             invited_by=asked.invited_by,
+            policy_version=asked.policy_version,
         )
     ]
 

@@ -131,12 +131,13 @@ def attest_decide(consent: Consent, asked: Attest) -> Sequence[Any]:
         reasons += without_witnesses(consent, challenge.asked.statement, asked.sign.witnesses)
     if reasons:
         decision = challenge.asked.statement.decision
-        raise rejection(asked.sign.consent_id, decision, reasons)
+        raise rejection(asked.sign.consent_id, decision, reasons, asked.sign.policy.version)
     signed = WitnessSigned(
         consent_id=asked.sign.consent_id,
         challenge_id=challenge.asked.challenge_id,
         witness_id=asked.witness_id,
         witnessing=witnessing,
+        policy_version=asked.sign.policy.version,
     )
     evidence = _evidence({**challenge.witnessed, asked.witness_id: witnessing}, challenge)
     whole = sign_decide(consent, replace(asked.sign, evidence=evidence)) if evidence else []

@@ -241,7 +241,7 @@ def test_whatever_is_tried_policy_has_one_course(steps: list[tuple[Any, ...]]) -
                 known = evolve(known, log[-1])
 
     for step, ahead, proposer, approver, pause, back in steps:
-        version = len(known.set) + step
+        version = len(known.was_set) + step
         at += pause or timedelta(0)
         perform(PROPOSE, propose(wanted(version, at + ahead, by=proposer), at))
         positions = [*known.proposed][-1 - back :]
@@ -265,7 +265,7 @@ def known_sets(waits: list[tuple[timedelta, timedelta]]) -> tuple[Known, list[Re
         start += later
         fact = made(wanted(version, start, code_tries_max=version))
         known = evolve(known, Recorded(version, start - lay, fact))
-    return known, list(known.set)
+    return known, list(known.was_set)
 
 
 HOURS = st.integers(1, 40).map(lambda minutes: timedelta(minutes=minutes))

@@ -95,6 +95,8 @@ ACTS = {
     "PUT /consents/{consent_id}/submission",
     "PUT /suspensions/{suspension_id}",
     "POST /suspensions/{suspension_id}/lifting",
+    "PUT /policies/{version}",
+    "POST /policies/{version}/approval",
 }
 """They are facts themselves, and answer with what the caller has just done."""
 
@@ -110,9 +112,10 @@ OF_NOBODY = {
     "GET /sandbox/outbox",
     "GET /suspensions/{suspension_id}",
     "GET /submissions",
+    "GET /policies",
 }
 """They show keys, figures and hashes; or the log, in which everybody is a random id; or a sandbox;
-or what is suspended, and what was handed in where, but not in whose name.
+or what is suspended, and what was handed in where, but not in whose name; or what is policy.
 
 Pages are not among the documented routes: they are the citizen's own.
 """

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field, StringConstraints
 
 from services.consent.application.asking import Asking
 from services.consent.application.looking import Looking
+from services.consent.application.policies import Policies
 from services.consent.application.stopping import Stopping
 from services.consent.disputes import Invalidate
 from services.consent.facts import ConsentRequested, VoidFor
@@ -94,7 +95,7 @@ class Verdict(BaseModel):
 
 
 def routes(
-    asking: Asking, looking: Looking, policy: Policy, now: Callable[[], datetime]
+    asking: Asking, looking: Looking, policies: Policies, now: Callable[[], datetime]
 ) -> APIRouter:
     """Return the routes around one consent."""
     router = APIRouter(tags=["consents"])
@@ -102,8 +103,9 @@ def routes(
     @router.put("/consents/{consent_id}", status_code=201)
     async def ask(consent_id: PathId, body: Question, asker: Asker, host: Host) -> Asked:
         """Ask a citizen; the caller makes the id, and may repeat the call."""
-        question = _question(consent_id, body, asker, policy, now())
-        link = await asking.ask(question, host)
+        at = now()
+        question = _question(consent_id, body, asker, await policies.at(at), at)
+        link = await asking.ask(question, host, by_default=body.decide_within_s is None)
         view = await asking.consent(consent_id)
         return Asked(consent_id=consent_id, link=link, decide_by=_decide_by(view))
 

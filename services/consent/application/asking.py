@@ -22,15 +22,18 @@ class Asking:
     def __init__(self, parts: Parts) -> None:
         self._parts, self._acts = parts, Acts(parts.log)
 
-    async def ask(self, question: ConsentRequested, host: str | None = None) -> str:
+    async def ask(
+        self, question: ConsentRequested, host: str | None = None, *, by_default: bool = False
+    ) -> str:
         """Put a question to a citizen; returns the link, which goes to the citizen's phone too.
 
         Or to that of whoever speaks for the citizen. The clerk's screen shows the link as well, so
         a lost message loses nothing. `host` is the network address that a clerk asks from; its mark
-        alone is kept.
+        alone is kept. `by_default`: its time to decide is what policy gives.
         """
         parts = self._parts
-        outcome = await parts.log.perform(ASK, self._asked(question, host))
+        asked = replace(await self._asked(question, host), by_default=by_default)
+        outcome = await parts.log.perform(ASK, asked)
         link = parts.link(question.consent_id)
         if outcome.added:
             await self._tell(outcome.state, question, link)
@@ -44,7 +47,7 @@ class Asking:
         other = speaks.authority_id is not None
         await self._parts.tell(phone, messages.question(link, question.decide_by, for_other=other))
 
-    def _asked(self, question: ConsentRequested, host: str | None) -> Ask:
+    async def _asked(self, question: ConsentRequested, host: str | None) -> Ask:
         """Return what is asked, with the notice of that time, and the marks that go with it."""
         parts, consent_id = self._parts, question.consent_id
         notice_id = parts.notices.current(question.purpose, question.asked_at)
@@ -57,7 +60,7 @@ class Asking:
                 asked_from_id=address_mark(parts.marks, consent_id, host) if at_counter else None,
             ),
             refusals=parts.refusals(question),
-            policy=parts.policy,
+            policy=await parts.policies.at(question.asked_at),
             explained=parts.notices.explained(notice_id) if notice_id else frozenset(),
         )
 

@@ -178,9 +178,10 @@ class Deciding:
         view = await self.consent(consent_id)
         speaker = await self._parts.speaker(view.consent)
         phone = await self._parts.phone(speaker.citizen_id)
-        known = self._known_before(view.consent, phone.known_since)
+        at = self._parts.now()
+        known = phone.known_since <= await self._settled_by(view.consent, at)
         way = Way(speaker, Grade.OTP, known, known, self._parts.phone_mark(phone))
-        challenge_id, statement = await self.ask(view.consent, pressed, way)
+        challenge_id, statement = await self.ask(view.consent, pressed, way, at)
         await self._send_code(phone, statement, view.consent, speaker)
         return challenge_id
 
@@ -192,11 +193,13 @@ class Deciding:
         view = await self.consent(consent_id)
         speaker = await self._parts.speaker(view.consent)
         live = await self._live(speaker.citizen_id)
-        known = [one for one in live if self._known_before(view.consent, one.since)]
+        at = self._parts.now()
+        settled_by = await self._settled_by(view.consent, at)
+        known = [one for one in live if one.since <= settled_by]
         phone = await self._parts.phone(speaker.citizen_id)
-        phone_known = self._known_before(view.consent, phone.known_since)
+        phone_known = phone.known_since <= settled_by
         way = Way(speaker, Grade.KEY_UV, bool(known), phone_known)
-        challenge_id, statement = await self.ask(view.consent, pressed, way)
+        challenge_id, statement = await self.ask(view.consent, pressed, way, at)
         digest = bytes.fromhex(statement.hash())
         asked = [one.latest for one in known or live]
         return challenge_id, self._parts.party.signing_options(digest, asked)
@@ -237,23 +240,27 @@ class Deciding:
             raise Rejection(Kind.UNKNOWN, "challenge_unknown")
         return view, challenge.asked
 
-    async def ask(self, consent: Consent, pressed: Pressed, way: Way) -> tuple[str, Statement]:
-        """Fix the statement to be signed in this way; returns the challenge's id and it."""
+    async def ask(
+        self, consent: Consent, pressed: Pressed, way: Way, at: datetime
+    ) -> tuple[str, Statement]:
+        """Fix the statement to be signed in this way; returns the challenge's id and it.
+
+        `at` (UTC) is the instant at which the way was found, and whose policy it is judged by.
+        """
         question, parts = requested(consent), self._parts
         signer_id = way.speaker.citizen_id
         names = await read_names(parts.log, consent)
         notice = parts.notice(consent, pressed.lang, names)
-        statement = draft(
-            consent, question, self._what(consent, pressed, way, notice), parts.policy
-        )
+        policy, what = await parts.policies.at(at), self._what(consent, pressed, way, notice, at)
+        statement = draft(consent, question, what, policy)
         asked = AskSignature(
             challenge_id=new_id(),
             citizen_id=question.citizen_id,
             signer_id=signer_id,
             statement=statement,
             means=await parts.means(statement, signer_id, way.phone_id, pressed.host),
-            at=statement.issued_at,
-            policy=parts.policy,
+            at=at,
+            policy=policy,
             witnesses=way.witnesses,
             scan_hash=way.scan_hash,
         )
@@ -292,7 +299,7 @@ class Deciding:
             refusals=self._parts.refusals(question),
             means=await self._parts.means(statement, signer_id, challenge.phone_id, host),
             at=at,
-            policy=self._parts.policy,
+            policy=await self._parts.policies.at(at),
         )
 
     async def _signer(self, consent: Consent, statement: Statement) -> str:
@@ -303,11 +310,16 @@ class Deciding:
         speaker = await read_speaker(self._parts.log, citizen_id, self._parts.now())
         return speaker.citizen_id if speaker else citizen_id
 
-    def _known_before(self, consent: Consent, since: datetime) -> bool:
-        """Tell whether something was the citizen's for long enough before the question came."""
-        return since <= requested(consent).asked_at - self._parts.policy.settles_after
+    async def _settled_by(self, consent: Consent, at: datetime) -> datetime:
+        """Return by when something must have been the citizen's to be known before the question.
 
-    def _what(self, consent: Consent, pressed: Pressed, way: Way, notice: Notice) -> Draft:
+        As policy has it at an instant (UTC).
+        """
+        return requested(consent).asked_at - (await self._parts.policies.at(at)).settles_after
+
+    def _what(
+        self, consent: Consent, pressed: Pressed, way: Way, notice: Notice, at: datetime
+    ) -> Draft:
         asked = requested(consent)
         unnamed = pressed.decision is Decision.REFUSED or consent.refused is not None
         return Draft(
@@ -320,7 +332,7 @@ class Deciding:
             phone_known=way.phone_known,
             statement_id=new_id(),
             nonce=new_nonce(),
-            at=self._parts.now(),
+            at=at,
             chosen=pressed.chosen,
             alone=pressed.alone,
             subject_agrees=pressed.subject_agrees,

@@ -58,7 +58,7 @@ class Enrolling:
         The same again warns again. Raises `Unavailable` if the old phone could not be warned; then
         nothing changes, and what was still to come never will.
         """
-        parts = self._parts
+        parts, at = self._parts, self._parts.now()
         asked = Enrol(
             enrolment_id=new_id(),
             citizen_id=citizen_id,
@@ -66,8 +66,8 @@ class Enrolling:
             phone_id=phone_mark(parts.marks, number),
             asked_by=asked_by,
             clerk_id=clerk_id,
-            at=parts.now(),
-            policy=parts.policy,
+            at=at,
+            policy=await parts.policies.at(at),
         )
         await parts.log.perform(ENROL, asked)
         phones = await read_phones(parts.log, citizen_id)

@@ -120,14 +120,15 @@ class Gathering:
 
     async def _send(self, citizen_id: str, phone: Phone, part: str) -> None:
         parts, at = self._parts, self._parts.now()
+        policy = await parts.policies.at(at)
         try:
-            asked = AskPage(citizen_id=citizen_id, at=at, policy=parts.policy)
+            asked = AskPage(citizen_id=citizen_id, at=at, policy=policy)
             await parts.log.perform(ASK_PAGE, asked)
         except Rejection as no:
             if no.code == "too_many_codes":  # that of another citizen may still go out
                 return
             raise
-        until = at + parts.policy.page_lives_for
+        until = at + policy.page_lives_for
         link = parts.page_link(citizen_id, until)
         await parts.tell(phone, messages.own_page(link, until, part))
 

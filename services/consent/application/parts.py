@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from services.consent.accounts import Accounts
+from services.consent.application.policies import Policies
 from services.consent.codes import Codes
 from services.consent.consents import Consent
 from services.consent.facts import ConsentRequested
 from services.consent.notices import Names, Notice, Notices, SideText, first_version
-from services.consent.policy import Policy
 from services.consent.refusals import RefusalMarks
 from services.consent.representatives import Speaker
 from services.consent.separation import (
@@ -69,7 +69,7 @@ class Parts:
     sms: SmsGateway
     accounts: Accounts
     notices: Notices
-    policy: Policy
+    policies: Policies
     party: RelyingParty
     now: Callable[[], datetime]
     public_url: str

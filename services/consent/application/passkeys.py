@@ -60,9 +60,8 @@ class Passkeys:
             issued_at=at,
         )
         means = await parts.phone_means(own_id, parts.phone_mark(phone))
-        asked = AskEnrolment(
-            request=request, bank_id=bank_id, means=means, at=at, policy=parts.policy
-        )
+        policy = await parts.policies.at(at)
+        asked = AskEnrolment(request=request, bank_id=bank_id, means=means, at=at, policy=policy)
         await parts.log.perform(ASK_ENROLMENT, asked)
         try:
             await parts.sms.send(phone.number, messages.enrolment(parts.codes.code(request.hash())))
@@ -86,7 +85,7 @@ class Passkeys:
 
     async def finish(self, consent_id: str, enrolment_id: str, code: str, answer: object) -> None:
         """Enrol what a device answered, if the code is right; raises `Rejection`."""
-        asked = await self._asked(consent_id, enrolment_id)
+        asked, at = await self._asked(consent_id, enrolment_id), self._parts.now()
         passkey, failure = None, ""
         try:
             passkey = self._parts.party.enrol(answer, bytes.fromhex(asked.request_hash))
@@ -99,8 +98,8 @@ class Passkeys:
             code_matches=self._parts.codes.matches(asked.request_hash, code),
             passkey=passkey,
             failure=failure,
-            at=self._parts.now(),
-            policy=self._parts.policy,
+            at=at,
+            policy=await self._parts.policies.at(at),
         )
         outcome = await self._parts.log.perform(ENROL, enrol)
         if outcome.added:

@@ -85,7 +85,7 @@ class Registering:
             citizens_max=citizens_max,
             ground=ground,
             allowed_by=allowed_by,
-            policy=parts.policy,
+            policy=await parts.policies.at(parts.now()),
         )
         await parts.log.perform(ALLOW_SHARING, asked)
 

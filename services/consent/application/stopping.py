@@ -39,8 +39,9 @@ class Stopping:
 
     async def dispute(self, consent_id: str, channel: DisputeChannel) -> ConsentView:
         """Stop everything about a consent; the same again changes nothing."""
-        parts = self._parts
-        asked = Dispute(consent_id=consent_id, channel=channel, at=parts.now(), policy=parts.policy)
+        parts, at = self._parts, self._parts.now()
+        policy = await parts.policies.at(at)
+        asked = Dispute(consent_id=consent_id, channel=channel, at=at, policy=policy)
         outcome = await parts.log.perform(DISPUTE, asked)
         await self._deliver(consent_id)
         view = await read_consent(parts.log, consent_id, parts.now())

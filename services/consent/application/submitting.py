@@ -30,7 +30,7 @@ class Submitting:
 
     async def capture(self, consent_id: str, capture_id: str, taken: Taken, by: str) -> None:
         """Record that a citizen was photographed, the pictures by marks; raises `Rejection`."""
-        parts = self._parts
+        parts, at = self._parts, self._parts.now()
         asked = Capture(
             capture_id=capture_id,
             consent_id=consent_id,
@@ -40,8 +40,8 @@ class Submitting:
             portrait_image_id=parts.marks.mark("image", taken.portrait_hash),
             taken_at=taken.taken_at,
             captured_by=by,
-            at=parts.now(),
-            policy=parts.policy,
+            at=at,
+            policy=await parts.policies.at(at),
         )
         await parts.log.perform(CAPTURE, asked)
 

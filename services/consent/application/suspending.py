@@ -26,13 +26,13 @@ class Suspending:
 
     async def lift(self, suspension_id: str, why: LiftedFor, by: str) -> SuspensionView:
         """Propose that a suspension ends, or end what another organisation proposed."""
-        known = (await self.suspension(suspension_id)).ordered
+        known, at = (await self.suspension(suspension_id)).ordered, self._parts.now()
         lift = Lift(
             suspension_id=suspension_id,
             why=why,
             by=by,
-            at=self._parts.now(),
-            policy=self._parts.policy,
+            at=at,
+            policy=await self._parts.policies.at(at),
             site_id=known.site_id,
         )
         await self._parts.log.perform(LIFT, lift)

@@ -94,6 +94,7 @@ class Witnessing:
     ) -> datetime:
         """Send the link with which somebody becomes a witness; returns until when it does."""
         parts, at = self._parts, self._parts.now()
+        policy = await parts.policies.at(at)
         asked = Invite(
             request=InvitationRequest(
                 typ=INVITATION,
@@ -105,7 +106,8 @@ class Witnessing:
             organisation_id=organisation_id,
             phone_id=phone_mark(parts.marks, number),
             invited_by=invited_by,
-            expires_at=at + parts.policy.invitation_lives_for,
+            expires_at=at + policy.invitation_lives_for,
+            policy_version=policy.version,
         )
         witness = (await parts.log.perform(INVITE, asked)).state.of(witness_id)
         assert witness.invited  # by this, or by one before that says the same
@@ -192,7 +194,7 @@ class Witnessing:
         known = await self._known(view.consent, view.consent.named)
         speaker = await self._parts.speaker(view.consent)
         way = Way(speaker, Grade.WITNESSED, witnesses=known, scan_hash=scan_hash)
-        challenge_id, _ = await self._deciding.ask(view.consent, pressed, way)
+        challenge_id, _ = await self._deciding.ask(view.consent, pressed, way, self._parts.now())
         return challenge_id, await self.options(opened, consent_id, challenge_id)
 
     async def options(self, opened: Opened, consent_id: str, challenge_id: str) -> dict[str, Any]:

@@ -2,6 +2,9 @@
 
 A citizen *refuses*; the rules *reject*. Ids are random or given by the caller and hold nothing
 personal; a phone lies under the citizen's own key, and can be erased. Times are UTC.
+
+`policy_version` is the policy by which a fact was judged (`services/consent/policies.py`): what it
+depended on, if it did. Facts from before there were versions, and those of no policy, say 0.
 """
 
 from services.consent.facts import (

@@ -103,6 +103,7 @@ class PhoneEnrolled:
     asked_at: datetime
     effective_from: datetime
     phone: str | Erased = ERASED
+    policy_version: int = 0
 
 
 class Stopped(StrEnum):
@@ -141,6 +142,7 @@ class PhoneSharingAllowed:
     citizens_max: int
     ground: SharingGround
     allowed_by: str
+    policy_version: int = 0
 
 
 @fact("phone.rejected.1", tags=("citizen",))
@@ -150,6 +152,7 @@ class PhoneRejected:
     citizen_id: str
     asked_by: str
     reasons: list[str]
+    policy_version: int = 0
 
 
 class Ground(StrEnum):

@@ -36,6 +36,7 @@ class ConsentRequested:
     side_purposes: list[str] | None = None
     fee_hash: str | None = None
     lowest_grade: str | None = None
+    policy_version: int = 0
 
 
 @fact("request.rejected.1", tags=("consent", "citizen", "bank", "office", "clerk"))
@@ -52,6 +53,7 @@ class RequestRejected:
     clerk_id: str | None
     asked_by: str
     reasons: list[str]
+    policy_version: int = 0
 
 
 @fact("notice.served.1", tags=("consent",))
@@ -82,6 +84,7 @@ class SignatureAsked:
     phone_id: str | None = None
     witness_ids: list[str] | None = None
     scan_hash: str | None = None
+    policy_version: int = 0
 
 
 @fact("signature.failed.1", tags=("consent", "challenge"))
@@ -91,6 +94,7 @@ class SignatureFailed:
     consent_id: str
     challenge_id: str
     reason: str
+    policy_version: int = 0
 
 
 @fact("decision.rejected.1", tags=("consent",))
@@ -100,6 +104,7 @@ class DecisionRejected:
     consent_id: str
     decision: Decision
     reasons: list[str]
+    policy_version: int = 0
 
 
 @fact("consent.given.1", tags=("consent", "citizen", "bank", "office", "clerk", "challenge"))
@@ -119,6 +124,7 @@ class ConsentGiven:
     statement_hash: str
     event: str
     evidence: Evidence | None = None
+    policy_version: int = 0
 
 
 @fact(
@@ -148,6 +154,7 @@ class ConsentRefused:
     bank_refusal_id: str | None = None
     office_refusal_id: str | None = None
     evidence: str | Erased = ERASED
+    policy_version: int = 0
 
 
 @fact(
@@ -167,6 +174,7 @@ class RefusalWithdrawn:
     bank_refusal_id: str | None
     office_refusal_id: str | None
     evidence: str | Erased = ERASED
+    policy_version: int = 0
 
 
 @fact("consent.confirmed.1", tags=("consent", "citizen", "bank", "office", "clerk", "challenge"))
@@ -183,6 +191,7 @@ class ConsentConfirmed:
     statement_hash: str
     event: str
     evidence: Evidence | None = None
+    policy_version: int = 0
 
 
 @fact("consent.withdrawn.1", tags=("consent", "citizen", "bank", "office", "clerk", "challenge"))
@@ -199,6 +208,7 @@ class ConsentWithdrawn:
     statement_hash: str
     used_at: int | None
     evidence: Evidence | None = None
+    policy_version: int = 0
 
 
 @fact("purpose.given.1", tags=("consent", "citizen", "bank"))
@@ -210,6 +220,7 @@ class PurposeGiven:
     bank_id: str
     purpose: str
     statement_hash: str
+    policy_version: int = 0
 
 
 @fact("purpose.withdrawn.1", tags=("consent", "citizen", "bank", "challenge"))
@@ -228,3 +239,4 @@ class PurposeWithdrawn:
     statement: Statement
     statement_hash: str
     evidence: Evidence | None = None
+    policy_version: int = 0

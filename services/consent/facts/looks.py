@@ -12,6 +12,7 @@ class PageAsked:
 
     citizen_id: str
     asked_at: datetime
+    policy_version: int = 0
 
 
 @fact("data.read.1", tags=("citizen", "consent", "case", "look"))

@@ -40,6 +40,7 @@ class PasskeyAsked:
     expires_at: datetime
     phone_id: str | None = None
     bank_id: str | None = None
+    policy_version: int = 0
 
 
 @fact("passkey.failed.1", tags=("citizen", "enrolment"))
@@ -49,6 +50,7 @@ class PasskeyFailed:
     citizen_id: str
     enrolment_id: str
     reasons: list[str]
+    policy_version: int = 0
 
 
 @fact("passkey.enrolled.1", tags=("citizen", "enrolment", "passkey"))
@@ -62,6 +64,7 @@ class PasskeyEnrolled:
     enrolment_id: str
     passkey_id: str
     passkey: Passkey
+    policy_version: int = 0
 
 
 @fact("passkey.used.1", tags=("citizen", "passkey"))

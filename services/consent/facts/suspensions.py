@@ -67,6 +67,7 @@ class SuspensionLifted:
     proposed_by: str
     approved_by: str
     effective_from: datetime
+    policy_version: int = 0
 
 
 @fact("suspension.rejected.1", tags=("suspension",))

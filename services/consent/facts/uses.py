@@ -39,6 +39,7 @@ class ConsentDisputed:
     used_at: int | None
     asking_again_from: datetime
     authority_told_by: datetime
+    policy_version: int = 0
 
 
 @fact("invalidation.proposed.1", tags=("consent", "bank"))

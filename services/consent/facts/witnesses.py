@@ -42,6 +42,7 @@ class WitnessInvited:
     request_hash: str
     expires_at: datetime
     invited_by: str
+    policy_version: int = 0
 
 
 @fact("witness.enrolled.1", tags=("witness", "enrolment", "passkey"))
@@ -79,6 +80,7 @@ class WitnessSigned:
     challenge_id: str
     witness_id: str
     witnessing: Witnessing
+    policy_version: int = 0
 
 
 @fact("witness.dissented.1", tags=("consent", "witness", "challenge"))
