@@ -66,6 +66,8 @@ def evolve(known: Known, recorded: Recorded) -> Known:
 
 # -- what holds ---------------------------------------------------------------------------------
 
+VERSION_0 = Policy()
+
 
 def holds(recorded: Recorded) -> bool:
     """Tell whether a version ever holds: it lay in the log for long enough before its start."""
@@ -88,12 +90,12 @@ def history(known: Known) -> History:
 
 def in_force(dated: History, at: datetime) -> Policy:
     """Return the policy of an instant (UTC)."""
-    return next((policy for start, policy in reversed(dated) if start <= at), Policy())
+    return next((policy for start, policy in reversed(dated) if start <= at), VERSION_0)
 
 
 def by_version(dated: History) -> dict[int, Policy]:
     """Return the policy that each version names: what a fact is judged by again."""
-    return {0: Policy(), **{policy.version: policy for _, policy in dated}}
+    return {0: VERSION_0, **{policy.version: policy for _, policy in dated}}
 
 
 # -- 1. propose ---------------------------------------------------------------------------------

@@ -19,13 +19,14 @@ from services.accounts.facts import VOCABULARY as ACCOUNTS
 from services.accounts.facts import AccountRead
 from services.consent.facts import VOCABULARY as CONSENT
 from services.consent.facts import DataRead
+from services.consent.policies import History, Known, by_version, evolve, history, in_force
 from services.consent.policy import Policy
 from services.consent.representatives import ADULT_FROM, AGREES_TOO_FROM, SPEAKS_FROM, age_at
 from services.consent.witnesses import PAIR
 from shared.canonical import digest
 from shared.contracts.evidence import Passkey, PasskeySignature, Witnessing
 from shared.contracts.reasons import REASONS
-from shared.ledger.facts import Vocabulary, tags_of
+from shared.ledger.facts import Recorded, Vocabulary, tags_of
 from shared.looks import ReadFor, named
 from shared.passkeys import BadPasskey, RelyingParty
 from tests.support import counter_laws
@@ -49,6 +50,7 @@ LAWS = {
     22: "who agreed for another had an authority; a child agreed through one, and was asked",
     23: "at a counter: given, then photographed, then handed in, then confirmed, then used",
     24: "no picture served two cases; no clerk opened an account, nor decided on one at a bank",
+    25: "what policy judged names the version that was in force",
 }
 """Every law by its number; up to 8 they are those of the regulator's report."""
 
@@ -56,6 +58,9 @@ PARTY = RelyingParty(RP_ID, "Thuận", (ORIGIN,))
 """Whom the passkeys of the tests are made for."""
 
 AUTHORISED = "representative.authorised.1"
+
+JUDGED_WITHIN = timedelta(minutes=1)
+"""From judging something to recording it, at most."""
 
 PHONE_DIGITS = 9
 """The last digits of a phone number, which are the same however its beginning is written."""
@@ -94,6 +99,7 @@ def violations(
         _spoken(consent, born or {}),
         counter_laws.in_order(consent),
         counter_laws.by_others(consent, accounts),
+        _judged(consent),
     ]
     own = [sentence for check in checks for sentence in check]
     return integrity.violations(consent, accounts, jwks) + own
@@ -288,7 +294,7 @@ def _known_before(consent: Sequence[Fact]) -> Iterator[str]:
         fact["data"]["passkey"]["credential_id"]: instant(fact["recorded_at"])
         for fact in of_kind(consent, "passkey.enrolled.1")
     }
-    asked = _by_consent(consent, "consent.requested.1")
+    asked, policies = _by_consent(consent, "consent.requested.1"), by_version(_policies(consent))
     for kind in ("consent.given.1", "consent.confirmed.1"):
         for fact in of_kind(consent, kind):
             data = fact["data"]
@@ -298,7 +304,8 @@ def _known_before(consent: Sequence[Fact]) -> Iterator[str]:
             ):
                 continue
             came = instant(asked[data["consent_id"]]["data"]["asked_at"])
-            if since.get(signature["credential_id"], came) > came - Policy().settles_after:
+            policy = policies.get(data["policy_version"], Policy())
+            if since.get(signature["credential_id"], came) > came - policy.settles_after:
                 yield f"law 19: signed at {fact['position']} with a passkey that was too new"
 
 
@@ -346,24 +353,28 @@ def _looked(consent: Sequence[Fact], log: Sequence[Fact], kind: Any) -> Iterator
 
     `kind` is the service's own fact of a look.
     """
-    known = set[str]()
+    known, policies = set[str](), by_version(_policies(consent))
     for fact in of_kind(log, kind.NAME):
         read = msgspec.convert(fact["data"], kind)
         if named(read) != read or read.look_id in known:
             yield f"law 21: the look at {fact['position']} is recorded otherwise, or twice"
         known.add(read.look_id)
-        if not (_for_own_page(consent, read) or _of_its_own(log, read)):
+        if not (_for_own_page(consent, read, policies) or _of_its_own(log, read)):
             yield f"law 21: what was shown at {fact['position']} was no business of {read.read_by}"
 
 
-def _for_own_page(consent: Sequence[Fact], read: DataRead | AccountRead) -> bool:
+def _for_own_page(
+    consent: Sequence[Fact], read: DataRead | AccountRead, policies: Mapping[int, Policy]
+) -> bool:
     """Tell whether a citizen had asked for the page for which something was shown."""
     times = [
-        read.read_at - instant(fact["data"]["asked_at"])
+        (read.read_at - instant(fact["data"]["asked_at"]), fact["data"]["policy_version"])
         for fact in of_kind(consent, "page.asked.1")
         if fact["data"]["citizen_id"] == read.citizen_id
     ]
-    asked = any(timedelta(0) <= one <= Policy().page_lives_for for one in times)
+    asked = any(
+        timedelta(0) <= one <= policies.get(by, Policy()).page_lives_for for one, by in times
+    )
     return read.read_by.startswith("service:") and read.purpose is ReadFor.OWN_PAGE and asked
 
 
@@ -445,3 +456,25 @@ def _rightly(statement: Mapping[str, Any], live: Sequence[Mapping[str, Any]], ye
 
 def _is_token(value: object) -> bool:
     return isinstance(value, str) and value.startswith("eyJ") and value.count(".") == 2
+
+
+def _policies(consent: Sequence[Fact]) -> History:
+    """Return the policies that a log sets, with their starts."""
+    known = Known()
+    for fact in of_kind(consent, "policy.set.1"):
+        happened = CONSENT.decode(fact["kind"], msgspec.json.encode(fact["data"]))
+        known = evolve(known, Recorded(fact["position"], instant(fact["recorded_at"]), happened))
+    return history(known)
+
+
+def _judged(consent: Sequence[Fact]) -> Iterator[str]:
+    """Check the version that each fact names against those that held when it was judged."""
+    dated = _policies(consent)
+    for fact in consent:
+        data, at = fact["data"], instant(fact["recorded_at"])
+        times = [at - JUDGED_WITHIN, at]
+        if "asked_at" in data:
+            times = [instant(data["asked_at"])]
+        held = {in_force(dated, one).version for one in times}
+        if data.get("policy_version") not in {None, *held}:
+            yield f"law 25: judged at {fact['position']} by a policy that was not in force"

@@ -493,6 +493,7 @@ BROKEN: dict[str, tuple[int, Break]] = {
     "opened by a clerk": (24, change(1, OPENED, commanded_by="clerk:gdv-01")),
     "decided by a clerk": (24, change(1, OPENED, officer_id="gdv-01")),
     "witnesses that were none": (20, witness_by_nobody),
+    "judged by a policy of nobody": (25, change(0, GIVEN, policy_version=1)),
 }
 """Each way to break a law, and the law that must be found broken."""
 

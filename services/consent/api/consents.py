@@ -44,7 +44,7 @@ class Question(BaseModel):
     site_id: Id | None = None
     clerk_id: Id | None = None
     decide_within_s: int | None = Field(default=None, ge=1, le=10**7)
-    """Seconds to decide; by default 24 hours at a counter, 5 minutes online."""
+    """Seconds to decide; by default what is policy at a counter, or online."""
 
 
 class Asked(BaseModel):
