@@ -44,7 +44,7 @@ LAWS = {
     16: "a refusal names nobody who is registered, nor does what asks for its signature",
     17: "no agreement was signed, nor passkey enrolled, with a phone of a clerk's or another's",
     18: "what a passkey signed checks from the log alone, under one enrolled and not taken away",
-    19: "a passkey agrees at once, or confirms, only if it was known a day before the question",
+    19: "a passkey agrees at once, or confirms, only if it was known well before the question",
     20: "what two witnesses bear out, both signed: two enrolled then, of two sides, neither asking",
     21: "a look is recorded once an hour, of whoever may; for an own page, after it was asked for",
     22: "who agreed for another had an authority; a child agreed through one, and was asked",

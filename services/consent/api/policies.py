@@ -1,6 +1,6 @@
 """What is policy, from when on: proposed by an operator, approved by an overseer, read by all."""
 
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path
@@ -20,12 +20,15 @@ ValueName = Annotated[str, Field(pattern=r"^[a-z][a-z_]{0,63}$")]
 Value = Annotated[int, Field(strict=True, ge=0, le=10**9)]
 """Seconds, or a count."""
 
+EARLIEST, LATEST = (datetime(year, 1, 1, tzinfo=UTC) for year in (2000, 9000))
+"""Times between which every time has a form in UTC."""
+
 
 class Proposal(BaseModel):
     """All values of a version by name, from when on they are to hold, and why."""
 
     values: Annotated[dict[ValueName, Value], Field(max_length=200)]
-    valid_from: AwareDatetime
+    valid_from: Annotated[AwareDatetime, Field(ge=EARLIEST, le=LATEST)]
     why: SetFor
 
 
