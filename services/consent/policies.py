@@ -67,6 +67,7 @@ def evolve(known: Known, recorded: Recorded) -> Known:
 # -- what holds ---------------------------------------------------------------------------------
 
 VERSION_0 = Policy()
+"""What holds until another version does."""
 
 
 def holds(recorded: Recorded) -> bool:
