@@ -63,7 +63,7 @@ BOUNDS = {
     ),
     "authority_told_within": Bound(HOUR, 72 * HOUR, "Law 91/2025 art. 23.1: 72 hours at most."),
     "device_clock_ahead_max": Bound(
-        0, HOUR, "A device that is further ahead says nothing of when somebody was photographed."
+        1, HOUR, "A device that is further ahead says nothing of when somebody was photographed."
     ),
     "code_lives_for": Bound(
         MINUTE, 15 * MINUTE, "A message takes a minute; later a code is for a finder."

@@ -136,10 +136,11 @@ def capture_decide(case: Case, asked: Capture) -> Sequence[IdentityCaptured]:
         document_image_id=asked.document_image_id,
         portrait_image_id=asked.portrait_image_id,
         taken_at=asked.taken_at,
+        policy_version=asked.policy.version,
         **_named(act),
     )
     if earlier := case.consent.captures.get(asked.capture_id):
-        if earlier == fact:
+        if replace(fact, policy_version=earlier.policy_version) == earlier:
             return []
         reused = [Reason("capture_id_reused", case.consent.positions("captured"))]
         raise _capture_rejection(asked, reused, Kind.CONFLICT)
@@ -204,6 +205,7 @@ def _capture_rejection(
         taken_at=asked.taken_at,
         asked_by=asked.captured_by,
         reasons=[reason.code for reason in reasons],
+        policy_version=asked.policy.version,
         **_named(asked.act),
     )
     return Rejection(kind, "capture_rejected", reasons=reasons, facts=[fact])

@@ -84,6 +84,7 @@ VERSION_0 = {
     "witnesses_sign_within": 7_200,
     "code_tries_max": 5,
     "codes_per_hour_max": 5,
+    "device_clock_ahead_max": 300,
 }
 """What was released as version 0: it only grows, and no line of it ever changes."""
 

@@ -152,6 +152,7 @@ async def decide_and_dispute(world: World, person: Citizen) -> None:
     await world.consent.post(address, data=data)
     assert "Mã không đúng" in (await phone.decide(link, "given", code="000000")).text
     (await phone.decide(link, "given")).raise_for_status()
+    await world.hand_in()
     world.clock.move_to(start + timedelta(minutes=45))
     early = (await phone.read(link)).text
     assert 'value="confirmed"' not in early, "half an hour was enough before"

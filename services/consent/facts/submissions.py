@@ -27,6 +27,7 @@ class IdentityCaptured:
     document_image_id: str
     portrait_image_id: str
     taken_at: datetime
+    policy_version: int = 0
 
 
 @fact("capture.rejected.1", tags=(*CASE, "device"))
@@ -44,6 +45,7 @@ class CaptureRejected:
     taken_at: datetime
     asked_by: str
     reasons: list[str]
+    policy_version: int = 0
 
 
 @fact("opening.submitted.1", tags=CASE)
