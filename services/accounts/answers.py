@@ -78,12 +78,12 @@ def decide(answered: Answered, answer: Answer) -> Sequence[AccountConfirmed | Ac
     """Take the answer, or do nothing if it was given; else reject."""
     opened = answered.opened
     if opened is None or opened.bank_id != answer.bank_id:
-        raise _rejection(answer, Kind.UNKNOWN, [Reason("opening_unknown")])
+        raise _rejection(None, answer, Kind.UNKNOWN, [Reason("opening_unknown")])
     fact = _fact(answer, opened)
     if any(one == fact for _, one in answered.answers):
         return []
     if reasons := list(_conflicts(answered, answer)):
-        raise _rejection(answer, Kind.CONFLICT, reasons)
+        raise _rejection(opened, answer, Kind.CONFLICT, reasons)
     return [fact]
 
 
@@ -118,11 +118,17 @@ def _conflicts(answered: Answered, answer: Answer) -> Iterator[Reason]:
         yield Reason("account_number_used", others)
 
 
-def _rejection(answer: Answer, kind: Kind, reasons: list[Reason]) -> Rejection:
+def _rejection(
+    own: AccountOpened | None, answer: Answer, kind: Kind, reasons: list[Reason]
+) -> Rejection:
+    """Return the no; of another bank's opening it does not say where that was made."""
     fact = AnswerRejected(
         opening_id=answer.opening_id,
         bank_id=answer.bank_id,
         answer="confirmed" if isinstance(answer, Confirm) else "declined",
         reasons=[reason.code for reason in reasons],
+        office_id=own.office_id if own else None,
+        site_id=own.site_id if own else None,
+        clerk_id=own.clerk_id if own else None,
     )
     return Rejection(kind, "answer_rejected", reasons=reasons, facts=[fact])

@@ -33,7 +33,10 @@ class AccountOpened:
     officer_id: str | None = None
 
 
-@fact("opening.rejected.1", tags=("opening", "citizen", "bank", "office", "clerk"))
+@fact(
+    "opening.rejected.1",
+    tags=("opening", "citizen", "bank", "office", "clerk", "site", "commanded_by"),
+)
 class OpeningRejected:
     """Somebody tried to open an account, and the rules did not let it happen.
 
@@ -99,14 +102,17 @@ class AccountDeclined:
     reason: str
 
 
-@fact("answer.rejected.1", tags=("opening", "bank"))
+@fact("answer.rejected.1", tags=("opening", "bank", "office", "site", "clerk"))
 class AnswerRejected:
-    """A bank's answer did not fit the opening."""
+    """A bank's answer did not fit the opening; where that was made is said if it was its own."""
 
     opening_id: str
     bank_id: str
     answer: str
     reasons: list[str]
+    office_id: str | None = None
+    site_id: str | None = None
+    clerk_id: str | None = None
 
 
 @fact("account.read.1", tags=("citizen", "consent", "opening", "case", "look"))

@@ -43,6 +43,7 @@ from services.consent.facts import (
     SignatureFailed,
     StaffPasskeyMarked,
 )
+from services.consent.facts.places import place_of
 from services.consent.grades import unaccepted
 from services.consent.policy import Policy
 from services.consent.purposes import overtaken, side_facts, taken_alone, unwithdrawable
@@ -149,7 +150,7 @@ def ask_decide(consent: Consent, asked: AskSignature) -> Sequence[SignatureAsked
         *_inseparable(consent, statement, asked.means, asked),
     ]
     if reasons:
-        raise rejection(statement.consent_id, statement.decision, reasons, asked.policy.version)
+        raise rejection(consent, statement, reasons, asked.policy.version)
     return [
         SignatureAsked(
             consent_id=statement.consent_id,
@@ -311,17 +312,13 @@ def sign_decide(consent: Consent, asked: Sign) -> Sequence[Any]:
     if challenge.signed:
         if asked.evidence:
             return []
-        raise rejection(
-            asked.consent_id,
-            challenge.asked.statement.decision,
-            [Reason("already_decided")],
-            asked.policy.version,
-        )
+        signed = [Reason("already_decided")]
+        raise rejection(consent, challenge.asked.statement, signed, asked.policy.version)
     if failure := _failure(challenge, asked):
         raise failed(challenge, asked, failure)
     statement = challenge.asked.statement
     if reasons := [*unsignable(consent, challenge, asked), *_unsound(consent, statement, asked)]:
-        raise rejection(asked.consent_id, statement.decision, reasons, asked.policy.version)
+        raise rejection(consent, statement, reasons, asked.policy.version)
     whole = [] if taken_alone(consent, statement) else [_decided(consent, challenge.asked, asked)]
     sides = side_facts(consent, challenge.asked, asked.evidence, asked.policy.version)
     return [*whole, *sides, *_used(statement, asked)]
@@ -451,13 +448,14 @@ def _decided(consent: Consent, challenge: SignatureAsked, asked: Sign) -> Any:
 
 
 def rejection(
-    consent_id: str, decision: Decision, reasons: list[Reason], version: int = 0
+    consent: Consent, statement: Statement, reasons: list[Reason], version: int = 0
 ) -> Rejection:
-    """Return the no to a decision, with the fact that records it, and its policy's version."""
+    """Return the no to a decision, with the fact that says it, where, and by which policy."""
     fact = DecisionRejected(
-        consent_id=consent_id,
-        decision=decision,
+        consent_id=statement.consent_id,
+        decision=statement.decision,
         reasons=[reason.code for reason in reasons],
         policy_version=version,
+        **place_of(consent.requested),
     )
     return Rejection(Kind.CONFLICT, "decision_rejected", reasons=reasons, facts=[fact])

@@ -29,6 +29,7 @@ from services.consent.facts import (
     StopDelivered,
     VoidFor,
 )
+from services.consent.facts.places import place_of
 from services.consent.policy import Policy
 from shared.errors import Kind, Reason, Rejection
 from shared.ledger.facts import Recorded
@@ -130,7 +131,7 @@ def invalidate_decide(
     others = [one for one in same if one[1].proposed_by != asked.by]
     if not others:
         positions = tuple(position for position, _ in same)
-        raise _rejection(asked, Kind.CONFLICT, Reason("four_eyes_required", positions))
+        raise _rejection(asked, Kind.CONFLICT, Reason("four_eyes_required", positions), question)
     return [_invalidated(question, asked, others[0][1].proposed_by, case.consent)]
 
 
@@ -177,9 +178,15 @@ def _invalidated(
     )
 
 
-def _rejection(asked: Invalidate, kind: Kind, reason: Reason) -> Rejection:
+def _rejection(
+    asked: Invalidate, kind: Kind, reason: Reason, own: ConsentRequested | None = None
+) -> Rejection:
+    """Return the no; of a question that is another's it does not say where it was asked."""
     fact = InvalidationRejected(
-        consent_id=asked.consent_id, asked_by=asked.by, reasons=[reason.code]
+        consent_id=asked.consent_id,
+        asked_by=asked.by,
+        reasons=[reason.code],
+        **place_of(own),
     )
     return Rejection(kind, "invalidation_rejected", reasons=[reason], facts=[fact])
 

@@ -157,7 +157,8 @@ def decide(before: Before, asked: Enrol) -> Sequence[PhoneEnrolled]:
     """Enrol the phone, or do nothing if it counts or comes already."""
     current, coming = before.phones.effective(asked.at), before.phones.coming(asked.at)
     if reasons := list(_unenrollable(before, current, asked)):
-        raise _rejection(asked.citizen_id, asked.asked_by, reasons, asked.policy.version)
+        by = (before.office_id, asked.clerk_id)
+        raise _rejection(asked.citizen_id, asked.asked_by, reasons, by, asked.policy.version)
     if asked.phone_id in {one.phone_id for one in (current, coming) if one}:
         return []
     wait = asked.policy.phone_change_waits_for
@@ -229,12 +230,20 @@ STOP = Verb(boundary=stop_boundary, initial=Phones(), evolve=evolve, decide=stop
 
 
 def _rejection(
-    citizen_id: str, asked_by: str, reasons: list[Reason], version: int = 0
+    citizen_id: str,
+    asked_by: str,
+    reasons: list[Reason],
+    by: tuple[str | None, str | None] = (None, None),
+    version: int = 0,
 ) -> Rejection:
+    """Return the no; `by` are office and clerk, if it is a clerk who asks."""
+    office_id, clerk_id = by
     fact = PhoneRejected(
         citizen_id=citizen_id,
         asked_by=asked_by,
         reasons=[reason.code for reason in reasons],
+        office_id=office_id,
+        clerk_id=clerk_id,
         policy_version=version,
     )
     known = all(reason.code != "citizen_unknown" for reason in reasons)

@@ -25,6 +25,7 @@ from services.consent.facts import (
     ConsentRedeemed,
     RedemptionRejected,
 )
+from services.consent.facts.places import place_of
 from services.consent.gate import Act, Gate, closed
 from services.consent.submissions import unsubmitted
 from shared.errors import Kind, Reason, Rejection
@@ -167,6 +168,8 @@ def _rejection(asked: Redeem, kind: Kind, reasons: list[Reason]) -> Rejection:
         command_hash=asked.command_hash,
         redeemed_by=asked.redeemed_by,
         reasons=[reason.code for reason in reasons],
+        citizen_id=asked.act.citizen_id if asked.act else None,
+        **place_of(asked.act),
     )
     return Rejection(kind, "redemption_rejected", reasons=reasons, facts=[fact])
 

@@ -20,6 +20,7 @@ from services.consent.facts import (
     RightRejected,
     SiteRegistered,
 )
+from services.consent.facts.places import place_of
 from shared.errors import Kind, Reason, Rejection
 from shared.ledger.facts import Recorded
 from shared.ledger.log import Verb, about
@@ -68,6 +69,7 @@ def decide(known: Known, asked: RightGranted) -> Sequence[RightGranted]:
             right_id=asked.right_id,
             asked_by=asked.granted_by,
             reasons=[reason.code for reason in reasons],
+            **place_of(asked),
         )
         raise Rejection(Kind.REJECTED, "right_rejected", reasons=reasons, facts=[fact])
     return [] if known.granted and _alike(known.granted, asked) else [asked]

@@ -321,6 +321,7 @@ def allow_decide(sharing: Sharing, asked: AllowSharing) -> Sequence[PhoneSharing
             citizen_id=asked.citizen_id,
             asked_by=asked.allowed_by,
             reasons=[reason.code for reason in reasons],
+            bank_id=asked.bank_id,
             policy_version=asked.policy.version,
         )
         raise Rejection(Kind.REJECTED, "phone_rejected", reasons=reasons, facts=[fact])

@@ -22,6 +22,7 @@ from services.consent.facts import (
     SuspensionOrdered,
     SuspensionRejected,
 )
+from services.consent.facts.places import place_of
 from services.consent.policy import Policy
 from shared.errors import Kind, Reason, Rejection
 from shared.ledger.facts import Recorded
@@ -76,9 +77,9 @@ def order_decide(suspension: Suspension, asked: SuspensionOrdered) -> Sequence[S
         if suspension.ordered == asked:
             return []
         reused = [Reason("suspension_id_reused", (suspension.place,))]
-        raise _rejection(asked.suspension_id, asked.ordered_by, reused, Kind.CONFLICT)
+        raise _rejection(asked, asked.ordered_by, reused, Kind.CONFLICT)
     if reasons := list(_unorderable(suspension, asked)):
-        raise _rejection(asked.suspension_id, asked.ordered_by, reasons)
+        raise _rejection(asked, asked.ordered_by, reasons)
     return [asked]
 
 
@@ -140,7 +141,7 @@ def lift_decide(
         return []
     if not _may_lift(suspension, ordered, asked.by):
         reasons = [Reason("not_entitled", (suspension.place,))]
-        raise _rejection(asked.suspension_id, asked.by, reasons)
+        raise _rejection(ordered, asked.by, reasons)
     if ordered.citizen_id and asked.by == f"citizen:{ordered.citizen_id}":
         return [_lifted(ordered, asked, asked.by, asked.at + asked.policy.settles_after)]
     return _with_another(suspension, ordered, asked)
@@ -190,11 +191,12 @@ def _lifted(
 
 
 def _rejection(
-    suspension_id: str, asked_by: str, reasons: list[Reason], kind: Kind = Kind.REJECTED
+    ordered: SuspensionOrdered, asked_by: str, reasons: list[Reason], kind: Kind = Kind.REJECTED
 ) -> Rejection:
     fact = SuspensionRejected(
-        suspension_id=suspension_id,
+        suspension_id=ordered.suspension_id,
         asked_by=asked_by,
         reasons=[reason.code for reason in reasons],
+        **place_of(ordered),
     )
     return Rejection(kind, "suspension_rejected", reasons=reasons, facts=[fact])

@@ -28,11 +28,13 @@ from services.consent.decisions import (
     without_witnesses,
 )
 from services.consent.facts import (
+    ConsentRequested,
     WitnessDissented,
     WitnessNamed,
     WitnessRejected,
     WitnessSigned,
 )
+from services.consent.facts.places import place_of
 from services.consent.witnesses import PAIR, Known, unfit
 from services.consent.witnesses import boundary as witness_boundary
 from shared.contracts.consent import Grade
@@ -69,7 +71,7 @@ def name_decide(consent: Consent, asked: Name) -> Sequence[WitnessNamed]:
         return []
     heard = heard_phones(consent, asked.witnesses)
     if reasons := list(unfit(consent.witnesses, asked.witnesses, question, heard)):
-        raise _unnamed(asked, reasons)
+        raise _unnamed(question, asked, reasons)
     return [
         WitnessNamed(consent_id=asked.consent_id, witness_id=one, named_by=asked.named_by)
         for one in pair
@@ -87,12 +89,13 @@ def _asks(consent: Consent, name: str) -> bool:
     return own.get(role) == own_id
 
 
-def _unnamed(asked: Name, reasons: list[Reason]) -> Rejection:
+def _unnamed(question: ConsentRequested, asked: Name, reasons: list[Reason]) -> Rejection:
     fact = WitnessRejected(
         consent_id=asked.consent_id,
         witness_id=None,
         asked_by=asked.named_by,
         reasons=[reason.code for reason in reasons],
+        **place_of(question),
     )
     return Rejection(Kind.REJECTED, "witnesses_rejected", reasons=reasons, facts=[fact])
 
@@ -130,8 +133,8 @@ def attest_decide(consent: Consent, asked: Attest) -> Sequence[Any]:
         reasons += unsignable(consent, challenge, asked.sign)
         reasons += without_witnesses(consent, challenge.asked.statement, asked.sign.witnesses)
     if reasons:
-        decision = challenge.asked.statement.decision
-        raise rejection(asked.sign.consent_id, decision, reasons, asked.sign.policy.version)
+        said = challenge.asked.statement
+        raise rejection(consent, said, reasons, asked.sign.policy.version)
     signed = WitnessSigned(
         consent_id=asked.sign.consent_id,
         challenge_id=challenge.asked.challenge_id,
@@ -205,8 +208,7 @@ def dissent_decide(consent: Consent, asked: Dissent) -> Sequence[WitnessDissente
     if challenge.dissented:
         return []
     if challenge.signed:
-        decision = challenge.asked.statement.decision
-        raise rejection(asked.consent_id, decision, [Reason("already_decided")])
+        raise rejection(consent, challenge.asked.statement, [Reason("already_decided")])
     return [
         WitnessDissented(
             consent_id=asked.consent_id,

@@ -8,7 +8,7 @@ read as `ERASED` from then on.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from types import ModuleType
 from typing import Any, ClassVar, Protocol, TypeVar, dataclass_transform
@@ -24,6 +24,7 @@ class Fact(Protocol):
 
     NAME: ClassVar[str]
     TAGS: ClassVar[tuple[str, ...]]
+    TAGGED: ClassVar[tuple[tuple[str, str], ...]]
     PERSONAL: ClassVar[Mapping[str, tuple[str, ...]]]
 
 
@@ -45,22 +46,32 @@ def fact(
 ) -> Callable[[type[FactT]], type[FactT]]:
     """Make a class a fact, stored as `name`, found again by `tags`.
 
-    The tag `citizen` takes its value from the field `citizen_id`; a field that is None gives none.
+    The tag `citizen` takes its value from the field `citizen_id`, or, where there is none, the tag
+    `asked_by` from the field of that name; a field that is None gives none. A tag may be added
+    last: facts that were stored before keep theirs, so nothing finds them by it.
     `personal={"citizen": ("phone",)}` names fields that are kept under the key of that person, and
     whose default is `ERASED`.
     """
     by_subject = dict(personal or {})
 
     def make(cls: type[FactT]) -> type[FactT]:
-        fields = [field for named in by_subject.values() for field in named]
-        assert all(getattr(cls, field) is ERASED for field in fields), f"{name}: no ERASED"
+        erasable = [field for named in by_subject.values() for field in named]
+        assert all(getattr(cls, field) is ERASED for field in erasable), f"{name}: no ERASED"
         made = dataclass(frozen=True, kw_only=True, slots=True)(cls)
         made.NAME = name  # type: ignore[attr-defined]  # the decorator is what adds them
         made.TAGS = tuple(tags)  # type: ignore[attr-defined]
+        made.TAGGED = tuple((tag, _field(made, tag)) for tag in made.TAGS)  # type: ignore[attr-defined]
         made.PERSONAL = by_subject  # type: ignore[attr-defined]
         return made
 
     return make
+
+
+def _field(kind: type[Any], tag: str) -> str:
+    """Return the field that a tag takes its value from."""
+    names = {one.name for one in fields(kind)}
+    (name,) = [one for one in (f"{tag}_id", tag) if one in names][:1]
+    return name
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +85,7 @@ class Recorded:
 
 def tags_of(happened: Fact) -> list[str]:
     """Return the tags of a fact, such as `citizen:4f1c…`, in the order its class names them."""
-    values = ((tag, getattr(happened, f"{tag}_id")) for tag in happened.TAGS)
+    values = ((tag, getattr(happened, name)) for tag, name in happened.TAGGED)
     return [f"{tag}:{value}" for tag, value in values if value is not None]
 
 

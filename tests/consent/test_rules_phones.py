@@ -167,7 +167,13 @@ def test_what_is_rejected_is_written_down() -> None:
     with pytest.raises(Rejection) as no:
         given(ENROL, CLERK).when(enrol())
     assert no.value.facts == (
-        PhoneRejected(citizen_id="c1", asked_by="clerk:k", reasons=["citizen_unknown"]),
+        PhoneRejected(
+            citizen_id="c1",
+            asked_by="clerk:k",
+            reasons=["citizen_unknown"],
+            office_id="o",
+            clerk_id="k",
+        ),
     )
 
 

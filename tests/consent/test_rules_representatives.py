@@ -19,6 +19,7 @@ from services.consent.facts import (
     CitizenRegistered,
     ConsentGiven,
     ConsentRefused,
+    ConsentRequested,
     ConsentWithdrawn,
     DecisionRejected,
     Ground,
@@ -27,6 +28,7 @@ from services.consent.facts import (
     RepresentativeRejected,
     StaffPhoneMarked,
 )
+from services.consent.facts.places import place_of
 from services.consent.policy import Policy
 from services.consent.representatives import (
     AUTHORISE,
@@ -451,8 +453,11 @@ def test_only_who_speaks_agrees(codes: list[str], facts: list[Any], signed: Stat
     assert given(ASK_SIGNATURE, *history).rejected(pressed) == codes
     with pytest.raises(Rejection) as no:
         given(SIGN, *history, code_sent).when(sign())
+    asked = [one for one in history if isinstance(one, ConsentRequested)][-1]
     assert no.value.facts == (
-        DecisionRejected(consent_id="q1", decision=Decision.GIVEN, reasons=codes),
+        DecisionRejected(
+            consent_id="q1", decision=Decision.GIVEN, reasons=codes, **place_of(asked)
+        ),
     )
 
 

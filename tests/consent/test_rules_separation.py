@@ -371,7 +371,12 @@ def test_a_bank_says_how_many() -> None:
     with pytest.raises(Rejection) as no:
         given(ALLOW_SHARING, bank).when(allow(citizens_max=6))
     assert no.value.facts == (
-        PhoneRejected(citizen_id="c1", asked_by="bank:cake", reasons=["sharing_above_cap"]),
+        PhoneRejected(
+            citizen_id="c1",
+            asked_by="bank:cake",
+            reasons=["sharing_above_cap"],
+            bank_id="cake",
+        ),
     )
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from services.accounts.facts import VOCABULARY as ACCOUNTS
 from services.consent.facts import VOCABULARY as CONSENT
-from services.consent.facts import OfficeRegistered
+from services.consent.facts import OfficeRegistered, RequestRejected
 from shared.canonical import canonical, digest, text_digest
 from shared.clock import SandboxClock, system_clock
 from shared.contracts.reasons import REASONS
@@ -123,6 +123,32 @@ def test_names_of_facts_are_never_reused() -> None:
         name, *names = line.split()
         assert today[name][: len(names)] == names, name
     assert {line.split()[0] for line in released.splitlines()} == set(today)
+
+
+def test_tags_of_a_fact_are_only_added_last() -> None:
+    """What a stored fact is found by today, it is found by tomorrow; the file only grows."""
+    released = (Path(__file__).parent / "released_tags.txt").read_text(encoding="utf-8")
+    today = {kind.NAME: list(kind.TAGS) for _, kind in ALL_FACTS}
+    for line in released.splitlines():
+        name, *tags = line.split()
+        assert today[name][: len(tags)] == tags, name
+    assert {line.split()[0] for line in released.splitlines()} == set(today)
+
+
+def test_a_rejection_is_found_by_the_place_and_by_whoever_tried() -> None:
+    """Whomever it names: a clerk who acts under another's name has the attempt as an own one."""
+    said: dict[str, Any] = dict.fromkeys(("consent_id", "citizen_id", "product_id", "purpose"), "x")
+    said |= {"bank_id": "b", "office_id": "o", "site_id": "s", "clerk_id": "gdv-01"}
+    by, why = "clerk:gdv-02", ["not_own_clerk"]
+    tried: Any = RequestRejected(**said, asked_by=by, reasons=why)
+    found = {"bank:b", "office:o", "site:s", "clerk:gdv-01", "asked_by:clerk:gdv-02"}
+    assert found <= set(tags_of(tried))
+    for _, kind in ALL_FACTS:
+        if ".rejected." in kind.NAME:
+            nouns = {name.removesuffix("_id") for name in kind.__slots__}
+            wanted = nouns & {"bank", "office", "site", "clerk", "asked_by", "commanded_by"}
+            by_operator = kind.NAME in {"erasure.rejected.1", "representative.rejected.1"}
+            assert by_operator or wanted <= set(kind.TAGS), kind.NAME
 
 
 def test_an_unknown_field_is_passed_over_and_an_unknown_name_is_not() -> None:

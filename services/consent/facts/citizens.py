@@ -145,13 +145,16 @@ class PhoneSharingAllowed:
     policy_version: int = 0
 
 
-@fact("phone.rejected.1", tags=("citizen",))
+@fact("phone.rejected.1", tags=("citizen", "bank", "office", "clerk", "asked_by"))
 class PhoneRejected:
     """The rules did not let a citizen's phone be changed, kept, or shared."""
 
     citizen_id: str
     asked_by: str
     reasons: list[str]
+    bank_id: str | None = None
+    office_id: str | None = None
+    clerk_id: str | None = None
     policy_version: int = 0
 
 

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from services.consent.facts.places import PLACE
 from shared.contracts.consent import Channel, Decision, Statement
 from shared.contracts.evidence import Evidence
 from shared.ledger.facts import ERASED, Erased, fact
@@ -39,7 +40,10 @@ class ConsentRequested:
     policy_version: int = 0
 
 
-@fact("request.rejected.1", tags=("consent", "citizen", "bank", "office", "clerk"))
+@fact(
+    "request.rejected.1",
+    tags=("consent", "citizen", "bank", "office", "clerk", "site", "asked_by"),
+)
 class RequestRejected:
     """The rules did not let somebody ask."""
 
@@ -97,13 +101,20 @@ class SignatureFailed:
     policy_version: int = 0
 
 
-@fact("decision.rejected.1", tags=("consent",))
+@fact("decision.rejected.1", tags=("consent", *PLACE))
 class DecisionRejected:
-    """The rules did not let a decision be made, or a code be sent for it."""
+    """The rules did not let a decision be made, or a code be sent for it.
+
+    Where and by whom the question was asked is known; who would have decided is not said here.
+    """
 
     consent_id: str
     decision: Decision
     reasons: list[str]
+    bank_id: str | None = None
+    office_id: str | None = None
+    site_id: str | None = None
+    clerk_id: str | None = None
     policy_version: int = 0
 
 

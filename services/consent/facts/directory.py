@@ -3,6 +3,7 @@
 from datetime import datetime
 from enum import StrEnum
 
+from services.consent.facts.places import PLACE
 from shared.ledger.facts import fact
 
 
@@ -122,13 +123,17 @@ class RightGranted:
     device_id: str | None = None
 
 
-@fact("right.rejected.1", tags=("right",))
+@fact("right.rejected.1", tags=("right", *PLACE, "asked_by"))
 class RightRejected:
     """The rules did not let a right be granted, or ended."""
 
     right_id: str
     asked_by: str
     reasons: list[str]
+    bank_id: str | None = None
+    office_id: str | None = None
+    site_id: str | None = None
+    clerk_id: str | None = None
 
 
 @fact("staff.passkey.marked.1", tags=("clerk", "passkey"))

@@ -30,7 +30,7 @@ class IdentityCaptured:
     policy_version: int = 0
 
 
-@fact("capture.rejected.1", tags=(*CASE, "device"))
+@fact("capture.rejected.1", tags=(*CASE, "device", "asked_by"))
 class CaptureRejected:
     """The rules did not let somebody be photographed."""
 
@@ -65,7 +65,7 @@ class OpeningSubmitted:
     statement_hash: str
 
 
-@fact("submission.rejected.1", tags=CASE)
+@fact("submission.rejected.1", tags=(*CASE, "asked_by"))
 class SubmissionRejected:
     """The rules did not let a clerk hand something in."""
 

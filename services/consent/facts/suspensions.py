@@ -3,6 +3,7 @@
 from datetime import datetime
 from enum import StrEnum
 
+from services.consent.facts.places import PLACE
 from shared.ledger.facts import fact
 
 
@@ -70,10 +71,14 @@ class SuspensionLifted:
     policy_version: int = 0
 
 
-@fact("suspension.rejected.1", tags=("suspension",))
+@fact("suspension.rejected.1", tags=("suspension", *PLACE, "asked_by"))
 class SuspensionRejected:
-    """The rules did not let somebody suspend, or lift."""
+    """The rules did not let somebody suspend, or lift; what was to be, or is, suspended where."""
 
     suspension_id: str
     asked_by: str
     reasons: list[str]
+    bank_id: str | None = None
+    office_id: str | None = None
+    site_id: str | None = None
+    clerk_id: str | None = None

@@ -3,6 +3,7 @@
 from datetime import datetime
 from enum import StrEnum
 
+from services.consent.facts.places import PLACE
 from shared.ledger.facts import fact
 
 
@@ -69,13 +70,20 @@ class ConsentInvalidated:
     used_at: int | None
 
 
-@fact("invalidation.rejected.1", tags=("consent",))
+@fact("invalidation.rejected.1", tags=("consent", *PLACE, "asked_by"))
 class InvalidationRejected:
-    """The rules did not let somebody declare a consent void."""
+    """The rules did not let somebody declare a consent void.
+
+    Where the citizen had been asked is there if that was any business of theirs.
+    """
 
     consent_id: str
     asked_by: str
     reasons: list[str]
+    bank_id: str | None = None
+    office_id: str | None = None
+    site_id: str | None = None
+    clerk_id: str | None = None
 
 
 @fact("stop.delivered.1", tags=("consent",))
@@ -101,12 +109,20 @@ class ConsentRedeemed:
     officer_id: str | None = None
 
 
-@fact("redemption.rejected.1", tags=("consent", "redemption"))
+@fact("redemption.rejected.1", tags=("consent", "redemption", "citizen", *PLACE))
 class RedemptionRejected:
-    """The rules did not let the consent be used."""
+    """The rules did not let the consent be used.
+
+    Whom it was asked of, where and by whom; None where nobody asked.
+    """
 
     consent_id: str
     redemption_id: str
     command_hash: str
     redeemed_by: str
     reasons: list[str]
+    citizen_id: str | None = None
+    bank_id: str | None = None
+    office_id: str | None = None
+    site_id: str | None = None
+    clerk_id: str | None = None

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from services.consent.facts.places import PLACE
 from shared.canonical import digest
 from shared.contracts.evidence import Passkey, Witnessing
 from shared.ledger.facts import fact
@@ -92,7 +93,7 @@ class WitnessDissented:
     witness_id: str
 
 
-@fact("witness.rejected.1", tags=("consent", "witness"))
+@fact("witness.rejected.1", tags=("consent", "witness", *PLACE, "asked_by"))
 class WitnessRejected:
     """The rules did not let somebody be a witness, or be one of this question."""
 
@@ -100,3 +101,7 @@ class WitnessRejected:
     witness_id: str | None
     asked_by: str
     reasons: list[str]
+    bank_id: str | None = None
+    office_id: str | None = None
+    site_id: str | None = None
+    clerk_id: str | None = None
