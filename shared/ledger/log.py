@@ -149,8 +149,7 @@ class Log:
         `as_of` is a position, or an instant: what was recorded later is not looked at.
         """
         if isinstance(as_of, datetime):
-            instant = as_of
-            as_of = await self._ask(lambda: self.recorder.position_at(instant))
+            as_of = await self.position_at(as_of)
         query = DCBQuery(items=list(arms))
         facts, _ = await self._read(query, after=after, limit=limit, as_of=as_of)
         return facts
@@ -159,6 +158,10 @@ class Log:
         """Return up to `limit` facts behind `after` as they lie in the store, in order."""
         page = await self._ask(lambda: self.recorder.page(after=after, limit=limit))
         return page.facts
+
+    async def position_at(self, instant: datetime) -> int:
+        """Return the last position that was recorded at the instant or before, 0 if none was."""
+        return await self._ask(lambda: self.recorder.position_at(instant))
 
     async def head(self) -> int:
         """Return the last position, 0 for an empty log."""

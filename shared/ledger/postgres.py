@@ -275,10 +275,12 @@ class PostgresRecorder(Recorder):
     @override
     def position_at(self, instant: datetime) -> int:
         with self._reader as connection:
-            found = connection.execute(
-                "SELECT coalesce(max(position), 0) FROM commits WHERE recorded_at <= %s", [instant]
-            )
-            return int(_row(found)[0])
+            row = connection.execute(
+                "SELECT position FROM commits WHERE recorded_at <= %s"
+                " ORDER BY recorded_at DESC, position DESC LIMIT 1",
+                [instant],
+            ).fetchone()
+        return int(row[0]) if row else 0
 
     @override
     def parts(self, positions: Sequence[int]) -> dict[tuple[int, int], Part]:

@@ -187,11 +187,12 @@ class SQLiteRecorder(Recorder):
     @override
     def position_at(self, instant: datetime) -> int:
         with self._reading:
-            (position,) = self._reader.execute(
-                "SELECT coalesce(max(position), 0) FROM commits WHERE recorded_at <= ?",
+            row = self._reader.execute(
+                "SELECT position FROM commits WHERE recorded_at <= ?"
+                " ORDER BY recorded_at DESC, position DESC LIMIT 1",
                 [stamp_of(instant)],
             ).fetchone()
-        return int(position)
+        return int(row[0]) if row else 0
 
     @override
     def parts(self, positions: Sequence[int]) -> dict[tuple[int, int], Part]:
