@@ -3,13 +3,23 @@
 People and deadlines live in `Asia/Ho_Chi_Minh`; facts carry UTC.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
 VIETNAM = ZoneInfo("Asia/Ho_Chi_Minh")
 """The zone of every time that a person reads. It has no summer time."""
+
+
+def day_of(instant: datetime) -> date:
+    """Return the day in Vietnam on which an instant lies."""
+    return instant.astimezone(VIETNAM).date()
+
+
+def start_of(day: date) -> datetime:
+    """Return the first instant (UTC) of a day in Vietnam."""
+    return datetime.combine(day, time(), VIETNAM).astimezone(UTC)
 
 
 class Clock(Protocol):

@@ -1,6 +1,7 @@
 """Puts the consent service together: the one file that knows every part."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import httpx
 from fastapi import APIRouter, FastAPI
@@ -47,6 +48,8 @@ from services.consent.pages import witnesses as witness_pages
 from services.consent.pages.guarding import Guarding
 from services.consent.settings import Settings
 from services.consent.sms import HttpGateway, Outbox, SmsGateway
+from services.consent.views import read_host
+from shared import rejection_routes
 from shared.clock import Clock, choose_clock
 from shared.ledger import stores
 from shared.ledger.erasure import Erasure
@@ -57,6 +60,7 @@ from shared.ledger.seal import Seal, create_seal, log_origin
 from shared.ledger.subject_keys import create_subject_keys, open_subject_keys
 from shared.marks import Marks, create_marks
 from shared.passkeys import RelyingParty
+from shared.rejections import Rejections
 from shared.signing import Signer, load_keys, renew_keys
 from shared.web import Tokens, create_web_app
 
@@ -164,6 +168,8 @@ def _machine_routes(
     yield consent_routes.key_routes(parts.signer)
     yield consent_routes.invalidation_routes(stopping, looking)
     yield receipt_routes.routes(asking, receipting, Listing(parts), looking)
+    rejections = Rejections(parts.log, VOCABULARY)
+    yield rejection_routes.routes(rejections, partial(read_host, parts.log))
 
 
 def _pages(

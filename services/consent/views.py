@@ -164,6 +164,12 @@ async def _registered(log: Log, noun: str, ids: Iterable[str], kind: type[Any]) 
     return [one.fact for one in await log.read(*arms)] if arms else []
 
 
+async def read_host(log: Log, site_id: str) -> str | None:
+    """Return whom the calls of a site's host come from, None if there are none, or no such site."""
+    found = await _registered(log, "site", [site_id], SiteRegistered)
+    return found[0].host_id if found else None
+
+
 async def read_passkeys(log: Log, citizen_id: str) -> Passkeys:
     """Return a citizen's passkeys, those too that were taken away."""
     passkeys: Passkeys = {}

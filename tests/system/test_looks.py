@@ -113,9 +113,12 @@ OF_NOBODY = {
     "GET /suspensions/{suspension_id}",
     "GET /submissions",
     "GET /policies",
+    "GET /rejections",
+    "GET /rejections/counts",
 }
 """They show keys, figures and hashes; or the log, in which everybody is a random id; or a sandbox;
-or what is suspended, and what was handed in where, but not in whose name; or what is policy.
+or what is suspended, and what was handed in where, but not in whose name; or who tried what, and
+not of whom; or what is policy.
 
 Pages are not among the documented routes: they are the citizen's own.
 """
