@@ -1,9 +1,13 @@
 """The bank's answer: only its own, only once, one number for one account."""
 
+from dataclasses import replace
 from typing import Any
+
+import pytest
 
 from services.accounts.answers import ANSWER, Confirm, Decline
 from services.accounts.facts import AccountConfirmed, AccountDeclined
+from shared.errors import Rejection
 from tests.accounts.test_rules_openings import opened
 from tests.support.given import given
 
@@ -48,3 +52,12 @@ def test_a_number_is_one_account() -> None:
     """A number that another opening has is not taken twice."""
     other = confirmed(opening_id="op2")
     assert given(ANSWER, opened(), other).rejected(CONFIRM) == ["account_number_used"]
+
+
+def test_a_rejected_answer_says_where_only_to_its_own_bank() -> None:
+    """Another bank learns of the office and the clerk of an opening nothing by its own attempt."""
+    for bank_id, place in (("cake", ("o", "s", "k")), ("b2", (None, None, None))):
+        with pytest.raises(Rejection) as no:
+            given(ANSWER, opened(), confirmed()).when(replace(DECLINE, bank_id=bank_id))
+        (fact,) = no.value.facts
+        assert (fact.office_id, fact.site_id, fact.clerk_id) == place
