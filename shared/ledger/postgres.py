@@ -245,7 +245,7 @@ class PostgresRecorder(Recorder):
         limit: int | None = None,
         as_of: int | None = None,
     ) -> Page:
-        matches, parameters = matching(query, after, "%s")
+        matches, parameters = matching(query, after, "%s", limit)
         with self._reader as connection:
             head = as_of_head(_position(connection), as_of)
             rows = connection.execute(

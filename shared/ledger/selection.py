@@ -10,44 +10,61 @@ import msgspec
 from eventsourcing.dcb.api import DCBAppendCondition, DCBQuery
 
 
-def matching(query: DCBQuery | None, after: int, mark: str) -> tuple[str, list[Any]]:
+def matching(
+    query: DCBQuery | None, after: int, mark: str, limit: int | None = None
+) -> tuple[str, list[Any]]:
     """Return an SQL condition on `position`, and its parameters, for what a page holds.
 
     Without a query it is a range, so that a page of a long log costs what the page costs.
     """
     if query is None or not query.items:
         return f"position > {mark}", [after]
-    positions, parameters = matching_positions(query, after, mark)
+    positions, parameters = matching_positions(query, after, mark, limit)
     return f"position IN ({positions})", parameters
 
 
-def matching_positions(query: DCBQuery, after: int, mark: str) -> tuple[str, list[Any]]:
+def matching_positions(
+    query: DCBQuery, after: int, mark: str, limit: int | None = None
+) -> tuple[str, list[Any]]:
     """Return SQL and parameters for the positions behind `after` that match any query item.
 
     `mark` is the driver's parameter mark. One arm per item, so each uses an index and none scans
-    the log. An item's first tag leads, and its others are looked up: SQLite keeps no figures to
-    choose by, and would start from a bank's million facts where a clerk's ten were named first.
+    the log. With a limit each kind is an arm of its own, and gives no more than its first: that is
+    all that a page can take of it, and an index has it in this order.
     """
     arms: list[str] = []
     parameters: list[Any] = []
     for item in query.items or ():
-        tags = list(dict.fromkeys(item.tags))
-        source = "fact_tags t0" if tags else "facts t0"
-        wanted = [f"t0.position > {mark}"]
-        parameters.append(after)
-        if tags:
-            wanted.append(f"t0.tag = {mark}")
-            parameters.append(tags[0])
-        if item.types:
-            wanted.append(f"t0.kind IN ({', '.join([mark] * len(item.types))})")
-            parameters += item.types
-        too = f"t1.tag = {mark} AND t1.position = t0.position"
-        wanted += [f"EXISTS (SELECT 1 FROM fact_tags t1 WHERE {too})"] * len(tags[1:])
-        parameters += tags[1:]
-        arms.append(f"SELECT t0.position FROM {source} WHERE {' AND '.join(wanted)}")
+        for kinds in [[kind] for kind in item.types] if limit and item.types else [item.types]:
+            arm, values = _arm(item.tags, kinds, after, mark)
+            if limit:
+                arm = f"SELECT position FROM ({arm} ORDER BY t0.position LIMIT {mark}) AS first"
+                values.append(limit)
+            arms.append(arm)
+            parameters += values
     if not arms:
         return f"SELECT position FROM facts WHERE position > {mark}", [after]
     return " UNION ".join(arms), parameters
+
+
+def _arm(
+    named: Sequence[str], kinds: Sequence[str], after: int, mark: str
+) -> tuple[str, list[Any]]:
+    """Return what finds the facts of these kinds that carry all the tags.
+
+    The first tag leads, and the others are looked up: SQLite keeps no figures to choose by, and
+    would start from a bank's million facts where a clerk's ten were named first.
+    """
+    tags = list(dict.fromkeys(named))
+    source = "fact_tags t0" if tags else "facts t0"
+    wanted, parameters = [f"t0.position > {mark}"], [after, *tags[:1], *kinds, *tags[1:]]
+    if tags:
+        wanted.append(f"t0.tag = {mark}")
+    if kinds:
+        wanted.append(f"t0.kind IN ({', '.join([mark] * len(kinds))})")
+    too = f"t1.tag = {mark} AND t1.position = t0.position"
+    wanted += [f"EXISTS (SELECT 1 FROM fact_tags t1 WHERE {too})"] * len(tags[1:])
+    return f"SELECT t0.position FROM {source} WHERE {' AND '.join(wanted)}", parameters
 
 
 class _Wanted(msgspec.Struct, omit_defaults=True):

@@ -154,7 +154,7 @@ class SQLiteRecorder(Recorder):
         limit: int | None = None,
         as_of: int | None = None,
     ) -> Page:
-        matches, parameters = matching(query, after, "?")
+        matches, parameters = matching(query, after, "?", limit)
         with self._reading:
             head = as_of_head(_position(self._reader), as_of)
             rows = self._reader.execute(

@@ -640,6 +640,11 @@ def test_any_history_is_what_a_list_would_hold(
         then = recorder.page(DCBQuery(items=[query]), after=before, as_of=before + past)
         assert then.facts == [fact for fact in found.facts if fact.position <= before + past]
         assert then.head == min(before + past, found.head)
+        for limit in (0, 1, 3):
+            some = recorder.page(
+                DCBQuery(items=[query]), after=before, limit=limit, as_of=before + past
+            )
+            assert some.facts == then.facts[:limit]
         everything = recorder.page().facts
         assert [fact.leaf for fact in everything] == [fact.leaf_now() for fact in everything]
         assert recorder.end().tree == Frontier().extended(fact.leaf for fact in everything)

@@ -251,6 +251,8 @@ def test_it_costs_what_it_tells_and_not_what_the_log_holds(tmp_path: Path) -> No
             add(own=0, others=40)
         many = [steps(told, one) for one in asked()]
         assert all(0 < after <= before * 1.5 for before, after in zip(few, many, strict=True))
+        first = told.view.listed(Sought(bank_id="b"), day=None, after=0, limit=20)
+        assert steps(told, first) <= few[0], "however many follow behind a page"
 
 
 def test_what_was_stored_before_a_tag_came_stays_sound(tmp_path: Path, told: Told) -> None:
