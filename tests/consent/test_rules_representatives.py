@@ -453,11 +453,9 @@ def test_only_who_speaks_agrees(codes: list[str], facts: list[Any], signed: Stat
     assert given(ASK_SIGNATURE, *history).rejected(pressed) == codes
     with pytest.raises(Rejection) as no:
         given(SIGN, *history, code_sent).when(sign())
-    asked = [one for one in history if isinstance(one, ConsentRequested)][-1]
+    place: dict[str, Any] = place_of([one for one in history if type(one) is ConsentRequested][-1])
     assert no.value.facts == (
-        DecisionRejected(
-            consent_id="q1", decision=Decision.GIVEN, reasons=codes, **place_of(asked)
-        ),
+        DecisionRejected(consent_id="q1", decision=Decision.GIVEN, reasons=codes, **place),
     )
 
 
