@@ -147,7 +147,9 @@ def test_a_rejection_is_found_by_the_place_and_by_whoever_tried() -> None:
         if ".rejected." in kind.NAME:
             nouns = {name.removesuffix("_id") for name in kind.__slots__}
             wanted = nouns & {"bank", "office", "site", "clerk", "asked_by", "commanded_by"}
-            by_operator = kind.NAME in {"erasure.rejected.1", "representative.rejected.1"}
+            by_operator = kind.NAME in {
+                *("erasure.rejected.1", "representative.rejected.1", "policy.rejected.1"),
+            }
             assert by_operator or wanted <= set(kind.TAGS), kind.NAME
 
 

@@ -35,6 +35,7 @@ FURTHER = {
     "purpose.withdrawn.1",
     "request.rejected.1",
     "phone.rejected.1",
+    "capture.rejected.1",
     "consent.refused.1",
 }
 """Kinds that are judged like those that are played here, by the same lines."""
