@@ -348,7 +348,7 @@ class Histories(RuleBasedStateMachine):
             return self.model.submit(sent)
         if "/captures/" in sent.path:
             taken = datetime.fromisoformat(sent.body["taken_at"]) - self.world.clock()
-            return self.model.capture(sent, self.model.now + int(taken.total_seconds()) // 60)
+            return self.model.capture(sent, self.model.now + round(taken.total_seconds() / 60))
         if sent.path.startswith("/consents"):
             return self.model.ask(sent)
         if sent.path.count("/") == 3:
