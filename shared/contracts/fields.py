@@ -1,9 +1,10 @@
 """The small types that request bodies and paths are made of, checked the same way everywhere."""
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import Path, Query
-from pydantic import AfterValidator, BeforeValidator, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, StringConstraints
 
 from shared.canonical import nfc
 
@@ -50,3 +51,15 @@ Phone = Annotated[
     AfterValidator(_without_trunk_prefix),
 ]
 """A phone number in E.164 form, such as +84912345678."""
+
+
+EARLIEST, LATEST = (datetime(year, 1, 1, tzinfo=UTC) for year in (2000, 9000))
+"""Times between which every time has a form in UTC."""
+
+
+def _in_utc(instant: datetime) -> datetime:
+    return instant.astimezone(UTC)
+
+
+Instant = Annotated[AwareDatetime, Field(ge=EARLIEST, le=LATEST), AfterValidator(_in_utc)]
+"""A time with its zone, taken as UTC."""

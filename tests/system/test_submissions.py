@@ -144,6 +144,8 @@ def test_a_devices_clock_makes_nothing_earlier(tmp_path: Path) -> None:
             assert codes(await world.capture(consent_id, taken_at=said)) == [code]
         told = [one["taken_at"][:10] for one in await facts(world, "capture.rejected.1")]
         assert told == ["2023-08-08", "2023-08-10"]
+        for never in ("2023-08-09T07:00:00", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59Z"):
+            assert (await world.capture(consent_id, taken_at=never)).status_code == 422
 
     play(tmp_path, scenario)
 

@@ -1,14 +1,14 @@
 """What is policy, from when on: proposed by an operator, approved by an overseer, read by all."""
 
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from services.consent.application.governing import Governing
 from services.consent.facts import SetFor
 from services.consent.policies import proposal
+from shared.contracts.fields import Instant
 from shared.web import Caller, Role, require
 
 Operator = Annotated[Caller, Depends(require(Role.OPERATOR))]
@@ -20,15 +20,12 @@ ValueName = Annotated[str, Field(pattern=r"^[a-z][a-z_]{0,63}$")]
 Value = Annotated[int, Field(strict=True, ge=0, le=10**9)]
 """Seconds, or a count."""
 
-EARLIEST, LATEST = (datetime(year, 1, 1, tzinfo=UTC) for year in (2000, 9000))
-"""Times between which every time has a form in UTC."""
-
 
 class Proposal(BaseModel):
     """All values of a version by name, from when on they are to hold, and why."""
 
     values: Annotated[dict[ValueName, Value], Field(max_length=200)]
-    valid_from: Annotated[AwareDatetime, Field(ge=EARLIEST, le=LATEST)]
+    valid_from: Instant
     why: SetFor
 
 
@@ -45,8 +42,8 @@ def routes(governing: Governing) -> APIRouter:
     @router.put("/policies/{version}")
     async def propose(version: Version, body: Proposal, by: Operator) -> dict[str, Any]:
         """Propose the next version; a proposal put anew takes the place of the one before."""
-        start = body.valid_from.astimezone(UTC)
-        return await governing.propose(proposal(version, body.values, start, body.why, by.name))
+        asked = proposal(version, body.values, body.valid_from, body.why, by.name)
+        return await governing.propose(asked)
 
     @router.post("/policies/{version}/approval")
     async def approve(version: Version, body: Approval, by: Overseer) -> dict[str, Any]:

@@ -3,10 +3,10 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import AwareDatetime, BaseModel
+from pydantic import BaseModel
 
 from services.consent.application.submitting import Submitting, Taken
-from shared.contracts.fields import Id, PathId, Sha256
+from shared.contracts.fields import Id, Instant, PathId, Sha256
 from shared.web import Caller, Role, require
 
 Clerk = Annotated[Caller, Depends(require(Role.CLERK))]
@@ -24,7 +24,7 @@ class Sitting(BaseModel):
     device_id: Id
     document_hash: Sha256
     portrait_hash: Sha256
-    taken_at: AwareDatetime
+    taken_at: Instant
 
 
 def routes(submitting: Submitting) -> APIRouter:
