@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Callable
 
-from bench import directory, large, ledger, openings, races
+from bench import directory, gate, large, ledger, openings, races
 from bench.rows import Row, show
 
 BENCHES: dict[str, Callable[[], list[Row]]] = {
@@ -12,12 +12,13 @@ BENCHES: dict[str, Callable[[], list[Row]]] = {
     "large": large.run,
     "races": races.run,
     "directory": directory.run,
+    "gate": gate.run,
 }
 """Every bench by name."""
 
 USUAL = ("ledger", "openings")
 """What runs when none is named: `large` and `races` take a quarter of an hour, `large` 8 GB of disk
-too, and `directory` takes minutes."""
+too, `directory` and `gate` take minutes."""
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import directory, large, ledger, openings, races
+from bench import directory, gate, large, ledger, openings, races
 from bench.rows import Row
 
 ROOT = Path(__file__).parents[2]
@@ -40,6 +40,11 @@ def test_a_directory_is_brought_in_and_again(monkeypatch: pytest.MonkeyPatch) ->
     """Seconds and memory of a rehearsal, of the deed and of the same again; every bad line told."""
     monkeypatch.delenv("DATABASE_URL", raising=False)
     check(directory.run(200), count=4)
+
+
+def test_the_gate_is_measured_beside_none() -> None:
+    """The same folder with the gate and without, in turns."""
+    check(gate.run(4, offices=2, turns=1, openings=4), count=1)
 
 
 def check(rows: list[Row], *, count: int) -> None:
