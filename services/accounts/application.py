@@ -21,7 +21,7 @@ from services.accounts.openings import (
     by_itself,
 )
 from services.accounts.stops import HALT, Halt
-from services.accounts.views import list_openings, read_looks, read_opening
+from services.accounts.views import list_openings, read_attempts, read_looks, read_opening
 from shared import looks
 from shared.contracts.consent import (
     ACCOUNTS,
@@ -138,10 +138,15 @@ class Openings:
     async def of_citizen(
         self, citizen_id: str, by: Reading, *, after: int, limit: int
     ) -> dict[str, Any]:
-        """Return the openings in a citizen's name, and who looked at them, this look included."""
+        """Return the openings in a citizen's name, and who looked at them, this look included.
+
+        For the citizen's own page, and for nobody else, it says what was tried and rejected, too.
+        """
         page = await self.openings(f"citizen:{citizen_id}", after=after, limit=limit)
         await self.look(page["openings"], by)
-        return {**page, "looks": await read_looks(self._parts.log, citizen_id)}
+        own, log = by.purpose is ReadFor.OWN_PAGE, self._parts.log
+        attempts = await read_attempts(log, citizen_id) if own else []
+        return {**page, "looks": await read_looks(log, citizen_id), "attempts": attempts}
 
     async def look(self, openings: Sequence[Mapping[str, Any]], by: Reading) -> None:
         """Record that openings are about to be shown; raises `Unavailable` if it cannot be.

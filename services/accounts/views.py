@@ -29,6 +29,10 @@ STANDING = {
 stays frozen."""
 
 
+ATTEMPTS_MAX = 100
+"""Attempts in one answer: the newest."""
+
+
 async def read_opening(log: Log, opening_id: str) -> dict[str, Any]:
     """Return an opening with its whole history; raises `Rejection` for an unknown id."""
     history = await log.read(about(f"opening:{opening_id}", kinds=list(STANDING)))
@@ -50,6 +54,20 @@ async def list_openings(log: Log, tag: str | None, *, after: int, limit: int) ->
     return {"openings": [_summary(one) for one in histories.values()], "next": last}
 
 
+async def read_attempts(log: Log, citizen_id: str) -> list[dict[str, Any]]:
+    """Return who tried to open something in a citizen's name, and why it did not open; in order."""
+    tried = await log.read(about(f"citizen:{citizen_id}", kinds=[OpeningRejected]))
+    return [
+        {
+            "kind": one.fact.NAME,
+            "at": one.recorded_at,
+            "tried_by": one.fact.commanded_by,
+            "reasons": one.fact.reasons,
+        }
+        for one in tried[-ATTEMPTS_MAX:]
+    ]
+
+
 async def read_looks(log: Log, citizen_id: str) -> list[dict[str, Any]]:
     """Return who was shown openings in a citizen's name, whoever looked last first."""
     reads = await log.read(about(f"citizen:{citizen_id}", kinds=[AccountRead]))
@@ -62,6 +80,7 @@ def _summary(history: Sequence[Recorded]) -> dict[str, Any]:
     first = decisive[0]
     frozen = [fact for fact in decisive if isinstance(fact, AccountFrozen)]
     last = (frozen or decisive)[-1]
+    declined = [fact.reason for fact in decisive if isinstance(fact, AccountDeclined)]
     ends = [fact.account_end for fact in decisive if isinstance(fact, AccountConfirmed)]
     return {
         "opening_id": first.opening_id,
@@ -75,6 +94,7 @@ def _summary(history: Sequence[Recorded]) -> dict[str, Any]:
         "clerk_id": first.clerk_id,
         "consent_id": getattr(first, "consent_id", None),
         "account_end": ends[-1] if ends else None,
+        "declined_for": declined[-1] if declined else None,
     }
 
 

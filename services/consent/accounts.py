@@ -1,7 +1,8 @@
 """The accounts service as consent sees it: told of stops, asked what was opened and who looked."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Protocol
 
 import httpx
@@ -34,12 +35,27 @@ class NotAnswered(Exception):
 class OpenedAccount:
     """An account opened in a citizen's name; `standing` is the accounts service's word for it.
 
-    `account_end` are the number's last digits, None until the bank has said it.
+    `account_end` are the number's last digits, None until the bank has said it; `declined_for` is
+    the bank's own word for why it did not open it, None unless it declined.
     """
 
     consent_id: str
     standing: str
     account_end: str | None
+    declined_for: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Attempt:
+    """What somebody tried in a citizen's name and the rules rejected; `at` in UTC.
+
+    `kind` is the fact that says so, `tried_by` such as `clerk:gdv-01`.
+    """
+
+    kind: str
+    at: datetime
+    tried_by: str
+    reasons: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +64,7 @@ class InAccounts:
 
     opened: list[OpenedAccount]
     looks: list[Looked]
+    attempts: list[Attempt] = field(default_factory=list)
 
 
 class Accounts(Protocol):
@@ -98,7 +115,9 @@ class HttpAccounts:
             page = await self._page(citizen_id, after)
             opened += [_account(one) for one in page["openings"]]
             if len(page["openings"]) < PAGE_OPENINGS:
-                return InAccounts(opened, msgspec.convert(page["looks"], list[Looked]))
+                looks = msgspec.convert(page["looks"], list[Looked])
+                attempts = msgspec.convert(page.get("attempts", []), list[Attempt])
+                return InAccounts(opened, looks, attempts)
             after = page["next"]
 
     async def _page(self, citizen_id: str, after: int) -> Any:
@@ -119,4 +138,5 @@ def _account(opening: Any) -> OpenedAccount:
         consent_id=str(opening["consent_id"]),
         standing=str(opening["standing"]),
         account_end=opening["account_end"],
+        declined_for=opening.get("declined_for"),
     )

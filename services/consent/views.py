@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from services.consent import phones, policies, representatives, suspensions, witnesses
+from services.consent.accounts import Attempt
 from services.consent.consents import (
     KINDS,
     PASSKEY_KINDS,
@@ -21,6 +22,7 @@ from services.consent.consents import (
 )
 from services.consent.facts import (
     BankRegistered,
+    CaptureRejected,
     CitizenRegistered,
     ClerkRegistered,
     ConsentDisputed,
@@ -34,8 +36,10 @@ from services.consent.facts import (
     PhoneEnrolled,
     ProductOffered,
     RepresentativeAuthorised,
+    RequestRejected,
     SiteRegistered,
     StopDelivered,
+    SubmissionRejected,
     SuspensionLifted,
     SuspensionOrdered,
     WitnessInvited,
@@ -135,6 +139,23 @@ async def read_consent_ids(log: Log, citizen_id: str) -> list[str]:
     """Return the consents that a citizen was asked for, in the order of asking."""
     asked = await log.read(about(f"citizen:{citizen_id}", kinds=[ConsentRequested]))
     return [recorded.fact.consent_id for recorded in asked]
+
+
+async def read_attempts(log: Log, citizen_id: str) -> list[Attempt]:
+    """Return who tried here to do something in a citizen's name, and why not; in order.
+
+    A use that was rejected is what accounts tells: somebody tried to open something.
+    """
+    kinds = [RequestRejected, CaptureRejected, SubmissionRejected]
+    return [
+        Attempt(
+            kind=one.fact.NAME,
+            at=one.recorded_at,
+            tried_by=one.fact.asked_by,
+            reasons=one.fact.reasons,
+        )
+        for one in await log.read(about(f"citizen:{citizen_id}", kinds=kinds))
+    ]
 
 
 async def read_looks(log: Log, citizen_id: str) -> list[Looked]:

@@ -12,12 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from demo.cast import Citizen
+from demo.cast import OFFICE, OTHER, Citizen
 from services.consent.accounts import HttpAccounts, NotAnswered
 from services.consent.codes import Codes
 from services.consent.own_pages import COUNTED_FOR, NEVER, AskPage, decide
 from services.consent.pages.words import ENGLISH, VIETNAMESE
 from services.consent.policy import Policy
+from shared.contracts.reasons import sentence
 from shared.errors import Rejection
 from tests.support.world import MORNING, World
 from tests.system.test_api import play
@@ -260,6 +261,61 @@ def test_everything_is_there_newest_first_also_what_was_refused(tmp_path: Path) 
         await world.consent.post(f"{used_link(page, used)}/not-me")
         assert VIETNAMESE["account_frozen"] in (await world.consent.get(link)).text
         await violate_nothing(world)
+
+    play(tmp_path, scenario)
+
+
+def test_what_was_stopped_is_told_with_its_reasons(tmp_path: Path) -> None:
+    """Who tried what in the citizen's name, at both services, the newest first."""
+
+    async def scenario(world: World) -> None:
+        person, other = world.people[:2]
+        link = await a_link(world, person)
+        assert VIETNAMESE["own_no_attempts"] in (await world.consent.get(link)).text
+        consent_id, _ = await world.ask(person)
+        await world.ask(person, OTHER, site_id=None)
+        await world.capture(consent_id)
+        await world.submit(consent_id)
+        await world.open(person, None, holder="gdv-02")
+        await world.open(other, None)
+        page = (await world.consent.get(link)).text
+        _, _, stopped = page.partition(f"<h2>{VIETNAMESE['own_attempts']}</h2>")
+        tried = re.findall(rf"<dt>{VIETNAMESE['tried']}</dt><dd>([^<]*)<", stopped)
+        names = ("tried_opening", "tried_submission", "tried_capture", "tried_asking")
+        assert tried == [VIETNAMESE[one] for one in names]
+        codes = ("consent_missing", "bank_decides", "capture_before_consent", "place_missing")
+        assert all(sentence(code, "vi") in stopped for code in codes)
+        assert f'Nhân viên gdv-02, <span lang="vi">{OFFICE[1]}' in stopped
+        english = (await world.consent.get(f"{link}?lang=en")).text
+        assert sentence("bank_decides", "en") in english
+        for number in range(20):
+            await world.open(person, None, opening_id=f"again-{number}")
+        page = (await world.consent.get(link)).text
+        assert f"{VIETNAMESE['own_attempts_more']} 4<" in page
+        regulator = world.tokens.header("regulator")
+        others = await world.accounts.get(f"/citizens/{person.id}/openings", headers=regulator)
+        assert others.json()["attempts"] == [], "for the citizen's own page alone"
+        await violate_nothing(world)
+
+    play(tmp_path, scenario)
+
+
+def test_a_bank_that_declines_is_told_with_its_reason(tmp_path: Path) -> None:
+    """The citizen hears why, in the bank's own word."""
+
+    async def scenario(world: World) -> None:
+        person = world.people[0]
+        _, _, event = await world.given(person)
+        opened = (await world.open(person, event)).json()
+        answer = await world.accounts.put(
+            f"/openings/{opened['opening_id']}/declination",
+            json={"reason": "has_an_account_already"},
+            headers=world.tokens.header("so-viet"),
+        )
+        assert answer.json()["declined_for"] == "has_an_account_already"
+        page = (await world.consent.get(await a_link(world, person))).text
+        assert f"{VIETNAMESE['own_declined_for']} <span" in page
+        assert "has_an_account_already" in page
 
     play(tmp_path, scenario)
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from services.consent import messages
-from services.consent.accounts import InAccounts, NotAnswered, OpenedAccount
+from services.consent.accounts import Attempt, InAccounts, NotAnswered, OpenedAccount
 from services.consent.application.parts import Parts
 from services.consent.notices import Names, SideText
 from services.consent.own_pages import ASK_PAGE, AskPage
@@ -16,6 +16,7 @@ from services.consent.separation import phone_mark
 from services.consent.views import (
     ConsentView,
     Phone,
+    read_attempts,
     read_consent,
     read_consent_ids,
     read_looks,
@@ -61,13 +62,15 @@ class Everything:
 
     No `accounts` if they did not answer; those are the citizen's own, and so are the looks.
 
-    `looks` are those of others, whoever looked last first; `readers` are the names of banks, and
-    of clerks' offices, by reader.
+    `looks` are those of others, whoever looked last first; `attempts` are what was tried in the
+    citizen's name and rejected, the newest first; `readers` are the names of banks, and of clerks'
+    offices, by who they are.
     """
 
     matters: Sequence[Matter]
     accounts: Sequence[OpenedAccount] | None
     looks: Sequence[Look]
+    attempts: Sequence[Attempt]
     readers: Mapping[str, str]
 
 
@@ -100,8 +103,11 @@ class Gathering:
         matters += await self._of_wards(citizen_id, lang)
         there = await self._accounts(citizen_id)
         looks = _looks(await read_looks(parts.log, citizen_id), there.looks if there else [])
-        readers = await read_reader_names(parts.log, {one.looked.read_by for one in looks})
-        return Everything(matters, there.opened[::-1] if there else None, looks, readers)
+        attempts = [*await read_attempts(parts.log, citizen_id), *(there.attempts if there else [])]
+        attempts = sorted(attempts, key=lambda one: one.at, reverse=True)
+        others = {one.looked.read_by for one in looks} | {one.tried_by for one in attempts}
+        readers = await read_reader_names(parts.log, others)
+        return Everything(matters, there.opened[::-1] if there else None, looks, attempts, readers)
 
     async def citizen_id(self, link: str) -> str:
         """Return whose own page a link is; raises `Rejection` as `gather` does."""

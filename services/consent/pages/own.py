@@ -12,7 +12,7 @@ from fastapi.responses import RedirectResponse, Response
 from pydantic import TypeAdapter, ValidationError
 from starlette.background import BackgroundTask
 
-from services.consent.accounts import OpenedAccount
+from services.consent.accounts import Attempt, OpenedAccount
 from services.consent.application.gathering import Everything, Gathering, Look, Matter
 from services.consent.application.suspending import Suspending
 from services.consent.notices import Names
@@ -22,6 +22,7 @@ from services.consent.pages.rendering import (
     LangQuery,
     Rendering,
     local_time,
+    told,
 )
 from services.consent.pages.sides import cards
 from services.consent.pages.words import WORDS
@@ -52,6 +53,18 @@ SAW_OF_ACCOUNT = {
     "history": "saw_history",
     "account_end": "saw_account_end",
 }
+
+
+TRIED = {
+    "request.rejected.1": "tried_asking",
+    "capture.rejected.1": "tried_capture",
+    "submission.rejected.1": "tried_submission",
+    "opening.rejected.1": "tried_opening",
+}
+"""What somebody tried, by the fact that it was rejected."""
+
+ATTEMPTS_SHOWN = 20
+"""The newest; how many more there are is said."""
 
 
 def routes(gathering: Gathering, suspending: Suspending, *, sandbox: bool) -> APIRouter:
@@ -108,6 +121,8 @@ class _Pages(Rendering):
             accounts=_accounts(everything, lang),
             stop=_stop(held, lang),
             looks=_looks(everything, lang),
+            attempts=_attempts(everything, lang),
+            attempts_more=max(0, len(everything.attempts) - ATTEMPTS_SHOWN),
         )
 
 
@@ -165,6 +180,7 @@ def _account(account: OpenedAccount, names: Any, lang: Lang) -> dict[str, Any]:
         "names": names.get(account.consent_id),
         "says": WORDS[lang].get(f"account_{account.standing}", account.standing),
         "end": account.account_end,
+        "declined_for": account.declined_for,
     }
 
 
@@ -178,15 +194,34 @@ def _looks(everything: Everything, lang: Lang) -> list[dict[str, Any]]:
     return [_look(one, names, everything.readers, lang) for one in everything.looks]
 
 
+def _attempts(everything: Everything, lang: Lang) -> list[dict[str, Any]]:
+    """Return what the page shows of what others tried and the rules rejected."""
+    newest = everything.attempts[:ATTEMPTS_SHOWN]
+    return [_attempt(one, everything.readers, lang) for one in newest]
+
+
+def _attempt(attempt: Attempt, readers: Mapping[str, str], lang: Lang) -> dict[str, Any]:
+    return {
+        **_who(attempt.tried_by, readers, lang),
+        "tried": WORDS[lang][TRIED[attempt.kind]],
+        "at": local_time(attempt.at, lang),
+        "reasons": [told(one, lang) for one in attempt.reasons],
+    }
+
+
+def _who(caller: str, readers: Mapping[str, str], lang: Lang) -> dict[str, str | None]:
+    """Return what somebody is called: what they are, and the name of their bank or office."""
+    role, _, own_id = caller.partition(":")
+    name = readers.get(caller) or (own_id if role == "bank" else None)
+    return {"reader": WORDS[lang].get(f"reader_{role}", "").format(id=own_id), "name": name}
+
+
 def _look(
     look: Look, names: Mapping[str | None, Names], readers: Mapping[str, str], lang: Lang
 ) -> dict[str, Any]:
     looked, words = look.looked, WORDS[lang]
-    role, _, own_id = looked.read_by.partition(":")
-    name = readers.get(looked.read_by)
     return {
-        "reader": words.get(f"reader_{role}", "").format(id=own_id),
-        "name": name or (own_id if role == "bank" else None),
+        **_who(looked.read_by, readers, lang),
         "saw": [words[one] for one in _saw(look)],
         "names": names.get(looked.consent_id),
         "why": words[f"why_{looked.purpose}"],
