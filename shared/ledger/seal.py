@@ -62,10 +62,11 @@ class Seal:
         self.vkeys = [str(key.verifier) for key in keys]
         witnesses = policy and Policy.parse(policy.read_text("utf-8"))
         self._sealing = Sealing(Integrator(recorder, self.public, checkpoints, keys, now))
-        self._client = httpx.Client(timeout=TIMEOUT_S)
+        # A client reads every certificate of the machine: only who asks witnesses has one.
+        self._client = httpx.Client(timeout=TIMEOUT_S) if witnesses else None
         self._witnessing = (
             Witnessing(Witnesses(witnesses, self.public, checkpoints, self._client))
-            if witnesses
+            if witnesses and self._client
             else None
         )
 
@@ -108,6 +109,6 @@ class Seal:
     def close(self) -> None:
         """Seal what is stored, have it witnessed if that can be, then stop."""
         self._sealing.close()
-        if self._witnessing:
+        if self._witnessing and self._client:
             self._witnessing.close()
-        self._client.close()
+            self._client.close()
