@@ -245,20 +245,22 @@ def test_each_kind_of_file(desk: Desk) -> None:
         desk.file(CLERKS, f"c1,o1,{PHONE},,"),
         desk.file("bank_id,office_id,valid_from,valid_until", "b1,o1,2021-03-01,2031-03-01"),
         desk.file("site_id,office_id,valid_from", "s1,o1,2023-08-08T08:00:00+07:00"),
+        desk.file("device_id,office_id,valid_from", "may-01,o1,2023-08-08"),
     ]
     came, added = desk.run(*files)
-    assert [one.came for one in came] == [Came.NEW] * 7
+    assert [one.came for one in came] == [Came.NEW] * 8
     assert [type(one) for one in added] == [
         *(BankRegistered, ProductOffered, OfficeRegistered, RightGranted, SiteRegistered),
-        *(ClerkRegistered, StaffPhoneMarked, RightGranted, RightGranted),
+        *(ClerkRegistered, StaffPhoneMarked, RightGranted, RightGranted, RightGranted),
     ]
     assert (added[1].side_purposes, added[1].lowest_grade) == (
         ["marketing", "credit-scoring"],
         "otp",
     )
     assert (added[3].right_id, added[3].document_hash) == ("registration/o1", digest)
-    assert [one.about for one in came[-2:]] == ["o1/b1", "o1/s1"]
-    assert came[-2].changes[0].after == "2021-03-01T00:00:00+07:00/2031-03-01T00:00:00+07:00"
+    assert [one.about for one in came[-3:]] == ["o1/b1", "o1/s1", "o1/may-01"]
+    assert (added[-1].right_id, added[-1].device_id) == ("device/o1/may-01", "may-01")
+    assert came[-3].changes[0].after == "2021-03-01T00:00:00+07:00/2031-03-01T00:00:00+07:00"
 
 
 def test_what_spreadsheets_write(desk: Desk) -> None:

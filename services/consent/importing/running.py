@@ -31,7 +31,7 @@ from shared.marks import KEY_BYTES, Marks
 LINES_AT_ONCE = 1_000
 """Lines asked for together: a few full transactions, and half of what may wait for the writer."""
 
-ALONE = frozenset({Right.CONTRACT, Right.PERMISSION})
+ALONE = frozenset({Right.CONTRACT, Right.PERMISSION, Right.DEVICE})
 """Rights with lines of their own; the others are particulars of an office or a clerk."""
 
 
