@@ -59,7 +59,7 @@ from shared.canonical import canonical
 from shared.contracts.consent import Decision, Grade, Statement, Waits
 from shared.contracts.evidence import Evidence, passkey_id
 from shared.errors import Kind, Reason, Rejection
-from shared.ledger.log import Verb, about
+from shared.ledger.log import Timed, Verb, about
 from shared.passkeys import counts_on
 
 WITHDRAWABLE = frozenset({Standing.WAITING, Standing.GIVEN, Standing.REDEEMED, Standing.REFUSED})
@@ -105,7 +105,7 @@ SERVE = Verb(boundary=serve_boundary, initial=Consent(), evolve=evolve, decide=s
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class AskSignature:
+class AskSignature(Timed):
     """The statement that the citizen chose to sign, and the id of its challenge.
 
     `signer_id` is whoever speaks for the citizen: who signs, unless two witnesses do. `witnesses`
@@ -140,7 +140,7 @@ def ask_decide(consent: Consent, asked: AskSignature) -> Sequence[SignatureAsked
     if asked.challenge_id in consent.challenges:
         return []
     reasons = [
-        *_undecidable(consent, statement, asked.at),
+        *_undecidable(consent, statement, asked.at, asked.late(asked.at)),
         *misspoken(consent.people, consent.requested, statement, asked.at),
         *_unserved(consent, statement),
         *unaccepted(consent.requested, statement),
@@ -171,16 +171,18 @@ def ask_decide(consent: Consent, asked: AskSignature) -> Sequence[SignatureAsked
 ASK_SIGNATURE = Verb(boundary=ask_boundary, initial=Consent(), evolve=evolve, decide=ask_decide)
 
 
-def _undecidable(consent: Consent, statement: Statement, at: datetime) -> Iterator[Reason]:
+def _undecidable(
+    consent: Consent, statement: Statement, at: datetime, late: datetime
+) -> Iterator[Reason]:
     """Yield why this decision cannot be made from where the consent stands."""
-    decision, standing = statement.decision, consent.standing(at)
+    decision, standing = statement.decision, consent.standing(late)
     positions = consent.positions("given", "confirmed", "refused", "withdrawn", "refusal_withdrawn")
     if stopped := STOPPED.get(standing):
         yield Reason(stopped, consent.positions("disputed", "invalidated"))
     elif alone := taken_alone(consent, statement):
         yield from unwithdrawable(consent, alone, at)
     elif decision is Decision.CONFIRMED:
-        yield from unconfirmable(consent, at)
+        yield from unconfirmable(consent, at, late)
         yield from overtaken(consent, statement)
     elif decision is Decision.WITHDRAWN:
         if standing in WITHDRAWN_ALREADY:
@@ -195,9 +197,9 @@ def _undecidable(consent: Consent, statement: Statement, at: datetime) -> Iterat
         yield Reason("already_decided", positions)
 
 
-def unconfirmable(consent: Consent, at: datetime) -> Iterator[Reason]:
+def unconfirmable(consent: Consent, at: datetime, late: datetime) -> Iterator[Reason]:
     """Yield why an agreement cannot be confirmed: none, nothing handed in, too early, late."""
-    standing = consent.standing(at)
+    standing = consent.standing(late)
     if standing is Standing.LAPSED:
         yield Reason("request_expired", consent.positions("given"))
     elif standing is not Standing.WAITING or not consent.unconfirmed:
@@ -269,7 +271,7 @@ def _counted_as(statement: Statement) -> tuple[bool, str]:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Sign:
+class Sign(Timed):
     """A code came back, a device's answer, or two witnesses': the evidence, or why it is none.
 
     `signer_id` is whoever speaks for the citizen, whose code or device it is. `event` is what to
@@ -330,7 +332,7 @@ SIGN = Verb(boundary=sign_boundary, initial=Consent(), evolve=evolve, decide=sig
 def unsignable(consent: Consent, challenge: Challenge, asked: Sign) -> Iterator[Reason]:
     """Yield why a challenge cannot be signed now by whoever signs it, however well they do."""
     statement = challenge.asked.statement
-    yield from _undecidable(consent, statement, asked.at)
+    yield from _undecidable(consent, statement, asked.at, asked.late(asked.at))
     yield from misspoken(consent.people, consent.requested, statement, asked.at)
     yield from unaccepted(consent.requested, statement)
     means = replace(asked.means, phone_id=challenge.asked.phone_id)
@@ -340,7 +342,7 @@ def unsignable(consent: Consent, challenge: Challenge, asked: Sign) -> Iterator[
 def _failure(challenge: Challenge, asked: Sign) -> str | None:
     if challenge.tries_failed >= asked.policy.code_tries_max:
         return "code_tries_used"
-    if asked.at >= challenge.asked.expires_at:
+    if asked.late(asked.at) >= challenge.asked.expires_at:
         return "code_expired"
     return None if asked.evidence else asked.failure
 

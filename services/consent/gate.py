@@ -128,22 +128,25 @@ def evolve(gate: Gate, recorded: Recorded) -> Gate:
             return gate
 
 
-def closed(gate: Gate, act: Act, at: datetime) -> Iterator[Reason]:
-    """Yield every reason why the act is not allowed at an instant (UTC)."""
-    yield from _without_right(gate, act, at)
+def closed(gate: Gate, act: Act, at: datetime, late: datetime) -> Iterator[Reason]:
+    """Yield every reason why the act is not allowed at an instant (UTC).
+
+    What begins is judged by `at`, what ends by `late` (`shared.ledger.log.Timed`).
+    """
+    yield from _without_right(gate, act, at, late)
     yield from _suspended(gate, act, at)
 
 
-def _without_right(gate: Gate, act: Act, at: datetime) -> Iterator[Reason]:
+def _without_right(gate: Gate, act: Act, at: datetime, late: datetime) -> Iterator[Reason]:
     for right, own_id in act.rights.items():
         position, granted = gate.rights.get(own_id, (0, None))
-        if granted is None or not in_force(granted, at):
+        if granted is None or not in_force(granted, at, late):
             yield Reason(RIGHTS[right].code, (position,) if position else ())
 
 
-def in_force(granted: RightGranted, at: datetime) -> bool:
-    """Tell whether a right holds at an instant: from its start, until before its end."""
-    return granted.valid_from <= at and (granted.valid_until is None or at < granted.valid_until)
+def in_force(granted: RightGranted, at: datetime, late: datetime) -> bool:
+    """Tell whether a right holds: from its start, by `at`, until before its end, by `late`."""
+    return granted.valid_from <= at and (granted.valid_until is None or late < granted.valid_until)
 
 
 def _suspended(gate: Gate, act: Act, at: datetime) -> Iterator[Reason]:

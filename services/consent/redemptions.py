@@ -30,14 +30,14 @@ from services.consent.gate import Act, Gate, closed
 from services.consent.submissions import unsubmitted
 from shared.errors import Kind, Reason, Rejection
 from shared.ledger.facts import Recorded
-from shared.ledger.log import Verb, about
+from shared.ledger.log import Timed, Verb, about
 
 KINDS = tuple(PLACED)
 """What a use depends on: codes that were sent do not stand in its way."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Redeem:
+class Redeem(Timed):
     """A service wants to use a consent for the command with this SHA-256.
 
     `act` is what the consent was asked for, which never changes; None where nobody asked.
@@ -94,7 +94,7 @@ def decide(use: Use, asked: Redeem) -> Sequence[ConsentRedeemed]:
             return []
         reason = Reason("redemption_id_reused", consent.positions("redeemed"))
         raise _rejection(asked, Kind.CONFLICT, [reason])
-    shut = [*_same_eyes(use, asked), *closed(use.gate, asked.act, asked.at)]
+    shut = [*_same_eyes(use, asked), *closed(use.gate, asked.act, asked.at, asked.late(asked.at))]
     if consent.given is None:
         raise _rejection(asked, Kind.CONFLICT, [_not_given(consent), *shut])
     if reasons := [*_unusable(consent, consent.given, asked), *shut]:
@@ -157,7 +157,7 @@ def _unusable(consent: Consent, given: ConsentGiven, asked: Redeem) -> Iterator[
     governing = consent.governing or given.statement
     if asked.at < governing.not_before:
         yield Reason("consent_not_yet", consent.positions("given", "confirmed"))
-    if asked.at >= governing.expires_at:
+    if asked.late(asked.at) >= governing.expires_at:
         yield Reason("consent_expired", consent.positions("given", "confirmed"))
 
 

@@ -52,7 +52,7 @@ from services.consent.representatives import evolve as evolve_people
 from shared.contracts.consent import Channel, Statement
 from shared.errors import Kind, Reason, Rejection
 from shared.ledger.facts import Recorded
-from shared.ledger.log import Verb, about
+from shared.ledger.log import Timed, Verb, about
 
 REFUSALS = (ConsentRefused, RefusalWithdrawn)
 
@@ -63,7 +63,7 @@ ENDING = (ConsentWithdrawn, ConsentRedeemed, ConsentDisputed, ConsentInvalidated
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Ask:
+class Ask(Timed):
     """The question somebody wants to put; `asked_by` such as `clerk:gdv-01`; times in UTC.
 
     `explained` are the side purposes that the question's notice can explain; `by_default`: the time
@@ -177,7 +177,7 @@ def decide(before: Before, asked: Ask) -> Sequence[ConsentRequested]:
         *_displaced(before, question),
         *_not_own(question),
         *_untimely(asked),
-        *_shut(before, question),
+        *_shut(before, asked),
         *_refused(before, asked),
         *_disputed(before, question),
         *_pending(before, question),
@@ -270,11 +270,12 @@ def _untimely(asked: Ask) -> Iterator[Reason]:
         yield Reason("decide_by_out_of_range")
 
 
-def _shut(before: Before, question: ConsentRequested) -> Iterator[Reason]:
+def _shut(before: Before, asked: Ask) -> Iterator[Reason]:
     """Yield why the gate is closed; where the place is not named whole, that is reason enough."""
+    question, at = asked.question, asked.question.asked_at
     named = (question.office_id, question.site_id, question.clerk_id)
     if question.channel is Channel.ONLINE or None not in named:
-        yield from closed(before.gate, Act.of(question), question.asked_at)
+        yield from closed(before.gate, Act.of(question), at, asked.late(at))
 
 
 def _refused(before: Before, asked: Ask) -> Iterator[Reason]:

@@ -33,7 +33,7 @@ from services.consent.policy import Policy
 from shared.contracts.consent import OPEN_ACCOUNT, Channel
 from shared.errors import Kind, Reason, Rejection
 from shared.ledger.facts import Recorded
-from shared.ledger.log import Verb, about
+from shared.ledger.log import Timed, Verb, about
 
 KINDS = tuple(PLACED)
 """The facts of a consent that both look at."""
@@ -91,7 +91,7 @@ def collect(case: Case, recorded: Recorded) -> Case:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Capture:
+class Capture(Timed):
     """A clerk says that a citizen was photographed; `act` is what the citizen was asked for.
 
     The pictures are keyed marks; `taken_at` is what the device's clock said, `at` is ours (UTC).
@@ -147,10 +147,10 @@ def capture_decide(case: Case, asked: Capture) -> Sequence[IdentityCaptured]:
     reasons = [
         *_not_own(act, asked.captured_by),
         *_premature(case.consent, asked),
-        *_over(case.consent, asked.at),
+        *_over(case.consent, asked.late(asked.at)),
         *_strange_device(case, asked),
         *_strange_pictures(case, asked),
-        *closed(case.gate, act, asked.at),
+        *closed(case.gate, act, asked.at, asked.late(asked.at)),
     ]
     if reasons:
         raise _capture_rejection(asked, reasons)
@@ -174,7 +174,7 @@ def _premature(consent: Consent, asked: Capture) -> Iterator[Reason]:
 
 def _strange_device(case: Case, asked: Capture) -> Iterator[Reason]:
     position, granted = case.gate.rights.get(_device_right(asked), (0, None))
-    if granted is None or not gate.in_force(granted, asked.at):
+    if granted is None or not gate.in_force(granted, asked.at, asked.late(asked.at)):
         yield Reason(gate.RIGHTS[Right.DEVICE].code, (position,) if position else ())
 
 
@@ -215,7 +215,7 @@ def _capture_rejection(
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Submit:
+class Submit(Timed):
     """A clerk hands in to the bank what a citizen agreed to; `at` in UTC."""
 
     consent_id: str
@@ -239,9 +239,9 @@ def submit_decide(case: Case, asked: Submit) -> Sequence[OpeningSubmitted]:
         return []
     reasons += [
         *_not_agreed(consent),
-        *_over(consent, asked.at),
+        *_over(consent, asked.late(asked.at)),
         *_uncaptured(consent),
-        *closed(case.gate, act, asked.at),
+        *closed(case.gate, act, asked.at, asked.late(asked.at)),
     ]
     if reasons or not (consent.given and consent.captured):
         raise _submission_rejection(asked, reasons)

@@ -14,7 +14,7 @@ import threading
 from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
@@ -24,7 +24,7 @@ from eventsourcing.persistence import IntegrityError
 from shared.errors import Rejection, Unavailable
 from shared.ledger.facts import Recorded, Vocabulary, tags_of
 from shared.ledger.personal import Personal
-from shared.ledger.recorder import Append, Appended, Recorder, StoredFact
+from shared.ledger.recorder import Append, Appended, Page, Recorder, StoredFact
 
 ATTEMPTS_MAX = 8
 """Times a verb is decided anew when others were faster, before the caller is asked to wait."""
@@ -45,6 +45,23 @@ AnswerT = TypeVar("AnswerT")
 def about(*tags: str, kinds: Sequence[type[Any]] = ()) -> DCBQueryItem:
     """Return one arm of a boundary: facts of these kinds (all, if none) that carry all the tags."""
     return DCBQueryItem(types=[kind.NAME for kind in kinds], tags=list(tags))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Timed:
+    """What is asked where a rule looks at the end of something: a right, a consent, a code.
+
+    A process's clock may be behind, and its log's own time never is: so an end has come by the
+    later of both. What begins, begins by the process's clock alone: another that is ahead must not
+    end a time to think it over.
+    """
+
+    log_at: datetime | None = None
+    """When the log's last fact was recorded (UTC), as the log says once it has read."""
+
+    def late(self, at: datetime) -> datetime:
+        """Return the later of an instant of the process's clock and the log's own time."""
+        return max(at, self.log_at or at)
 
 
 @dataclass(frozen=True)
@@ -108,11 +125,11 @@ class Log:
         """
         boundary = DCBQuery(items=list(verb.boundary(asked)))
         for _ in range(ATTEMPTS_MAX):
-            history, head = await self._read(boundary)
+            history, head, log_at = await self._read(boundary)
             state = verb.fold(history)
             rejection = None
             try:
-                facts = verb.decide(state, asked)
+                facts = verb.decide(state, _timed(asked, log_at))
             except Rejection as no:
                 rejection, facts = no, no.facts
             condition = DCBAppendCondition(fail_if_events_match=boundary, after=head)
@@ -129,10 +146,11 @@ class Log:
 
     async def weigh(self, verb: Verb[StateT, AskedT], asked: AskedT) -> "Weighed":
         """Decide as `perform` would at this moment, and record nothing."""
-        history, head = await self._read(DCBQuery(items=list(verb.boundary(asked))))
+        boundary = DCBQuery(items=list(verb.boundary(asked)))
+        history, head, log_at = await self._read(boundary)
         positions = [recorded.position for recorded in history]
         try:
-            verb.decide(verb.fold(history), asked)
+            verb.decide(verb.fold(history), _timed(asked, log_at))
         except Rejection as no:
             return Weighed(no, positions, head)
         return Weighed(None, positions, head)
@@ -151,7 +169,7 @@ class Log:
         if isinstance(as_of, datetime):
             as_of = await self.position_at(as_of)
         query = DCBQuery(items=list(arms))
-        facts, _ = await self._read(query, after=after, limit=limit, as_of=as_of)
+        facts, *_ = await self._read(query, after=after, limit=limit, as_of=as_of)
         return facts
 
     async def stored(self, *, after: int, limit: int) -> list[StoredFact]:
@@ -179,16 +197,17 @@ class Log:
         after: int = 0,
         limit: int | None = None,
         as_of: int | None = None,
-    ) -> tuple[list[Recorded], int]:
-        """Return the matching facts, and the head read before them."""
+    ) -> tuple[list[Recorded], int, datetime | None]:
+        """Return the matching facts, the head read before them, and the log's time there."""
 
-        def question() -> tuple[list[tuple[StoredFact, dict[str, Any] | None]], int]:
+        def question() -> tuple[list[tuple[StoredFact, dict[str, Any] | None]], Page]:
             page = self.recorder.page(query, after=after, limit=limit, as_of=as_of)
             whole = self.recorder.with_parts(page.facts)
-            return [(one, self._opened(one)) for one in whole], page.head
+            return [(one, self._opened(one)) for one in whole], page
 
-        stored, head = await self._ask(question)
-        return [self._recorded(fact, personal) for fact, personal in stored], head
+        stored, page = await self._ask(question)
+        history = [self._recorded(fact, personal) for fact, personal in stored]
+        return history, page.head, page.log_at
 
     async def _ask(self, question: Callable[[], AnswerT]) -> AnswerT:
         try:
@@ -231,6 +250,11 @@ class Log:
     def _recorded(self, stored: StoredFact, personal: dict[str, Any] | None) -> Recorded:
         fact = self._vocabulary.decode(stored.kind, stored.data, personal)
         return Recorded(stored.position, stored.recorded_at, fact)
+
+
+def _timed(asked: AskedT, log_at: datetime | None) -> AskedT:
+    """Return what is asked with the log's own time, where its rule looks at that."""
+    return replace(asked, log_at=log_at) if isinstance(asked, Timed) else asked
 
 
 def within(query: DCBQuery, recorded: Recorded) -> bool:

@@ -147,6 +147,8 @@ with LIMIT looks each tag up in its index and stops at the first hit, however ma
 
 SELECT_END = "SELECT position, recorded_at, frontier FROM commits ORDER BY position DESC LIMIT 1"
 
+SELECT_LAST = "SELECT position, recorded_at FROM commits ORDER BY position DESC LIMIT 1"
+
 ENTER = """
 , given AS MATERIALIZED (
     SELECT given.* FROM fitting, json_to_recordset(%(facts)s) AS given
@@ -247,7 +249,8 @@ class PostgresRecorder(Recorder):
     ) -> Page:
         matches, parameters = matching(query, after, "%s", limit)
         with self._reader as connection:
-            head = as_of_head(_position(connection), as_of)
+            last, log_at = connection.execute(SELECT_LAST).fetchone() or (0, None)
+            head = as_of_head(last, as_of)
             rows = connection.execute(
                 "SELECT position, recorded_at, kind, tags, data, leaf, parts FROM facts"
                 f" WHERE {matches} AND position <= %s"
@@ -255,7 +258,7 @@ class PostgresRecorder(Recorder):
                 [*parameters, head, limit],
                 binary=True,
             ).fetchall()
-        return Page([_stored(row) for row in rows], head)
+        return Page([_stored(row) for row in rows], head, log_at)
 
     @override
     def head(self) -> int:

@@ -129,10 +129,14 @@ class StoredFact(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Facts read together, and the position that nothing in them is behind."""
+    """Facts read together, and the position that nothing in them is behind.
+
+    `log_at` is when the log's last fact was recorded (UTC), None for an empty log.
+    """
 
     facts: list[StoredFact]
     head: int
+    log_at: datetime | None = None
 
 
 class Append(msgspec.Struct, frozen=True):

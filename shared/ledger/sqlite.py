@@ -102,6 +102,8 @@ BY_KIND = "CREATE INDEX IF NOT EXISTS fact_tags_by_kind ON fact_tags (tag, kind,
 """A bank's own entry is found among a million facts with the bank's tag. It came later, so a store
 from before gets it when it is initialised again."""
 
+SELECT_LAST = "SELECT position, recorded_at FROM commits ORDER BY position DESC LIMIT 1"
+
 LOOK = """
 SELECT DISTINCT asked.value ->> 'number' FROM json_each(?) AS asked
 WHERE EXISTS (
@@ -156,13 +158,14 @@ class SQLiteRecorder(Recorder):
     ) -> Page:
         matches, parameters = matching(query, after, "?", limit)
         with self._reading:
-            head = as_of_head(_position(self._reader), as_of)
+            last, stamp = self._reader.execute(SELECT_LAST).fetchone() or (0, None)
+            head = as_of_head(last, as_of)
             rows = self._reader.execute(
                 "SELECT position, recorded_at, kind, tags, data, leaf, parts FROM facts"
                 f" WHERE {matches} AND position <= ? ORDER BY position LIMIT ?",
                 [*parameters, head, -1 if limit is None else limit],
             ).fetchall()
-        return Page([_stored(row) for row in rows], head)
+        return Page([_stored(row) for row in rows], head, stamp and instant_of(stamp))
 
     @override
     def head(self) -> int:

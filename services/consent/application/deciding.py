@@ -69,7 +69,7 @@ class Shown:
     @property
     def confirmable(self) -> bool:
         """Tell whether the agreement can be confirmed now."""
-        return not list(unconfirmable(self.view.consent, self.at))
+        return not list(unconfirmable(self.view.consent, self.at, self.at))
 
     @property
     def code_too_weak(self) -> bool:
