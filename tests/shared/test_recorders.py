@@ -126,6 +126,19 @@ def test_time_never_decreases(address: str) -> None:
     assert recorded == [times[0], times[0], times[0], times[3]]
 
 
+def test_what_is_read_says_what_time_the_log_has(address: str) -> None:
+    """That of its last fact, whichever facts are read; and none while there is none."""
+    times = [datetime(2023, 8, 9, hour, microsecond=1, tzinfo=UTC) for hour in (5, 3, 6)]
+    remaining, expected = iter(times), [times[0], times[0], times[2]]
+    query = DCBQuery(items=[DCBQueryItem(tags=["b:1"])])
+    with closing(stores.open_recorder(address, lambda: next(remaining))) as recorder:
+        assert recorder.page().log_at is None
+        for log_at in expected:
+            recorder.append([event()])
+            assert recorder.page(query) == Page([], recorder.head(), log_at)
+        assert recorder.page(query, as_of=1) == Page([], 1, expected[-1])
+
+
 def test_bytes_tags_and_time_come_back_as_they_went_in(recorder: Recorder) -> None:
     """What is stored is what was given, to the byte and in its order."""
     sent = event("kind.é.1", ["b:đ", "a:1", "b:đ"], '{"x":"Đồng ý"}'.encode())
