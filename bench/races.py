@@ -1,5 +1,8 @@
 """A thousand rounds of each kind of decision against an opening of the same consent, both stores.
 
+Two processes of each service serve one log from one folder, unless said otherwise, so that the
+decision goes to another process than the use.
+
 No figure is compared here: what counts is that every law holds after each hundred rounds, and that
 every caller was told what the logs say; else the run ends there. PostgreSQL is `DATABASE_URL`, or a
 server from the development wheel. How often the decision was first
@@ -23,6 +26,9 @@ from tests.support.races import ACT, OPENING, Kind, a_course
 
 ROUNDS = 1_000
 
+PROCESSES = 2
+"""Of each service."""
+
 SQLITE, POSTGRES = "SQLite", "PostgreSQL"
 
 DURABILITY = {
@@ -32,7 +38,11 @@ DURABILITY = {
 
 
 def run(
-    rounds: int = ROUNDS, *, kinds: Collection[str] = KINDS, stores: Collection[str] = DURABILITY
+    rounds: int = ROUNDS,
+    *,
+    kinds: Collection[str] = KINDS,
+    stores: Collection[str] = DURABILITY,
+    processes: int = PROCESSES,
 ) -> list[Row]:
     """Run so many rounds of each kind on each store, in services of their own."""
     rows = list[Row]()
@@ -41,21 +51,22 @@ def run(
             TemporaryDirectory(prefix="thuan-bench-") as folder,
             _server(store, Path(folder)) as url,
         ):
-            rows += [_row(kind, rounds, store, url) for kind in kinds]
+            rows += [_row(kind, rounds, store, url, processes) for kind in kinds]
     return rows
 
 
-def _row(kind: str, rounds: int, store: str, url: str) -> Row:
+def _row(kind: str, rounds: int, store: str, url: str, processes: int) -> Row:
     ledgers = {name: in_a_schema(url) for name in ("consent", "accounts")} if url else {}
     with (
         TemporaryDirectory(prefix="thuan-bench-") as folder,
-        running(Path(folder), by_proxy=False, ledgers=ledgers) as both,
+        running(Path(folder), by_proxy=False, ledgers=ledgers, processes=processes) as both,
     ):
         begun = time.perf_counter()
         winners = asyncio.run(_play(both, KINDS[kind], rounds))
         seconds = time.perf_counter() - begun
     return Row(
-        measure=f"{kind}: {winners.total():,} rounds in {seconds:.0f} s, decision first",
+        measure=f"{kind}: {winners.total():,} rounds in {seconds:.0f} s"
+        f" by {2 * processes} processes, decision first",
         ours=winners[ACT],
         against=winners[OPENING],
         other="opening first",

@@ -7,8 +7,8 @@ and it can kill either process at any moment.
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
-from itertools import count
+from dataclasses import dataclass, field, replace
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -69,24 +69,32 @@ class Running:
     between: int
     """The port at which accounts reaches the consent service: nobody listens there by itself."""
 
+    pairs: list[tuple[Service, Service]] = field(default_factory=list)
+    """The processes, in pairs: each accounts process uses consents at the other of its pair."""
+
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
     """To tell apart whoever is registered later."""
 
     def revive(self) -> None:
         """Start again whichever was killed."""
-        for service in (self.services.consent, self.services.accounts):
+        for service in chain(*self.pairs):
             if service.process is None or service.process.poll() is not None:
                 service.start()
 
 
 @contextmanager
 def running(
-    folder: Path, *, by_proxy: bool = True, ledgers: Mapping[str, str] | None = None
+    folder: Path,
+    *,
+    by_proxy: bool = True,
+    ledgers: Mapping[str, str] | None = None,
+    processes: int = 1,
 ) -> Iterator[Running]:
     """Give both services as processes with everyone registered; several stands may follow on them.
 
-    `ledgers` are their stores by name, SQLite in the folder by default. What `init` makes is made
-    here: a process for it takes longer than all the rest.
+    `ledgers` are their stores by name, SQLite in the folder by default. `processes` of each service
+    serve the same log from the same folder. What `init` makes is made here: a process for it takes
+    longer than all the rest.
     """
     tokens, people, between = make_tokens(folder), citizens(), a_port(0)
     services = Services(folder, tokens, ports=(0, 0, 0), clock_file=folder / "clock")
@@ -96,15 +104,32 @@ def running(
     for service in (consent, accounts):
         ledger = (ledgers or {}).get(service.name, "")
         service.env = {**service.env, f"{service.name.upper()}_LEDGER": ledger}
-    both = Running(services, tokens, people, between)
+    both = Running(services, tokens, people, between, _pairs(consent, accounts, processes))
     consent_main.init(consent_settings(both))
     accounts_main.init(AccountsSettings.model_validate(_own(accounts)))
     try:
-        start_together([consent, accounts])
+        start_together([*chain(*both.pairs)])
         asyncio.run(_seed(consent.port, tokens, people))
         yield both
     finally:
+        for service in chain(*both.pairs[1:]):
+            service.stop()
         services.stop()
+
+
+def _pairs(consent: Service, accounts: Service, count: int) -> list[tuple[Service, Service]]:
+    """Return so many processes of each, on ports of their own.
+
+    Each pair's accounts uses consents at that pair's consent service, and hears of its stops.
+    """
+    pairs = [(consent, accounts)]
+    for _ in range(count - 1):
+        own, opens = a_port(0), a_port(0)
+        stops = {**consent.env, "CONSENT_ACCOUNTS_URL": f"http://127.0.0.1:{opens}"}
+        uses = {**accounts.env, "ACCOUNTS_CONSENT_URL": f"http://127.0.0.1:{own}"}
+        pair = replace(consent, port=own, env=stops), replace(accounts, port=opens, env=uses)
+        pairs.append(pair)
+    return pairs
 
 
 def consent_settings(both: Running) -> ConsentSettings:

@@ -6,126 +6,57 @@ code to agree, and a document that the consent service's own key signed too earl
 
 import asyncio
 import secrets
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 
 import httpx
-import msgspec
 from msgspec import UNSET
 
-from demo.cast import KNOWN_SINCE, OFFICE, SITE, Citizen
-from demo.commands import command, question, sitting
-from services.consent.application.asking import Asking
-from services.consent.application.deciding import Deciding, Pressed
-from services.consent.application.registering import Registering
-from services.consent.application.submitting import Submitting, Taken
-from services.consent.facts import ConsentRequested
+from demo.cast import KNOWN_SINCE, OFFICE, SITE
+from demo.commands import command
+from services.consent.application.deciding import Deciding
+from services.consent.facts import Right
+from services.consent.gate import RIGHTS, right_id
 from services.consent.policy import Policy
 from services.consent.statements import consent_event
-from shared.contracts.consent import CONSENT_EVENT, Channel, Decision, Statement
+from shared.contracts.consent import CONSENT_EVENT, Decision, Statement
+from tests.support.race_consents import (
+    BANK,
+    CLERK,
+    Asked,
+    Signing,
+    agree,
+    agree_at_an_own_office,
+    agree_at_the_counter,
+    agree_with_a_new_phone,
+    ask,
+    confirm,
+    press,
+)
 from tests.support.races import ACT, OPENING, Course, Kind, Place, Round, Send
 from tests.support.world import new_id
-
-CLERK, BANK = "gdv-01", "so-viet"
 
 COMMAND_HASH = "0" * 64
 """What a redemption is for where no command follows it."""
 
 
-@dataclass(frozen=True)
-class Asked:
-    """A consent that a clerk asked for, or else the bank; and what its citizen agreed to."""
-
-    citizen: Citizen
-    consent_id: str
-    clerk: str | None
-    agreed: Statement | None = None
-
-    @property
-    def holder(self) -> str:
-        """Return who asked."""
-        return self.clerk or BANK
-
-
-@dataclass(frozen=True)
-class Signing:
-    """A statement that waits for its code, and the code."""
-
-    challenge_id: str
-    statement: Statement
-    code: str
-
-
-# -- making a consent ---------------------------------------------------------------------------
-
-
-async def ask(course: Course, clerk: str | None = None, known_since: str = KNOWN_SINCE) -> Asked:
-    """Have a new citizen asked, whose phone is known since then; the notice is shown."""
-    parts, citizen, consent_id = course.parts, course.citizen(), new_id()
-    since = msgspec.convert(known_since, datetime) if known_since else None
-    await Registering(parts).register_citizen(citizen.id, citizen.phone, since)
-    asked_at = parts.now()
-    asked = ConsentRequested(
-        consent_id=consent_id,
-        channel=Channel.COUNTER if clerk else Channel.ONLINE,
-        asked_by=f"clerk:{clerk}" if clerk else f"bank:{BANK}",
-        asked_at=asked_at,
-        decide_by=asked_at + timedelta(hours=1),
-        **question(citizen, clerk=clerk),
-    )
-    await Asking(parts).ask(asked)
-    await Deciding(parts).show(consent_id, "vi")
-    return Asked(citizen, consent_id, clerk)
-
-
-async def agree(course: Course, clerk: str | None = None, known_since: str = KNOWN_SINCE) -> Asked:
-    """Have a new citizen asked, and agree."""
-    asked = await ask(course, clerk, known_since)
-    signing = await press(course, asked, Decision.GIVEN)
-    deciding = Deciding(course.parts)
-    await deciding.sign_with_code(asked.consent_id, signing.challenge_id, signing.code, host=None)
-    return replace(asked, agreed=signing.statement)
-
-
-async def agree_at_the_counter(course: Course) -> Asked:
-    """Have a citizen agree before a clerk, who hands it in: it waits for the confirmation."""
-    asked, submitting = await agree(course, CLERK), Submitting(course.parts)
-    pictures, at = sitting(course.parts.now()), course.parts.now()
-    taken, who = Taken(**{**pictures, "taken_at": at}), f"clerk:{CLERK}"
-    await submitting.capture(asked.consent_id, new_id(), taken, who)
-    await submitting.submit(asked.consent_id, who)
-    return asked
-
-
-async def agree_with_a_new_phone(course: Course) -> Asked:
-    """Have a citizen agree with a phone that nobody knew before: it waits for its time."""
-    return await agree(course, None, "")
-
-
-async def press(course: Course, asked: Asked, decision: Decision) -> Signing:
-    """Press the button of a decision, and have the code for it."""
-    deciding = Deciding(course.parts)
-    pressed = Pressed(decision=decision, lang="vi", host=None)
-    challenge_id = await deciding.ask_code(asked.consent_id, pressed)
-    view = await deciding.consent(asked.consent_id)
-    statement = view.consent.challenges[challenge_id].asked.statement
-    return Signing(challenge_id, statement, course.parts.codes.code(statement.hash()))
-
-
 # -- what is sent -------------------------------------------------------------------------------
 
 
-def sign(course: Course, asked: Asked, signing: Signing) -> Send:
-    """Return how a citizen's page sends a code."""
+def sign(
+    course: Course, asked: Asked, signing: Signing, by: httpx.AsyncClient | None = None
+) -> Send:
+    """Return how a citizen's page sends a code, to another process than decides if it is given."""
+    client = by or course.consent
     link = course.parts.codes.link(asked.consent_id)
     path, fields = f"/c/{link}/sign/{signing.challenge_id}", {"code": signing.code, "lang": "vi"}
-    return partial(course.consent.post, path, data=fields)
+    return partial(client.post, path, data=fields)
 
 
 async def put(course: Course, asked: Asked, event: str, opening_id: str) -> httpx.Response:
     """Send the command to open an account with a document."""
-    body = command(asked.citizen, event, clerk=asked.clerk)
+    body = {**command(asked.citizen, event), **asked.place}
     headers = course.both.tokens.header(BANK)
     return await course.accounts.put(f"/openings/{opening_id}", json=body, headers=headers)
 
@@ -137,13 +68,13 @@ async def redeem(
     said = {"statement_hash": statement.hash(), "command_hash": COMMAND_HASH}
     path, headers = f"/consents/{asked.consent_id}", course.both.tokens.header("accounts")
     body = {"redemption_id": opening_id, **said}
-    return await course.consent.post(f"{path}/redemptions", json=body, headers=headers)
+    return await course.gate.post(f"{path}/redemptions", json=body, headers=headers)
 
 
 async def published(course: Course, asked: Asked) -> str | None:
     """Return the signed event, if whoever asked can read it already."""
     headers = course.both.tokens.header(asked.holder)
-    answer = await course.consent.get(f"/consents/{asked.consent_id}", headers=headers)
+    answer = await course.gate.get(f"/consents/{asked.consent_id}", headers=headers)
     event: str | None = answer.json()["event"]
     return event
 
@@ -214,10 +145,44 @@ async def suspension(course: Course, asked: Asked) -> Round:
 
 async def suspension_at_the_counter(course: Course, asked: Asked) -> Round:
     """The citizen confirmed what a clerk asked; then somebody suspends what is done there."""
-    signing = await press(course, asked, Decision.CONFIRMED)
-    deciding = Deciding(course.parts)
-    await deciding.sign_with_code(asked.consent_id, signing.challenge_id, signing.code, host=None)
+    await confirm(course, asked)
     return await suspension(course, asked)
+
+
+async def own_suspension(course: Course, asked: Asked) -> Round:
+    """The citizen says “open nothing in my name” on their own page."""
+    parts = course.parts
+    link = parts.codes.page_link(asked.citizen.id, int(parts.now().timestamp()) + 60)
+    act = partial(course.consent.post, f"/me/{link}/suspension", data={"lang": "vi"})
+    return a_round(course, asked, act, await event_of(course, asked))
+
+
+ENDINGS = (
+    ("operator", Right.REGISTRATION, "registration", None),
+    (BANK, Right.CONTRACT, "contracts", "bank_id"),
+    ("operator", Right.TRAINING, "trainings", "clerk_id"),
+    ("host", Right.PERMISSION, "permissions", "site_id"),
+)
+"""Who ends which right of an office, at what address, and what else it is about."""
+
+
+async def end_of_a_right(course: Course, asked: Asked) -> Round:
+    """Whoever answers for a right puts it again with its end, which is now."""
+    await confirm(course, asked)
+    holder, right, path, name = secrets.choice(ENDINGS)
+    office_id, of = (
+        asked.place["office_id"],
+        {**asked.place, "bank_id": BANK}[name] if name else None,
+    )
+    address = "/".join(["/offices", str(office_id), path, *([of] if of else [])])
+    headers = course.both.tokens.header(holder)
+
+    async def act() -> httpx.Response:
+        term = {"valid_from": KNOWN_SINCE, "valid_until": course.clock().isoformat()}
+        return await course.consent.put(address, json=term, headers=headers)
+
+    one = a_round(course, asked, act, await event_of(course, asked))
+    return replace(one, act_id=right_id(right, str(office_id), of))
 
 
 async def erasure(course: Course, asked: Asked) -> Round:
@@ -240,7 +205,7 @@ async def refusal(course: Course, asked: Asked) -> Round:
     one = a_round(course, asked, act, "")
 
     async def opening() -> httpx.Response:
-        await sign(course, asked, given)()
+        await sign(course, asked, given, course.gate)()
         event = await published(course, asked) or too_early(course, given.statement)
         return await put(course, asked, event, one.opening_id)
 
@@ -254,7 +219,7 @@ async def refusal_at_the_gate(course: Course, asked: Asked) -> Round:
     one = a_round(course, asked, act, "")
 
     async def opening() -> httpx.Response:
-        agreeing = asyncio.create_task(sign(course, asked, given)())
+        agreeing = asyncio.create_task(sign(course, asked, given, course.gate)())
         answer = await redeem(course, asked, given.statement, one.opening_id)
         await agreeing
         return answer
@@ -349,6 +314,21 @@ KINDS = {
         first=stopped,
         denied=_why("citizen_suspended"),
     ),
+    "own suspension": Kind(
+        agree=agree,
+        meet=own_suspension,
+        fact="suspension.ordered.1",
+        first=stopped,
+        denied=_why("citizen_suspended"),
+    ),
+    "end of a right": Kind(
+        agree=agree_at_an_own_office,
+        meet=end_of_a_right,
+        wait=CONFIRM_AFTER,
+        fact="right.granted.1",
+        first=stopped,
+        denied=_why(*(RIGHTS[right].code for _, right, *_ in ENDINGS)),
+    ),
     "refusal": Kind(
         agree=ask,
         meet=refusal,
@@ -397,3 +377,6 @@ KINDS = {
     ),
 }
 """Every kind by its name."""
+
+STOPS = tuple(name for name, kind in KINDS.items() if kind.first is stopped)
+"""What stops an opening at once, for good, and is never rejected."""

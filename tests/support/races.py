@@ -11,10 +11,11 @@ about as often (`Lead`): the two meet, however fast or busy the machine is.
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import cycle
 from typing import Any
 
 import httpx
@@ -77,6 +78,8 @@ class Round:
     act: Send | None
     opening: Send
     due: datetime | None = None
+    act_id: str = ""
+    """What the decision is about, if not the consent or the citizen: a right."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +144,7 @@ class Logs:
         """Take more of a log."""
         for fact in facts:
             log.append(fact)
-            for name in ("consent_id", "citizen_id", "opening_id", "redemption_id"):
+            for name in ("consent_id", "citizen_id", "opening_id", "redemption_id", "right_id"):
                 if own_id := fact["data"].get(name):
                     self.found[fact["kind"], own_id] = fact
 
@@ -168,14 +171,21 @@ class Logs:
 
 @dataclass
 class Course:
-    """Running services, their clients, and the consent service's parts to prepare rounds with."""
+    """Running services, their clients, and the consent service's parts to prepare rounds with.
+
+    `consent` reaches the process that decides, `accounts` the one that opens, and `gate` the
+    consent service's process at which that one uses consents. Where several processes serve a log,
+    `lanes` are the ways of a round: each by another process that decides than that uses.
+    """
 
     both: Running
     parts: Parts
     clock: SandboxClock
     consent: httpx.AsyncClient
     accounts: httpx.AsyncClient
+    gate: httpx.AsyncClient
     logs: Logs = field(default_factory=Logs)
+    lanes: Sequence["Course"] = ()
 
     def citizen(self) -> Citizen:
         """Return a citizen whom nobody knows yet."""
@@ -195,8 +205,11 @@ class Course:
         return winners
 
     async def check(self) -> None:
-        """Read both logs to their ends, and hold every law."""
+        """Read both logs to their ends, and hold every law; no process has trouble with sealing."""
         await self._read()
+        for client in (one for lane in self.lanes for one in (lane.gate, lane.accounts)):
+            ready = (await client.get("/readyz")).json()
+            assert ready["trouble"] is None, ready
         keys = (await self.consent.get("/.well-known/jwks.json")).json()
         personal = [PHONES[-9:], *personal_data(self.both.people)]
         broken = violations(self.logs.consent, self.logs.accounts, keys, personal)
@@ -214,7 +227,8 @@ class Course:
 
     async def _group(self, kind: Kind, consents: list[Any], lead: Lead) -> Counter[str]:
         """Run some rounds at the same time; returns who was first how often."""
-        rounds = await asyncio.gather(*(kind.meet(self, one) for one in consents))
+        meets = zip(cycle(self.lanes), consents, strict=False)
+        rounds = await asyncio.gather(*(kind.meet(lane, one) for lane, one in meets))
         middle = len(rounds) / 2
         leads = [lead.seconds + (at - middle) * SPREAD_S for at in range(len(rounds))]
         if due := [one.due for one in rounds if one.due]:
@@ -252,9 +266,9 @@ async def _after(seconds: float, send: Send) -> httpx.Response:
 def judged(kind: Kind, one: Round, told: Told, logs: Logs) -> str:
     """Return who was first, by the log; what the callers were told must be what it says."""
     used = logs.place("consent.redeemed.1", one.consent_id)
-    acted = logs.place(kind.fact, one.consent_id, one.citizen_id)
+    acted = logs.place(kind.fact, one.consent_id, one.citizen_id, one.act_id)
     if told.act is not None:
-        assert told.act.status_code in {200, 303, 409}, told.act.text
+        assert told.act.status_code in {200, 204, 303, 409}, told.act.text
         assert (told.act.status_code == 409) == (acted is None), (told.act.status_code, acted)
     if kind.at_gate:
         _as_told(told.opening, used, logs.reasons("redemption.rejected.1", one.opening_id))
@@ -288,17 +302,32 @@ def _codes(answer: httpx.Response) -> list[str]:
 @asynccontextmanager
 async def a_course(both: Running) -> AsyncIterator[Course]:
     """Give a course on running services, whose accounts reaches the consent service directly."""
-    services, clock = both.services, SandboxClock(both.services.folder / "clock")
-    async with (
-        _client(services.consent.port) as consent,
-        _client(services.accounts.port) as accounts,
-    ):
-        parts = consent_main.create_parts(consent_settings(both), accounts)
+    clock = SandboxClock(both.services.folder / "clock")
+    async with AsyncExitStack() as stack:
+        pairs = [
+            [await stack.enter_async_context(_client(service.port)) for service in pair]
+            for pair in both.pairs
+        ]
+        parts = consent_main.create_parts(consent_settings(both), pairs[0][1])
         try:
-            yield Course(both, parts, clock, consent, accounts)
+            consent, accounts = pairs[0]
+            yield _by_all(Course(both, parts, clock, consent, accounts, gate=consent), pairs)
         finally:
             parts.log.close()
             parts.erasure.close()
+
+
+def _by_all(course: Course, pairs: Sequence[Sequence[httpx.AsyncClient]]) -> Course:
+    """Return a course whose rounds each go to two processes of the consent service, if there are.
+
+    Each accounts process uses consents at the process of its pair.
+    """
+    lanes = [
+        replace(course, consent=consent, accounts=accounts, gate=gate)
+        for (consent, _), (gate, accounts) in zip(pairs, [*pairs[1:], pairs[0]], strict=True)
+    ]
+    course.lanes = lanes
+    return course
 
 
 def _client(port: int) -> httpx.AsyncClient:

@@ -1,22 +1,29 @@
 """A decision and an opening at the same moment, over real sockets: one is first, all sides agree.
 
-Some rounds of each kind, on both stores; `./run bench races` runs a thousand of each.
+Some rounds of each kind, on both stores; on PostgreSQL two processes of each service serve one log,
+so that the decision goes to another than the use. `./run bench races` runs a thousand of each.
 """
 
 import asyncio
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import cycle, islice
 
 import pytest
 
 from tests.support.postgres import in_a_schema
 from tests.support.processes import Running, running
-from tests.support.race_kinds import KINDS, agree, event_of, put
+from tests.support.race_consents import agree
+from tests.support.race_kinds import KINDS, event_of, put
 from tests.support.races import ACT, OPENING, a_course
 from tests.support.world import new_id
 
 ROUNDS = {"sqlite": 16, "postgres": 8}
+PROCESSES = {"sqlite": 1, "postgres": 2}
+
+SEALED_WITHIN_S = 20.0
+"""Seconds in which every process must know that all is sealed: less than one, but for others."""
 
 
 @dataclass
@@ -37,7 +44,8 @@ def track(
         url = request.getfixturevalue("postgres_url")
         ledgers = {name: in_a_schema(url) for name in ("consent", "accounts")}
     folder = tmp_path_factory.mktemp("track")
-    with running(folder, by_proxy=False, ledgers=ledgers) as both:
+    processes = PROCESSES[request.param]
+    with running(folder, by_proxy=False, ledgers=ledgers, processes=processes) as both:
         yield Track(both, ROUNDS[request.param])
 
 
@@ -61,7 +69,8 @@ def test_the_same_command_many_times_at_once(track: Track) -> None:
         async with a_course(track.both) as course:
             asked, opening_id = await agree(course), new_id()
             event = await event_of(course, asked)
-            sends = [put(course, asked, event, opening_id) for _ in range(30)]
+            lanes = list(islice(cycle(course.lanes), 30))
+            sends = [put(lane, asked, event, opening_id) for lane in lanes]
             answers = await asyncio.gather(*sends)
             assert {answer.status_code for answer in answers} == {201}
             assert len({answer.json()["position"] for answer in answers}) == 1
@@ -78,10 +87,27 @@ def test_many_commands_with_one_consent(track: Track) -> None:
         async with a_course(track.both) as course:
             asked = await agree(course)
             event = await event_of(course, asked)
-            sends = [put(course, asked, event, new_id()) for _ in range(30)]
+            lanes = list(islice(cycle(course.lanes), 30))
+            sends = [put(lane, asked, event, new_id()) for lane in lanes]
             statuses = Counter(answer.status_code for answer in await asyncio.gather(*sends))
             assert statuses == {201: 1, 403: 29}
             await course.check()
             assert course.logs.count("consent.redeemed.1", asked.consent_id) == 1
+
+    asyncio.run(scenario())
+
+
+def test_all_is_sealed_by_whichever_process(track: Track) -> None:
+    """Several integrators of one log in one folder: none has trouble, and all come to its end."""
+
+    async def scenario() -> None:
+        async with a_course(track.both) as course, asyncio.timeout(SEALED_WITHIN_S):
+            for client in (one for lane in course.lanes for one in (lane.gate, lane.accounts)):
+                while True:
+                    ready = (await client.get("/readyz")).json()
+                    assert ready["trouble"] is None, ready
+                    if ready["sealed"] == ready["head"]:
+                        break
+                    await asyncio.sleep(0.1)
 
     asyncio.run(scenario())
