@@ -1,10 +1,15 @@
-"""`./run bench [NAME …] [--json]`: measures, beside what each figure is compared with."""
+"""`./run bench [NAME …] [--json]`: measures, beside what each figure is compared with.
+
+Of races it can be said how many rounds, of which kinds, on which stores, by how many processes.
+"""
 
 import argparse
 from collections.abc import Callable
+from functools import partial
 
 from bench import directory, gate, large, ledger, openings, races
 from bench.rows import Row, show
+from tests.support.race_kinds import KINDS, STOPS
 
 BENCHES: dict[str, Callable[[], list[Row]]] = {
     "ledger": ledger.run,
@@ -26,11 +31,29 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHES))
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    group = parser.add_argument_group("races")
+    group.add_argument(
+        "--rounds", type=int, default=races.ROUNDS, help="of each kind on each store"
+    )
+    group.add_argument("--kind", action="append", choices=[*KINDS, "stops"], help="default: all")
+    group.add_argument("--store", action="append", choices=races.DURABILITY, help="default: both")
+    group.add_argument("--processes", type=int, default=races.PROCESSES, help="of each service")
     arguments = parser.parse_args()
+    kinds = [
+        one for name in arguments.kind or KINDS for one in (STOPS if name == "stops" else [name])
+    ]
+    racing = partial(
+        races.run,
+        arguments.rounds,
+        kinds=kinds,
+        stores=arguments.store or races.DURABILITY,
+        processes=arguments.processes,
+    )
     unknown = set(arguments.names) - set(BENCHES)
     if unknown:
         parser.error(f"no bench is called {', '.join(sorted(unknown))}")
-    rows = [row for name in arguments.names or USUAL for row in BENCHES[name]()]
+    named: dict[str, Callable[[], list[Row]]] = {**BENCHES, "races": racing}
+    rows = [row for name in arguments.names or USUAL for row in named[name]()]
     show(rows, as_json=arguments.json)
 
 
