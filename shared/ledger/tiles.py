@@ -201,7 +201,11 @@ class PublicFolder:
 
     def _publish_tile(self, level: int | str, index: int, width: int, content: bytes) -> None:
         path = tile_path(level, index, width)
-        self.publish(path, content)
+        try:
+            self.publish(path, content)
+        except FileNotFoundError:  # another integrator filled the tile, and cleared partial ones
+            if not (self.root / tile_path(level, index)).exists():
+                raise
         if width == WIDTH:
             shutil.rmtree(self.root / f"{path}.p", ignore_errors=True)
 

@@ -366,6 +366,29 @@ def test_of_two_integrators_one_signs(log: Sealed) -> None:
         checkpoints.add(Signed(), Signed(9, bytes(32), b""), system_clock())
 
 
+def test_a_tile_that_another_fills_meanwhile_is_no_trouble(
+    log: Sealed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The partial one goes, and with it what the first was about to give its name."""
+    real, root = Path.replace, log.folder.root
+    meanwhile: list[Callable[[], object]] = []
+
+    def replace(self: Path, target: Path) -> Path:
+        while meanwhile and "entries" in str(target):
+            meanwhile.pop(0)()
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "replace", replace)
+    log.append(200)
+    meanwhile += [lambda: log.append(100), lambda: log.integrator().step()]
+    assert log.integrator().step() == 0
+    assert log.checkpoint().size == log.integrator().step() == 300
+    log.append(1)
+    meanwhile.append(lambda: shutil.rmtree(root / "tile/entries/001.p"))
+    with pytest.raises(FileNotFoundError):  # nobody filled that one
+        log.integrator().step()
+
+
 class OvertakingFolder(PublicFolder):
     """A folder in which another integrator is done while the first still writes."""
 
