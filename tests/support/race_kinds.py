@@ -364,6 +364,7 @@ KINDS = {
     "end of cooling-off": Kind(
         agree=agree_with_a_new_phone,
         meet=cooling_off,
+        apart=True,
         fact="consent.given.1",
         first=allowed,
         denied=_why("consent_not_yet"),

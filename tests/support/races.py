@@ -99,7 +99,8 @@ class Kind:
     `agree` makes a consent, `wait` goes by, `meet` makes its round. The decision is the fact `fact`
     about the consent or the citizen; `first` is told where it lies, and where the use, says who was
     first, and fails if they may not lie so. `denied` are the reasons that an opening may be told.
-    At the gate, the opening is its redemption alone.
+    At the gate, the opening is its redemption alone. `apart` is where time decides: what runs later
+    is agreed to later.
     """
 
     agree: Callable[["Course"], Awaitable[Any]]
@@ -109,6 +110,7 @@ class Kind:
     denied: frozenset[str]
     wait: timedelta = timedelta(0)
     at_gate: bool = False
+    apart: bool = False
 
 
 @dataclass
@@ -217,10 +219,11 @@ class Course:
 
     async def _agreed(self, kind: Kind, rounds: int) -> list[list[Any]]:
         """Return consents, in groups that run one after the other."""
-        groups = list[list[Any]]()
-        for start in range(0, rounds, AT_ONCE):
-            size = min(AT_ONCE, rounds - start)
-            groups.append(await asyncio.gather(*(kind.agree(self) for _ in range(size))))
+        groups, together = list[list[Any]](), AT_ONCE if kind.apart else rounds
+        for start in range(0, rounds, together):
+            size = min(together, rounds - start)
+            agreed = await asyncio.gather(*(kind.agree(self) for _ in range(size)))
+            groups += [agreed[at : at + AT_ONCE] for at in range(0, size, AT_ONCE)]
             self.clock.move_to(self.clock() + GROUPS_APART)
         self.clock.move_to(self.clock() + kind.wait)
         return groups
