@@ -583,5 +583,6 @@ def test_the_facts_and_the_published_keys_are_enough(exported: Exported, tmp_pat
     assert said["services"] == []
     right, of_signature, of_keys = said["found"]
     assert right == []
-    assert [one.split(": ")[1] for one in of_signature] == ["passkey_signature"]
+    (why,) = (one.split(": ")[1] for one in of_signature)
+    assert why in {"passkey_signature", "passkey_malformed"}, "what a letter becomes is chance"
     assert {one.split(":")[0] for one in of_keys} == {"law 6"}
