@@ -12,6 +12,10 @@ LOOPBACK = "127.0.0.1"
 GRACE_S = 5
 """Seconds that requests under way have to finish when the process is asked to stop."""
 
+KEEP_ALIVE_S = 15
+"""Seconds that an idle connection is kept: longer than a client keeps it (httpx: 5), so that none
+is closed here at the moment at which it is used again, and an opening called unreachable."""
+
 SWITCH_INTERVAL_S = 0.0005
 """Seconds that a thread may keep the interpreter while the other waits: ten times shorter than
 usual, because each commit hands over several times between the event loop and the writer."""
@@ -45,5 +49,6 @@ def main(
         forwarded_allow_ips=proxies(),
         access_log=False,
         log_level="warning",
+        timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=GRACE_S,
     )
