@@ -21,6 +21,7 @@ import msgspec
 from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import StringConstraints
 from starlette.exceptions import HTTPException
 
 from shared import public_log
@@ -51,6 +52,12 @@ BODY_BYTES_MAX = 65_536
 
 LOG_PAGE_FACTS_MAX = 1_000
 """Facts in one page of `GET /log`; bounds the memory of an answer."""
+
+LOG_TAGS_MAX = 4
+"""Tags that `GET /log` looks for together."""
+
+Tag = Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,32}:[\x21-\x7e]{1,300}$")]
+"""A tag as facts carry it: what it is of, and an id."""
 
 logger = logging.getLogger(__name__)
 
@@ -223,13 +230,15 @@ def _own_routes(log: Log, seal: Seal) -> APIRouter:
         request: Request,
         after: Annotated[int, Query(ge=0, le=2**53)] = 0,
         limit: Annotated[int, Query(ge=1, le=LOG_PAGE_FACTS_MAX)] = 100,
+        tag: Annotated[list[Tag], Query(max_length=LOG_TAGS_MAX)] = [],  # noqa: B006 - never changed
     ) -> Response:
         """Give the facts behind a position, in order, byte for byte as they are stored.
 
+        With tags, such as `bank:so-viet`, only those that carry all of them.
         `parts` are the SHA-256 of what a fact says of persons, which lies beside it, encrypted.
         """
         caller_of(request, Role.REGULATOR)
-        facts = await log.stored(after=after, limit=limit)
+        facts = await log.stored(after=after, limit=limit, tags=tag)
         page = [
             {
                 "position": stored.position,

@@ -172,9 +172,13 @@ class Log:
         facts, *_ = await self._read(query, after=after, limit=limit, as_of=as_of)
         return facts
 
-    async def stored(self, *, after: int, limit: int) -> list[StoredFact]:
-        """Return up to `limit` facts behind `after` as they lie in the store, in order."""
-        page = await self._ask(lambda: self.recorder.page(after=after, limit=limit))
+    async def stored(self, *, after: int, limit: int, tags: Sequence[str] = ()) -> list[StoredFact]:
+        """Return up to `limit` facts behind `after` as they lie in the store, in order.
+
+        With tags, only those that carry all of them.
+        """
+        query = DCBQuery(items=[about(*tags)] if tags else [])
+        page = await self._ask(lambda: self.recorder.page(query, after=after, limit=limit))
         return page.facts
 
     async def position_at(self, instant: datetime) -> int:

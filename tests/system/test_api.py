@@ -210,7 +210,20 @@ def test_the_log_is_given_byte_for_byte(tmp_path: Path) -> None:
             assert fact.data in answer.content
         end = await world.consent.get("/log", params={"after": 10_000}, headers=headers)
         assert end.json() == {"facts": [], "next": 10_000}
-        for bad in ({"after": -1}, {"limit": 0}, {"limit": 5000}):
+        for tags in (["office:bd-huong-hoa"], ["office:bd-huong-hoa", "clerk:gdv-01"]):
+            everything = world.consent_app.state.log.recorder.page().facts
+            carrying = [one.position for one in everything if set(tags) <= set(one.tags)]
+            query = {"tag": tags, "after": carrying[0], "limit": 2}
+            answer = await world.consent.get("/log", params=query, headers=headers)
+            assert [fact["position"] for fact in answer.json()["facts"]] == carrying[1:3] != []
+        bad_ones = (
+            {"after": -1},
+            {"limit": 0},
+            {"limit": 5000},
+            {"tag": "x"},
+            {"tag": 5 * ["a:b"]},
+        )
+        for bad in bad_ones:
             assert (await world.consent.get("/log", params=bad, headers=headers)).status_code == 422
         for client in (world.consent, world.accounts):
             assert (await client.get("/livez")).json() == {"status": "alive"}
