@@ -9,6 +9,7 @@ from fastapi import APIRouter, FastAPI
 from services.consent.accounts import HttpAccounts
 from services.consent.api import consents as consent_routes
 from services.consent.api import directory as directory_routes
+from services.consent.api import notices as notice_routes
 from services.consent.api import phones as phone_routes
 from services.consent.api import policies as policy_routes
 from services.consent.api import receipts as receipt_routes
@@ -166,6 +167,7 @@ def _machine_routes(
     yield consent_routes.routes(asking, looking, parts.policies, parts.now)
     yield submission_routes.routes(Submitting(parts))
     yield consent_routes.key_routes(parts.signer)
+    yield notice_routes.routes(parts.notices)
     yield consent_routes.invalidation_routes(stopping, looking)
     yield receipt_routes.routes(asking, receipting, Listing(parts), looking)
     rejections = Rejections(parts.log, VOCABULARY)

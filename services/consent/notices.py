@@ -11,6 +11,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import get_args
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -94,6 +95,18 @@ class Notices:
             one for one in self._versions.values() if one.purpose == purpose and one.since <= at
         ]
         return max(served, key=lambda one: one.since).notice_id if served else None
+
+    def files(self, notice_id: str) -> dict[str, str]:
+        """Return the texts that a notice is made from, by file name, none for one that is not.
+
+        In each language its own, and the vocabulary of its side purposes where it has one.
+        """
+        version = self._versions.get(notice_id)
+        if version is None:
+            return {}
+        names = [notice_id, *([version.vocabulary] if version.vocabulary else [])]
+        files = [self._folder / f"{name}.{lang}.txt" for name in names for lang in get_args(Lang)]
+        return {file.name: file.read_text(encoding="utf-8") for file in files}
 
     def explained(self, notice_id: str) -> frozenset[str]:
         """Return the side purposes that a notice can explain; no other may be asked for with it."""

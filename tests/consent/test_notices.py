@@ -307,3 +307,19 @@ def test_only_what_a_notice_explains_can_be_asked_with_it() -> None:
     for notice in set(NOTICES) - set(WITH_SIDES):
         assert Notices().explained(notice) == frozenset()
         assert text(notice, "vi", sides=SIDES) == text(notice, "vi", sides=[])
+
+
+def test_the_texts_of_a_notice_are_those_it_is_made_from() -> None:
+    """By the names of their files: in each language, with the vocabulary of its side purposes."""
+    assert sorted(Notices().files("open-account.1")) == [
+        "open-account.1.en.txt",
+        "open-account.1.vi.txt",
+    ]
+    files = Notices().files("open-account.2")
+    assert sorted(files) == [
+        *("open-account.2.en.txt", "open-account.2.vi.txt"),
+        *("purposes.1.en.txt", "purposes.1.vi.txt"),
+    ]
+    assert all(text.encode() == (FOLDER / name).read_bytes() for name, text in files.items())
+    for unknown in ("open-account.9", "purposes.1", "versions", "../notices"):
+        assert Notices().files(unknown) == {}
