@@ -322,15 +322,18 @@ class _OfLog:
 
     def _proved(self, checked: LogChecked, fact: StoredFact, line: bytes, note: bytes) -> None:
         """Hold that a proof is of this fact, under the checkpoint whose signature is checked."""
-        path = proofs_path(self._log, number_of(fact.position))
+        how, index = None, fact.position - 1
         try:
-            proof, leaf = read_proof(line), leaf_hash(fact.entry())
-            index = fact.position - 1
-            check_inclusion(index, checked.size, leaf, proof.hashes, checked.root)
+            proof = read_proof(line)
+            if proof.index != index or proof.note != note:
+                how = "the proof is of another fact, or under another checkpoint"
+            else:
+                leaf = leaf_hash(fact.entry())
+                check_inclusion(index, checked.size, leaf, proof.hashes, checked.root)
         except (BadProof, BadExport) as error:
-            raise Found(Finding(str(error), self._log, path, fact.position)) from error
-        if proof.index != index or proof.note != note:
-            how = "the proof is of another fact, or under another checkpoint"
+            how = str(error)
+        if how:
+            path = proofs_path(self._log, number_of(fact.position))
             raise Found(Finding(how, self._log, path, fact.position))
 
     # -- witnesses ----------------------------------------------------------------------------
