@@ -59,6 +59,9 @@ Progress = Callable[[int, int], None]
 TILES_KEPT = 256
 """Tiles kept while proofs are made: 2 MB, so that facts in order ask for each once."""
 
+NODES_KEPT = 1 << 14
+"""Hashes above leaves kept meanwhile: neighbours' proofs share nearly all of theirs."""
+
 TEXTS = Path(__file__).parent / "texts"
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -345,9 +348,10 @@ class _OfLog:
             return content
 
         tiles = Tiles(fetch, self._size)
+        node = lru_cache(NODES_KEPT)(tiles.node)
 
         def prove(position: int) -> Proof:
-            path = inclusion_proof(position - 1, self._size, tiles.node)
+            path = inclusion_proof(position - 1, self._size, node)
             tiles.forget()
             return Proof(position - 1, tuple(path), note)
 

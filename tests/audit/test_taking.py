@@ -3,12 +3,15 @@
 import subprocess
 import sys
 import zipfile
+from itertools import chain
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from services.audit import __main__ as audit
+from services.audit import export as format_of_exports
+from services.audit import taking
 from services.audit.export import (
     FACTS_PER_FILE,
     Manifest,
@@ -123,6 +126,46 @@ def test_killed_at_every_moment_it_is_the_same(
     assert ends.count("-9") > 5
     assert timeless(place) == timeless(whole)
     assert told("verify", place)[0] == 0
+
+
+def test_a_log_lies_in_as_many_files_as_it_fills(
+    stage: Stage, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each begins where the one before ends, whole or of a part; all are checked."""
+    for module in (format_of_exports, taking):
+        monkeypatch.setattr(module, "FACTS_PER_FILE", 256)
+    for more, files in (([], 2), (["--month", "2023-07"], 1), (["--month", "2023-08"], 2)):
+        place = stage.place()
+        assert told("export", place, *stage.addresses, *more)[0] == 0
+        lines = [
+            [read_fact(line).position for line in content.splitlines()]
+            for path, content in contents(place).items()
+            if path.startswith("consent/facts/")
+        ]
+        assert (more, len(lines)) == (more, files)
+        assert all(number_of(one[0]) == number_of(one[-1]) for one in lines)
+        positions = [*chain(*lines)]
+        assert positions == sorted(positions)
+        code, document = told("verify", place)
+        assert (code, document["logs"]["consent"]["facts"]) == (0, len(positions))
+
+
+def test_what_is_witnessed_may_be_behind(stage: Stage, told: Told) -> None:
+    """Then both checkpoints are taken, with the tiles of either, and a check says how far it is."""
+    published = stage.folder / "consent" / "public" / "witnessed"
+    before = published.read_bytes()
+    size = Checkpoint.parse(Note.parse(before).body).size
+    stage.grow()
+    published.write_bytes(before)
+    place = stage.place()
+    assert told("export", place, *stage.addresses)[0] == 0
+    files = contents(place)
+    for width in (size % 256, size % 256 + 1):
+        assert f"consent/tlog/tile/entries/001.p/{width}" in files
+    code, document = told("verify", place, "--policy", stage.policy)
+    ours = document["logs"]["consent"]
+    assert (code, ours["witnessed"], ours["size"]) == (0, size, size + 1)
+    stage.grow()
 
 
 def test_what_was_begun_is_not_mixed_with_something_else(stage: Stage, told: Told) -> None:
