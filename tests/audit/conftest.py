@@ -107,7 +107,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     apps = _apps(folder, tokens, ports)
     with ExitStack() as stack:
         for app, port in zip(apps, ports, strict=True):
-            stack.enter_context(_served(app, port))
+            stack.enter_context(served(app, port))
         ours, theirs = (f"http://127.0.0.1:{port}" for port in ports[:2])
         stage = Stage(folder, tokens, ours, theirs)
         for number in range(3):
@@ -180,7 +180,8 @@ def _rejected(opening_id: str) -> OpeningRejected:
 
 
 @contextmanager
-def _served(app: FastAPI, port: int) -> Iterator[None]:
+def served(app: Any, port: int) -> Iterator[None]:
+    """Serve an app over a socket, in a thread."""
     config = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error")
     server = uvicorn.Server(config)
     thread = Thread(target=server.run, daemon=True)
