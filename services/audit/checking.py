@@ -41,7 +41,7 @@ from shared.ledger.merkle import BadProof, check_inclusion, leaf_hash
 from shared.ledger.notes import BadNote, Checkpoint, Note, VerifierKey, opened, signers
 from shared.ledger.policy import NO_QUORUM, Policy
 from shared.ledger.recorder import StoredFact
-from shared.ledger.tiles import ENTRIES, WIDTH, BadTile, Tiles, tile_path, tiles_of
+from shared.ledger.tiles import ENTRIES, WIDTH, Tiles, tile_path, tiles_of
 from shared.ledger.verify import Wrong, trusted_keys, verify
 from shared.signing import TrustedKeys
 
@@ -360,7 +360,7 @@ class _OfLog:
         if witnessed.size > checked.size:
             raise self._wrong("witnessed is more than there is", WITNESSED_PATH)
         if self._subset is None:
-            root = _root_at(Tiles(self._fetch, checked.size), witnessed.size)
+            root = Tiles(self._fetch, checked.size).frontier(witnessed.size).root()
         elif witnessed.size == checked.size:
             root = checked.root
         else:
@@ -395,11 +395,3 @@ class _OfLog:
                 yield tlog_path(self._log, tile_path(level, index, width))
         for level, index, width in partial_tiles(checked.witnessed or 0):
             yield tlog_path(self._log, tile_path(level, index, width))
-
-
-def _root_at(tiles: Tiles, size: int) -> bytes | None:
-    """Return the root that the first leaves make, None where tiles do not give it."""
-    try:
-        return tiles.frontier(size).root()
-    except BadTile:
-        return None

@@ -2,7 +2,7 @@
 
 For each line on stdin it forks a child that runs the command, and prints how that ended. A child is
 killed (kill -9) when a file is about to get its name, or just has: the first one at once, and each
-two files later than the one before. So files are left half-written, and the next goes on.
+three files later than the one before. So files are left half-written, and the next goes on.
 """
 
 import os
@@ -21,7 +21,7 @@ def run(arguments: list[str]) -> None:
         child = os.fork()
         if not child:
             sys.stdout = sys.stderr
-            killed_at(1 + 2 * number, before=not number % 2)
+            killed_at(1 + 3 * number, before=not number % 2)
             os._exit(main(arguments))
         _, status = os.waitpid(child, 0)
         sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")

@@ -107,7 +107,7 @@ def test_what_is_changed_is_found_in_its_place(
 
 @given(data=st.data())
 @settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30, deadline=None
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15, deadline=None
 )
 def test_whatever_bit_is_changed_is_found(
     stage: Stage, export: Path, told: Told, data: st.DataObject
@@ -229,6 +229,40 @@ def test_what_the_operator_rewrote_with_its_own_keys_is_found(
     rewritten(copy)
     code, document = told("verify", copy, "--policy", stage.policy)
     assert document["findings"][0]["file"] == "consent/tlog/witnessed"
+
+
+def test_what_was_signed_decides(stage: Stage, export: Path, told: Told) -> None:
+    """Facts and tiles rewritten together do not lead to the root that was signed before."""
+    copy = forged(stage, export, renamed(9))
+    shutil.copy(export / NOTE, copy / NOTE)
+    manifest = read_manifest((export / "manifest.json").read_bytes())
+    rewritten(copy, logs=manifest.logs)
+    (found,) = told("verify", copy)[1]["findings"]
+    assert found["how"] == "the entries do not lead to the signed root"
+    assert (found["log"], found["file"], found["position"]) == ("consent", None, None)
+
+
+def test_what_is_witnessed_fits_the_export(stage: Stage, export: Path, told: Told) -> None:
+    """Its cosignature holds; it is no more than there is; a part's is what its proofs are under."""
+    copy, part = stage.copy(export), stage.place("part")
+    lines = (copy / WITNESSED).read_text().splitlines(keepends=True)
+    spoiled = [
+        line[:-60] + line[-60:-20].swapcase() + line[-20:] if "localhost/witness" in line else line
+        for line in lines
+    ]
+    (copy / WITNESSED).write_text("".join(spoiled))
+    rewritten(copy)
+    assert told("verify", copy)[0] == 0
+    code, document = told("verify", copy, "--policy", stage.policy)
+    assert (code, document["findings"][0]["file"]) == (1, WITNESSED)
+    stage.grow()
+    assert told("export", part, *stage.addresses, "--bank", "b7")[0] == 0
+    shutil.copy(part / WITNESSED, copy / WITNESSED)
+    shutil.copy(export / WITNESSED, part / WITNESSED)
+    for one, how in ((copy, "more than there is"), (part, "another checkpoint than")):
+        rewritten(one)
+        (found,) = told("verify", one, "--policy", stage.policy)[1]["findings"]
+        assert (found["file"], how in found["how"]) == (WITNESSED, True)
 
 
 # -- a subset -------------------------------------------------------------------------------------
