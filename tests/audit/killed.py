@@ -1,10 +1,11 @@
-"""Runs `audit` again and again, killed on the way: `python -m tests.audit.killed ARGUMENTS`.
+"""Runs `audit` again and again, killed on the way: `python -m tests.audit.killed`.
 
-For each line on stdin it forks a child that runs the command, and prints how that ended. A child is
-killed (kill -9) when a file is about to get its name, or just has: the first one at once, and each
-three files later than the one before. So files are left half-written, and the next goes on.
+For each line on stdin, a JSON list of a number and the arguments, it forks a child that runs the
+command, and prints how that ended. The child is killed (kill -9) when so many files have got their
+names: an odd one just before, an even one just after. So files are left half-written.
 """
 
+import json
 import os
 import signal
 import sys
@@ -15,13 +16,14 @@ from typing import Any
 from services.audit.__main__ import main
 
 
-def run(arguments: list[str]) -> None:
+def run() -> None:
     """Fork, wait, fork."""
-    for number, _ in enumerate(sys.stdin):
+    for line in sys.stdin:
+        number, *arguments = json.loads(line)
         child = os.fork()
         if not child:
             sys.stdout = sys.stderr
-            killed_at(1 + 3 * number, before=not number % 2)
+            killed_at(number, before=bool(number % 2))
             os._exit(main(arguments))
         _, status = os.waitpid(child, 0)
         sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
@@ -45,4 +47,4 @@ def killed_at(number: int, *, before: bool) -> None:
 
 
 if __name__ == "__main__":
-    run(sys.argv[1:])
+    run()

@@ -99,33 +99,31 @@ def test_a_zip_has_the_same_content(stage: Stage, told: Told) -> None:
     assert not place.with_name(f"{place.name}.part").exists()
 
 
-@pytest.mark.parametrize(("name", "more"), [("killed", []), ("killed.zip", ["--month", "2023-07"])])
-def test_killed_at_every_moment_it_is_the_same(
-    stage: Stage, told: Told, name: str, more: list[str]
-) -> None:
-    """Killed before and after each file gets its name, while the log grows: as of the beginning."""
-    whole, place = stage.place(f"whole-{name}"), stage.place(name)
-    assert told("export", whole, *stage.addresses, *more)[0] == 0
-    arguments = ["export", str(place), *stage.addresses, *more]
-    killing = [sys.executable, "-m", "tests.audit.killed", *arguments]
-    process = subprocess.Popen(killing, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+def test_killed_at_every_moment_it_is_the_same(stage: Stage, told: Told) -> None:
+    """Killed before or after a file gets its name, while the log grows: as of the beginning."""
+    command = [sys.executable, "-m", "tests.audit.killed"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdin
     assert process.stdout
-    plan = place.with_name(f"{place.name}.part") / "plan.json"
-    ends, grown = list[str](), False
     with process.stdin as go_on, process.stdout as ended:
-        while not ends or ends[-1] != "0":
-            go_on.write("\n")
-            go_on.flush()
-            ends.append(ended.readline().strip())
-            if plan.exists() and not grown:
-                stage.grow()
-                grown = True
+        for name, more in (("killed", []), ("killed.zip", ["--month", "2023-07"])):
+            whole, place = stage.place(f"whole-{name}"), stage.place(name)
+            assert told("export", whole, *stage.addresses, *more)[0] == 0
+            plan = place.with_name(f"{place.name}.part") / "plan.json"
+            ends, grown = list[str](), False
+            while not ends or ends[-1] != "0":
+                arguments = ["export", str(place), *stage.addresses, *more]
+                go_on.write(f"{msgspec.json.encode([1 + 3 * len(ends), *arguments]).decode()}\n")
+                go_on.flush()
+                ends.append(ended.readline().strip())
+                if plan.exists() and not grown:
+                    stage.grow()
+                    grown = True
+            assert grown
+            assert ends.count("-9") > 3
+            assert timeless(place) == timeless(whole)
+            assert told("verify", place)[0] == 0
     assert process.wait() == 0
-    assert grown
-    assert ends.count("-9") > 3
-    assert timeless(place) == timeless(whole)
-    assert told("verify", place)[0] == 0
 
 
 def test_a_log_lies_in_as_many_files_as_it_fills(
