@@ -14,6 +14,7 @@ from itertools import zip_longest
 import msgspec
 
 from services.audit.export import (
+    FACTS_PER_FILE,
     JWKS,
     LOG_NAMES,
     MANIFEST,
@@ -267,7 +268,7 @@ class _OfLog:
 
     def _facts(self, number: int) -> Iterator[StoredFact]:
         """Return the facts of a file; raises `Found` for a line that is none, or not its own."""
-        path, last = facts_path(self._log, number), None
+        path, last = facts_path(self._log, number), (number - 1) * FACTS_PER_FILE
         try:
             for line in self._export.lines(path):
                 fact = self._in_place(read_fact(line), number)
@@ -276,8 +277,8 @@ class _OfLog:
         except FileNotFoundError:
             raise Found(Finding("the file is missing", self._log, path)) from None
         except BadExport as error:
-            behind = f"behind position {last:,}: " if last else "at its beginning: "
-            raise Found(Finding(f"{behind}{error}", self._log, path, last)) from error
+            position = last + 1 if self._subset is None else None
+            raise Found(Finding(str(error), self._log, path, position)) from error
 
     def _in_place(self, fact: StoredFact, number: int) -> StoredFact:
         if number_of(fact.position) != number or fact.position > self._said.size:

@@ -116,7 +116,7 @@ def test_no_answer_is_longer_than_it_may_be(
     monkeypatch.setattr(reading, "LINE_BYTES_MAX", 10)
     monkeypatch.setattr(reading, "BLOCK_BYTES", 64)
     assert audit.main(["verify", str(place)]) == 1
-    assert f"{FACTS}: at its beginning: a line has more than" in capsys.readouterr().out
+    assert f"{FACTS}, position 1: a line has more than" in capsys.readouterr().out
 
 
 def test_one_export_is_taken_by_one_process(
