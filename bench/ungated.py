@@ -12,7 +12,7 @@ from shared import server
 
 if __name__ == "__main__":
     vars(gate)["boundary"] = lambda act: []
-    vars(redemptions)["closed"] = lambda gate, act, at: iter(())
+    vars(redemptions)["closed"] = lambda *_: iter(())
     server.main(
         sys.argv, init=lambda: None, app=from_env, port=0, proxies=lambda: Settings().proxies
     )

@@ -38,7 +38,7 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             yield url
 
 
-WALKS = frozenset({"test_api", "test_passkeys", "test_phones", "test_story", "test_two_witnesses"})
+WALKS = frozenset({"test_api", "test_passkeys", "test_story", "test_two_witnesses"})
 """The tests of whole services that are traced: they walk through all of it but what fails."""
 
 

@@ -11,7 +11,7 @@ from typing import Any, get_type_hints
 import msgspec
 import pytest
 import rfc8785
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.accounts.facts import VOCABULARY as ACCOUNTS
@@ -87,6 +87,7 @@ def test_every_fact_comes_back_as_it_went(vocabulary: Any, kind: Any, tmp_path: 
     named = [name for names in kind.PERSONAL.values() for name in names]
     said = {name: st.from_type(shapes[name]).filter(there) for name in named}
 
+    @settings(max_examples=max(25, settings().max_examples // 4))
     @given(st.builds(kind, **said))
     def check(fact: Any) -> None:
         event = personal.event(fact) if kind.PERSONAL else vocabulary.encode(fact)
@@ -202,12 +203,12 @@ def test_every_setting_is_documented() -> None:
     from services.witness.settings import Settings as Witness  # noqa: PLC0415
 
     documented = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
-    for prefix, settings in (
+    for prefix, kind in (
         ("CONSENT_", Consent),
         ("ACCOUNTS_", Accounts),
         ("WITNESS_", Witness),
     ):
-        for name in settings.model_fields:
+        for name in kind.model_fields:
             assert f"| `{prefix}{name.upper()}` |" in documented
 
 

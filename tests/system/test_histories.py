@@ -660,7 +660,7 @@ def _lasting(answer: Any) -> Any:
 
 TestHistories = Histories.TestCase
 TestHistories.settings = settings(
-    max_examples=max(25, settings().max_examples // 4),
+    max_examples=max(15, settings().max_examples // 6),
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

@@ -113,12 +113,13 @@ OF_NOBODY = {
     "GET /suspensions/{suspension_id}",
     "GET /submissions",
     "GET /policies",
+    "GET /notices/{notice_id}",
     "GET /rejections",
     "GET /rejections/counts",
 }
 """They show keys, figures and hashes; or the log, in which everybody is a random id; or a sandbox;
 or what is suspended, and what was handed in where, but not in whose name; or who tried what, and
-not of whom; or what is policy.
+not of whom; or what is policy, and what notices say.
 
 Pages are not among the documented routes: they are the citizen's own.
 """
@@ -396,7 +397,8 @@ def told(page: str) -> list[str]:
 
 def lines(page: str, number: int) -> dict[str, str]:
     """Return what the page says of one look."""
-    sections = page.split('<section class="matter">')
+    _, _, looks_at = page.partition('<section class="choice" id="stop">')
+    sections = looks_at.split('<section class="matter">')
     looks = [one for one in sections if "<h3>" in one and 'class="standing"' not in one]
     pairs = re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", looks[number])
     return {name: re.sub(r"<[^>]+>", "", value) for name, value in pairs}
