@@ -3,14 +3,18 @@
 import asyncio
 import secrets
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from demo.cast import DEVICE, OFFICE, Citizen
 from demo.commands import sitting
+from services.consent.sms import NotSent
 from shared.contracts.reasons import sentence
+from tests.support.faults import break_once
 from tests.support.world import World, a_world
 from tests.system.test_gate import codes
 from tests.system.test_passkeys import play
@@ -89,6 +93,47 @@ def test_the_same_again_is_once_and_loses_nothing(tmp_path: Path) -> None:
         assert "chờ bạn xác nhận" in told
 
     play(tmp_path, scenario)
+
+
+@pytest.mark.parametrize("fault", ["before", "after"])
+def test_what_the_store_lost_is_sent_again(tmp_path: Path, fault: str) -> None:
+    """A commit that fails, durable or not: told so, repeated, once in the log."""
+
+    async def scenario(world: World) -> None:
+        consent_id, _ = await agreed(world, world.people[0])
+        recorder = world.consent_app.state.log.recorder
+        body = sitting(world.clock())
+        for kind, send in (
+            ("identity.captured.1", partial(world.capture, consent_id, capture_id="one", **body)),
+            ("opening.submitted.1", partial(world.submit, consent_id)),
+        ):
+            break_once(recorder, fault)
+            assert (await send()).status_code == 503
+            assert len(await facts(world, kind)) == (fault == "after")
+            assert (await send()).status_code == 204
+            assert len(await facts(world, kind)) == 1
+
+    play(tmp_path, scenario)
+
+
+def test_a_message_that_is_not_sent_loses_no_submission(tmp_path: Path) -> None:
+    """What a clerk handed in stands; the page says so, and so does the bank's list."""
+
+    async def scenario(world: World) -> None:
+        citizen = world.people[0]
+        consent_id, link = await agreed(world, citizen)
+        world.consent_app.state.parts.sms.send = not_sent
+        await world.hand_in(consent_id)
+        del world.consent_app.state.parts.sms.send
+        assert "Bưu cục gửi hồ sơ cho ngân hàng" in (await world.phone(citizen).read(link)).text
+        assert len((await submissions(world, "so-viet"))["submissions"]) == 1
+
+    play(tmp_path, scenario)
+
+
+async def not_sent(*_: str) -> None:
+    """Raise what a gateway does that is out of reach."""
+    raise NotSent
 
 
 def test_pictures_are_in_no_log_and_serve_one_case(tmp_path: Path) -> None:
@@ -244,8 +289,9 @@ def test_a_command_that_fails_here_hears_of_the_gate_too(tmp_path: Path) -> None
         assert codes(answer) == ["terms_differ", "office_suspended"]
         (used,) = [one for one in await world.log(world.accounts) if "rejected" in one["kind"]]
         assert used["data"]["reasons"] == ["terms_differ", "office_suspended"]
-        world.wire.faults = ["before"]
-        answer = await world.open(citizen, event, terms_hash="f" * 64)
-        assert codes(answer) == ["terms_differ"]
+        for lost in ("before", "after"):
+            world.wire.faults = [lost]
+            answer = await world.open(citizen, event, terms_hash="f" * 64)
+            assert codes(answer) == ["terms_differ"]
 
     play(tmp_path, scenario)
