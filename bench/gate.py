@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from bench.load import request, send
-from bench.openings import DURABILITY
+from bench.openings import DURABILITY, sign
 from bench.processes import free_port, serving
 from bench.rows import Row
 from demo.cast import ACCOUNT, SITE, Citizen, Tokens, make_tokens
@@ -27,7 +27,7 @@ from services.accounts import main as accounts_main
 from services.accounts.settings import Settings as AccountsSettings
 from services.consent import main as consent_main
 from services.consent.application.asking import Asking
-from services.consent.application.deciding import Deciding, Pressed
+from services.consent.application.deciding import Deciding
 from services.consent.application.parts import Parts
 from services.consent.application.registering import Registering
 from services.consent.application.submitting import Submitting, Taken
@@ -243,7 +243,7 @@ async def _agree(parts: Parts, place: Place, clock: SandboxClock) -> tuple[Citiz
     )
     await Asking(parts).ask(question)
     await Deciding(parts).show(consent_id, "vi")
-    await _sign(parts, consent_id, Decision.GIVEN)
+    await sign(parts, consent_id, Decision.GIVEN)
     pictures = {name: secrets.token_hex(32) for name in ("document_hash", "portrait_hash")}
     taken = Taken(device_id="d", taken_at=clock(), **pictures)
     await Submitting(parts).capture(consent_id, secrets.token_hex(16), taken, who)
@@ -253,17 +253,6 @@ async def _agree(parts: Parts, place: Place, clock: SandboxClock) -> tuple[Citiz
 
 async def _confirm(parts: Parts, citizen: Citizen, place: Place, consent_id: str) -> dict[str, Any]:
     """Have a citizen confirm; returns the command to open."""
-    event = await _sign(parts, consent_id, Decision.CONFIRMED)
+    event = await sign(parts, consent_id, Decision.CONFIRMED)
     where = {"office_id": place.office_id, "site_id": SITE[0], "clerk_id": place.clerk_id}
     return {**command(citizen, event), **where}
-
-
-async def _sign(parts: Parts, consent_id: str, decision: Decision) -> str | None:
-    deciding = Deciding(parts)
-    challenge_id = await deciding.ask_code(
-        consent_id, Pressed(decision=decision, lang="vi", host=None)
-    )
-    view = await deciding.consent(consent_id)
-    code = parts.codes.code(view.consent.challenges[challenge_id].asked.statement_hash)
-    signed = await deciding.sign_with_code(consent_id, challenge_id, code, host=None)
-    return signed.event

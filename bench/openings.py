@@ -185,12 +185,16 @@ async def _agree(parts: Parts) -> dict[str, object]:
         decide_by=now + timedelta(hours=1),
     )
     await Asking(parts).ask(question)
+    await Deciding(parts).show(consent_id, "vi")
+    return command(citizen, await sign(parts, consent_id, Decision.GIVEN), clerk=None)
+
+
+async def sign(parts: Parts, consent_id: str, decision: Decision) -> str | None:
+    """Have a citizen sign a decision with the code; returns the signed event, once there is one."""
     deciding = Deciding(parts)
-    await deciding.show(consent_id, "vi")
-    challenge_id = await deciding.ask_code(
-        consent_id, Pressed(decision=Decision.GIVEN, lang="vi", host=None)
-    )
+    pressed = Pressed(decision=decision, lang="vi", host=None)
+    challenge_id = await deciding.ask_code(consent_id, pressed)
     view = await deciding.consent(consent_id)
     code = parts.codes.code(view.consent.challenges[challenge_id].asked.statement_hash)
     signed = await deciding.sign_with_code(consent_id, challenge_id, code, host=None)
-    return command(citizen, signed.event, clerk=None)
+    return signed.event
