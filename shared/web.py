@@ -230,7 +230,7 @@ def _own_routes(log: Log, seal: Seal) -> APIRouter:
         request: Request,
         after: Annotated[int, Query(ge=0, le=2**53)] = 0,
         limit: Annotated[int, Query(ge=1, le=LOG_PAGE_FACTS_MAX)] = 100,
-        tag: Annotated[list[Tag], Query(max_length=LOG_TAGS_MAX)] = [],  # noqa: B006 - never changed
+        tag: Annotated[list[Tag] | None, Query(max_length=LOG_TAGS_MAX)] = None,
     ) -> Response:
         """Give the facts behind a position, in order, byte for byte as they are stored.
 
@@ -238,7 +238,7 @@ def _own_routes(log: Log, seal: Seal) -> APIRouter:
         `parts` are the SHA-256 of what a fact says of persons, which lies beside it, encrypted.
         """
         caller_of(request, Role.REGULATOR)
-        facts = await log.stored(after=after, limit=limit, tags=tag)
+        facts = await log.stored(after=after, limit=limit, tags=tag or ())
         page = [
             {
                 "position": stored.position,

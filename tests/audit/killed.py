@@ -13,6 +13,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from services.audit.__main__ import main
 
 
@@ -43,7 +45,7 @@ def killed_at(number: int, *, before: bool) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         return named
 
-    Path.replace = replaced  # type: ignore[method-assign, assignment]  # a kill at this very moment
+    pytest.MonkeyPatch().setattr(Path, "replace", replaced)  # for good: this process ends soon
 
 
 if __name__ == "__main__":

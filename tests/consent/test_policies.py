@@ -51,8 +51,13 @@ class Machine:
 
     def process(self) -> Policies:
         """Return a process that has read nothing."""
-        clock = lambda: self.monotonic_s  # noqa: E731 - what it gives, in one line
-        return Policies(self.log, lambda: self.wall[0], monotonic=clock, kept_for=self.kept_for)
+        return Policies(self.log, self._now, monotonic=self._monotonic, kept_for=self.kept_for)
+
+    def _now(self) -> datetime:
+        return self.wall[0]
+
+    def _monotonic(self) -> float:
+        return self.monotonic_s
 
     def wait(self, time: timedelta) -> None:
         """Let time go by."""

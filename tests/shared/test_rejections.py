@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import sqlite3
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
@@ -222,7 +221,9 @@ def steps(told: Kept, coroutine: Coroutine[Any, Any, Any]) -> int:
         made[0] += 1
         return 0
 
-    reader: sqlite3.Connection = told.log.recorder._reader  # type: ignore[attr-defined]
+    recorder = told.log.recorder
+    assert isinstance(recorder, sqlite.SQLiteRecorder)
+    reader = recorder._reader
     reader.set_progress_handler(count, 100)
     told.wait(coroutine)
     reader.set_progress_handler(None, 0)
