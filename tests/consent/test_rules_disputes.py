@@ -12,7 +12,6 @@ from services.consent.consents import Consent, Standing, evolve
 from services.consent.decisions import ASK_SIGNATURE, SIGN
 from services.consent.disputes import DELIVER, DISPUTE, INVALIDATE, Deliver, Dispute, Invalidate
 from services.consent.facts import (
-    ConsentDisputed,
     DisputeChannel,
     InvalidationProposed,
     StopDelivered,
@@ -31,6 +30,7 @@ from tests.support.samples import (
     CONFIRMED,
     COOLING,
     DIRECTORY,
+    DISPUTED,
     GIVEN,
     HANDED,
     QUESTION,
@@ -40,18 +40,6 @@ from tests.support.samples import (
     WAITING,
     WITHDRAWN,
     asked,
-)
-
-DISPUTED = ConsentDisputed(
-    consent_id="q1",
-    citizen_id="c1",
-    bank_id="cake",
-    office_id="o",
-    clerk_id="k",
-    channel=DisputeChannel.LINK,
-    used_at=None,
-    asking_again_from=AT + timedelta(days=90),
-    authority_told_by=AT + timedelta(hours=72),
 )
 
 

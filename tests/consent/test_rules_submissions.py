@@ -13,10 +13,8 @@ from services.consent.consents import DECISIVE
 from services.consent.decisions import ASK_SIGNATURE, SERVE, SIGN
 from services.consent.facts import (
     ConsentConfirmed,
-    ConsentDisputed,
     ConsentGiven,
     ConsentRedeemed,
-    DisputeChannel,
     IdentityCaptured,
     OpeningSubmitted,
     Right,
@@ -33,6 +31,7 @@ from tests.support.samples import (
     CAPTURED,
     CONFIRMED,
     DIRECTORY,
+    DISPUTED,
     GIVEN,
     HANDED,
     QUESTION,
@@ -50,17 +49,6 @@ ACT = Act.of(QUESTION)
 HERE = [*DIRECTORY, right(Right.DEVICE, "d")]
 ONE, TWO, OTHER = "1" * 64, "2" * 64, "3" * 64
 INSTANT = timedelta(microseconds=1)
-DISPUTED = ConsentDisputed(
-    consent_id="q1",
-    citizen_id="c1",
-    bank_id="cake",
-    office_id="o",
-    clerk_id="k",
-    channel=DisputeChannel.LINK,
-    used_at=None,
-    asking_again_from=AT,
-    authority_told_by=AT,
-)
 
 
 def capture(**changes: Any) -> Capture:

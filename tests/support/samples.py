@@ -10,11 +10,13 @@ from services.consent.facts import (
     CitizenRegistered,
     ClerkRegistered,
     ConsentConfirmed,
+    ConsentDisputed,
     ConsentGiven,
     ConsentRedeemed,
     ConsentRefused,
     ConsentRequested,
     ConsentWithdrawn,
+    DisputeChannel,
     IdentityCaptured,
     NoticeServed,
     OfficeRegistered,
@@ -230,6 +232,17 @@ ASK_ME_AGAIN = RefusalWithdrawn(
     office_refusal_id=MARKS.office,
 )
 WITHDRAWN = _decided(ConsentWithdrawn, Decision.WITHDRAWN, used_at=None)
+DISPUTED = ConsentDisputed(
+    consent_id="q1",
+    citizen_id="c1",
+    bank_id="cake",
+    office_id="o",
+    clerk_id="k",
+    channel=DisputeChannel.LINK,
+    used_at=None,
+    asking_again_from=AT + timedelta(days=90),
+    authority_told_by=AT + timedelta(hours=72),
+)
 REDEEMED = ConsentRedeemed(
     consent_id="q1",
     citizen_id="c1",
