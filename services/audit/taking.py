@@ -137,7 +137,7 @@ class Taking:
         if not self._is_asked(plan):
             raise NotTaken(f"another export was begun there; {part.plan.parent} has it")
         for log, source in self.sources.items():
-            if plan.logs[log].origin != _checkpoint(source).origin:
+            if plan.logs[log].origin != _opened(source.file(CHECKPOINT_PATH), log).origin:
                 raise NotTaken(f"what was begun is not of the log that now answers as {log}")
         return plan
 
@@ -177,13 +177,9 @@ class Taking:
         return missing
 
 
-def _checkpoint(source: Source) -> Checkpoint:
-    return _opened(source.file(CHECKPOINT_PATH))
-
-
-def _opened(note: bytes | None) -> Checkpoint:
+def _opened(note: bytes | None, log: LogName) -> Checkpoint:
     if note is None:
-        raise NotTaken("there is no checkpoint: the log is empty, or was never sealed")
+        raise NotTaken(f"there is no checkpoint of {log}: that log is empty, or was never sealed")
     try:
         return Checkpoint.parse(Note.parse(note).body)
     except BadNote as error:
@@ -198,7 +194,7 @@ def _begin_log(part: Part, source: Source, log: LogName, subset: Subset | None) 
     notes = {path: source.file(path) for path in (WITNESSED_PATH, CHECKPOINT_PATH, VKEYS)}
     if subset is not None and notes[WITNESSED_PATH] is not None:
         notes[CHECKPOINT_PATH] = notes[WITNESSED_PATH]
-    checkpoint = _opened(notes[CHECKPOINT_PATH])
+    checkpoint = _opened(notes[CHECKPOINT_PATH], log)
     for path, content in notes.items():
         if content is not None:
             part.write(tlog_path(log, path), content)
@@ -293,7 +289,7 @@ class _OfLog:
         if not file.exists():
             return
         counts = dict(levels_of(self._size))
-        for level, index, width in partial_tiles(_opened(file.read_bytes()).size):
+        for level, index, width in partial_tiles(_opened(file.read_bytes(), self._log).size):
             path = tlog_path(self._log, tile_path(level, index, width))
             if not self._part.has(path):
                 wider = min(counts[level] - index * WIDTH, WIDTH)

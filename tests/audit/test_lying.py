@@ -58,7 +58,7 @@ LIES = {
     "position 1 came behind 1": ("/log", 200, b'{"facts":[' + FACT + b"]}"),
     "500": ("/log", 500, b""),
     "tile/0/000 is missing": ("/tlog/tile/0/000", 404, b""),
-    "there is no checkpoint": ("/tlog/checkpoint", 404, b""),
+    "there is no checkpoint of consent": ("/tlog/checkpoint", 404, b""),
     "the checkpoint is none": ("/tlog/checkpoint", 200, b"nonsense"),
     "no public keys": ("/.well-known/jwks.json", 404, b""),
     "no texts of open-account.1": ("/notices/open-account.1", 200, b"[]"),
