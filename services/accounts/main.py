@@ -8,11 +8,13 @@ from services.accounts.application import Openings, Parts
 from services.accounts.consents import LIMITS, TIMEOUT, HttpConsents
 from services.accounts.facts import VOCABULARY
 from services.accounts.settings import Settings
-from shared import rejection_routes
+from services.accounts.states import NOUNS
+from shared import live_states, rejection_routes
 from shared.clock import choose_clock
 from shared.ledger import stores
 from shared.ledger.log import Log
 from shared.ledger.seal import Seal, create_seal
+from shared.live_states import LiveStates
 from shared.marks import Marks, create_marks
 from shared.rejections import Rejections
 from shared.web import Tokens, create_web_app
@@ -49,6 +51,7 @@ def create_app(settings: Settings, client: httpx.AsyncClient | None = None) -> F
     )
     app.include_router(opening_routes.routes(Openings(parts)))
     app.include_router(rejection_routes.routes(Rejections(parts.log, VOCABULARY)))
+    app.include_router(live_states.routes(LiveStates(parts.log, VOCABULARY, NOUNS)))
     return app
 
 

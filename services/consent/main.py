@@ -49,8 +49,9 @@ from services.consent.pages import witnesses as witness_pages
 from services.consent.pages.guarding import Guarding
 from services.consent.settings import Settings
 from services.consent.sms import HttpGateway, Outbox, SmsGateway
+from services.consent.states import NOUNS
 from services.consent.views import read_host
-from shared import rejection_routes
+from shared import live_states, rejection_routes
 from shared.clock import Clock, choose_clock
 from shared.ledger import stores
 from shared.ledger.erasure import Erasure
@@ -59,6 +60,7 @@ from shared.ledger.personal import Personal
 from shared.ledger.recorder import Recorder
 from shared.ledger.seal import Seal, create_seal, log_origin
 from shared.ledger.subject_keys import create_subject_keys, open_subject_keys
+from shared.live_states import LiveStates
 from shared.marks import Marks, create_marks
 from shared.passkeys import RelyingParty
 from shared.rejections import Rejections
@@ -172,6 +174,7 @@ def _machine_routes(
     yield receipt_routes.routes(asking, receipting, Listing(parts), looking)
     rejections = Rejections(parts.log, VOCABULARY)
     yield rejection_routes.routes(rejections, partial(read_host, parts.log))
+    yield live_states.routes(LiveStates(parts.log, VOCABULARY, NOUNS))
 
 
 def _pages(

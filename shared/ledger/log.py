@@ -161,14 +161,21 @@ class Log:
         after: int = 0,
         limit: int | None = None,
         as_of: int | datetime | None = None,
+        withheld: bool = False,
     ) -> list[Recorded]:
         """Return the facts behind `after` that match any of the arms, in order.
 
-        `as_of` is a position, or an instant: what was recorded later is not looked at.
+        `as_of` is a position, or an instant: what was recorded later is not looked at. `withheld`
+        keeps back what they say of persons, as an export does.
         """
         if isinstance(as_of, datetime):
             as_of = await self.position_at(as_of)
         query = DCBQuery(items=list(arms))
+        if withheld:
+            page = await self._ask(
+                lambda: self.recorder.page(query, after=after, limit=limit, as_of=as_of)
+            )
+            return [self._recorded(one, None) for one in page.facts]
         facts, *_ = await self._read(query, after=after, limit=limit, as_of=as_of)
         return facts
 

@@ -102,6 +102,7 @@ ACTS = {
 
 OF_NOBODY = {
     "GET /log",
+    "GET /log/state",
     "GET /log/{position}/proof",
     "GET /tlog/{path}",
     "GET /status-lists/{number}",

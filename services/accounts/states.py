@@ -1,0 +1,52 @@
+"""What this log is about, and the rules' own folding of each: what can be asked of any moment.
+
+The service tells the digest of all these states at a position; whoever has the log folds it anew
+and must come to the same (`shared/ledger/states.py`).
+"""
+
+from dataclasses import dataclass, field, replace
+
+from services.accounts import answers, openings, stops
+from services.accounts.answers import Answered
+from services.accounts.facts import (
+    AccountConfirmed,
+    AccountDeclined,
+    AccountFrozen,
+    AccountOpened,
+    OpeningRejected,
+    StopReceived,
+)
+from services.accounts.openings import Opening
+from services.accounts.stops import Affected
+from shared.ledger.facts import Recorded
+from shared.ledger.states import Noun, Nouns
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What came of an opening: what was tried and allowed, and the bank's answer."""
+
+    opening: Opening = field(default_factory=Opening)
+    answered: Answered = field(default_factory=Answered)
+
+
+def _answered(account: Account, recorded: Recorded) -> Account:
+    return replace(
+        account,
+        opening=openings.evolve(account.opening, recorded),
+        answered=answers.evolve(account.answered, recorded),
+    )
+
+
+OF_OPENINGS = frozenset(
+    {AccountOpened, OpeningRejected, AccountConfirmed, AccountDeclined, AccountFrozen}
+)
+OF_CONSENTS = frozenset({AccountOpened, StopReceived, AccountFrozen})
+
+NOUNS = Nouns(
+    [
+        Noun("opening", OF_OPENINGS, Account(), _answered),
+        Noun("consent", OF_CONSENTS, Affected(), stops.evolve),
+    ]
+)
+"""Everything that has a state in this log."""

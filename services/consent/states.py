@@ -1,0 +1,134 @@
+"""What this log is about, and the rules' own folding of each: what can be asked of any moment.
+
+The service tells the digest of all these states at a position; whoever has the log folds it anew
+and must come to the same (`shared/ledger/states.py`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from services.consent import consents, gate, phones, suspensions, witnesses
+from services.consent.consents import Consent, Passkeys
+from services.consent.directory import Entry
+from services.consent.facts import (
+    BankRegistered,
+    ClerkRegistered,
+    LiftingProposed,
+    OfficeRegistered,
+    PolicyProposed,
+    PolicySet,
+    ProductOffered,
+    RepresentativeAuthorised,
+    RepresentativeEnded,
+    RightGranted,
+    SiteRegistered,
+    StaffPasskeyMarked,
+    StaffPhoneMarked,
+    StaffPhoneUnmarked,
+    SuspensionLifted,
+    SuspensionOrdered,
+)
+from services.consent.gate import Gate
+from services.consent.phones import Phones
+from services.consent.suspensions import Suspension
+from services.consent.witnesses import Witnesses
+from shared.ledger.facts import Recorded
+from shared.ledger.states import Noun, Nouns
+
+OF_GATE = frozenset({RightGranted, SuspensionOrdered, SuspensionLifted})
+"""What opens and closes the gate for whoever it names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A bank, an office, a clerk or a site: its line in the directory, its rights, its stops.
+
+    Products are the bank's; phones and passkeys those that are the clerk's own.
+    """
+
+    entry: Entry | None = None
+    gate: Gate = field(default_factory=Gate)
+    products: Mapping[str, ProductOffered] = field(default_factory=dict)
+    staff_phones: frozenset[str] = frozenset()
+    staff_passkeys: frozenset[str] = frozenset()
+
+
+def _placed(place: Place, recorded: Recorded) -> Place:
+    match recorded.fact:
+        case ProductOffered() as fact:
+            return replace(place, products={**place.products, fact.product_id: fact})
+        case StaffPhoneMarked(phone_id=phone_id):
+            return replace(place, staff_phones=place.staff_phones | {phone_id})
+        case StaffPhoneUnmarked(phone_id=phone_id):
+            return replace(place, staff_phones=place.staff_phones - {phone_id})
+        case StaffPasskeyMarked(passkey_id=passkey_id):
+            return replace(place, staff_passkeys=place.staff_passkeys | {passkey_id})
+        case RightGranted() | SuspensionOrdered() | SuspensionLifted():
+            return replace(place, gate=gate.evolve(place.gate, recorded))
+        case entry:
+            return replace(place, entry=entry)
+
+
+@dataclass(frozen=True, slots=True)
+class Citizen:
+    """A citizen by a random id: phones by their marks, passkeys, who speaks, what is stopped.
+
+    The times of an authority are personal, and not here; one that has ended is.
+    """
+
+    phones: Phones = field(default_factory=Phones)
+    passkeys: Passkeys = field(default_factory=dict)
+    authorities: Mapping[str, RepresentativeAuthorised] = field(default_factory=dict)
+    ended: Mapping[str, RepresentativeEnded] = field(default_factory=dict)
+    gate: Gate = field(default_factory=Gate)
+
+
+def _lived(citizen: Citizen, recorded: Recorded) -> Citizen:
+    match recorded.fact:
+        case RepresentativeAuthorised() as fact:
+            return replace(citizen, authorities={**citizen.authorities, fact.authority_id: fact})
+        case RepresentativeEnded() as fact:
+            return replace(citizen, ended={**citizen.ended, fact.authority_id: fact})
+        case SuspensionOrdered() | SuspensionLifted():
+            return replace(citizen, gate=gate.evolve(citizen.gate, recorded))
+        case fact if isinstance(fact, phones.KINDS):
+            return replace(citizen, phones=phones.evolve(citizen.phones, recorded))
+        case _:
+            return replace(citizen, passkeys=consents.held(citizen.passkeys, recorded))
+
+
+def _ruled(said: tuple[Recorded, ...], recorded: Recorded) -> tuple[Recorded, ...]:
+    """Return what was proposed and set, in order."""
+    return (*said, recorded)
+
+
+def _place(name: str, *kinds: type[Any]) -> Noun:
+    return Noun(name, OF_GATE | set(kinds), Place(), _placed)
+
+
+OF_CITIZENS = {
+    *phones.KINDS,
+    *consents.PASSKEY_KINDS,
+    *(RepresentativeAuthorised, RepresentativeEnded, SuspensionOrdered, SuspensionLifted),
+}
+
+NOUNS = Nouns(
+    [
+        Noun("consent", frozenset(consents.KINDS), Consent(), consents.evolve),
+        Noun("citizen", frozenset(OF_CITIZENS), Citizen(), _lived),
+        _place("bank", BankRegistered, ProductOffered),
+        _place("office", OfficeRegistered),
+        _place("site", SiteRegistered),
+        _place("clerk", ClerkRegistered, StaffPhoneMarked, StaffPhoneUnmarked, StaffPasskeyMarked),
+        Noun(
+            "suspension",
+            frozenset({SuspensionOrdered, LiftingProposed, SuspensionLifted}),
+            Suspension(),
+            suspensions.evolve,
+        ),
+        Noun("witness", frozenset(witnesses.OF_WITNESSES), Witnesses(), witnesses.evolve),
+        Noun("policy", frozenset({PolicyProposed, PolicySet}), (), _ruled),
+    ]
+)
+"""Everything that has a state in this log; what was rejected changes none."""
