@@ -10,9 +10,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from services.audit.checking import Checked, Trust, check
+from services.audit.commands import replay
 from services.audit.comparing import Incomparable, compare
 from services.audit.export import BadExport, LogName, Subset
 from services.audit.reading import Opened, Unreadable, opened_export
+from services.audit.replaying import NoMoment
 from services.audit.sources import NoAnswer, Source
 from services.audit.taking import NotTaken, Taking
 from services.audit.telling import (
@@ -34,7 +36,7 @@ from shared.progress import progress
 RIGHT, WRONG, UNREADABLE = 0, 1, 2
 
 HINDRANCES = (
-    *(NoAnswer, NotTaken, Busy, BadExport, BadTile),
+    *(NoAnswer, NotTaken, NoMoment, Busy, BadExport, BadTile),
     *(Unreadable, Incomparable, BadNote, BadPolicy, OSError, KeyboardInterrupt),
 )
 """What keeps an export from being taken, or from being checked."""
@@ -55,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     _add_export(verbs.add_parser("export", help="take one log or both home", description=EXPORT))
     _add_verify(verbs.add_parser("verify", help="check an export", description=VERIFY))
+    replay.add(verbs.add_parser("replay", help="tell the state at any moment"))
     return parser
 
 

@@ -7,7 +7,7 @@ long. A zip that would swell beyond reason is not read at all.
 import hashlib
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Protocol, cast
@@ -87,6 +87,20 @@ class Opened:
                     raise BadExport(f"a line has more than {LINE_BYTES_MAX:,} bytes")
         if rest:
             raise BadExport("the last line is cut")
+
+    def lines_at(self, path: str, starts: Sequence[int]) -> Iterator[bytes]:
+        """Return the lines that begin at some bytes of a file, in order, without their ends.
+
+        Raises `FileNotFoundError`, `Unreadable`, and `BadExport` for a line that is cut or too
+        long.
+        """
+        with self._reading(path) as file:
+            for start in starts:
+                file.seek(start)
+                line = file.readline(LINE_BYTES_MAX)
+                if not line.endswith(b"\n"):
+                    raise BadExport(f"{path}: the line at byte {start:,} is cut, or too long")
+                yield line[:-1]
 
     def _size(self, path: str) -> int:
         if self.sizes.get(path, -1) < 0:

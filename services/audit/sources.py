@@ -19,6 +19,9 @@ PAGE_BYTES_MAX = 1 << 26
 ANSWER_BYTES_MAX = 1 << 20
 TIMEOUT_S = 30.0
 
+STATE_TIMEOUT_S = 600.0
+"""A service looks up each subject for its digest: minutes, for a long log."""
+
 Params = dict[str, int | list[str]]
 
 
@@ -28,6 +31,10 @@ class NoAnswer(Exception):
 
 class _Page(msgspec.Struct):
     facts: list[msgspec.Raw]
+
+
+class _State(msgspec.Struct):
+    digest: str
 
 
 class _Notice(msgspec.Struct):
@@ -89,11 +96,25 @@ class Source(AbstractContextManager["Source"]):
         except msgspec.DecodeError as error:
             raise NoAnswer(f"no texts of {notice_id}: {error}") from error
 
-    def _get(self, path: str, bytes_max: int, params: Params | None = None) -> bytes | None:
+    def state_digest(self, position: int) -> str:
+        """Return the digest of all states that the service finds; raises `NoAnswer`."""
+        content = self._get("/log/state", ANSWER_BYTES_MAX, {"at": position}, STATE_TIMEOUT_S)
+        try:
+            return msgspec.json.decode(content or b"", type=_State).digest
+        except msgspec.DecodeError as error:
+            raise NoAnswer(f"no state at position {position:,}: {error}") from error
+
+    def _get(
+        self,
+        path: str,
+        bytes_max: int,
+        params: Params | None = None,
+        timeout_s: float = TIMEOUT_S,
+    ) -> bytes | None:
         """Return the body of an answer, read no further than it may be long."""
         content = bytearray()
         try:
-            with self._client.stream("GET", path, params=params) as answer:
+            with self._client.stream("GET", path, params=params, timeout=timeout_s) as answer:
                 if answer.status_code == httpx.codes.NOT_FOUND:
                     return None
                 answer.raise_for_status()

@@ -1,0 +1,1 @@
+"""What `./run audit` does, one file for each verb."""
