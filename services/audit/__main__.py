@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from services.audit.checking import Checked, Trust, check
-from services.audit.commands import replay
+from services.audit.commands import rejudge, replay
 from services.audit.comparing import Incomparable, compare
 from services.audit.export import BadExport, LogName, Subset
 from services.audit.reading import Opened, Unreadable, opened_export
@@ -58,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_export(verbs.add_parser("export", help="take one log or both home", description=EXPORT))
     _add_verify(verbs.add_parser("verify", help="check an export", description=VERIFY))
     replay.add(verbs.add_parser("replay", help="tell the state at any moment"))
+    rejudge.add(verbs.add_parser("rejudge", help="judge what was decided again"))
     return parser
 
 
