@@ -53,9 +53,9 @@ class LiveStates:
     async def digest(self, position: int) -> Digested:
         """Return the digest of all states at a position; one is made at a time."""
         async with self._digesting:
-            leaves = dict[Subject, bytes]()
-            for number, subject in enumerate(sorted(await self._subjects(position))):
-                leaves[subject] = state_leaf(subject, await self.state(subject, position))
+            leaves = dict[str, bytes]()
+            for number, tag in enumerate(sorted(await self._tags(position))):
+                leaves[tag] = state_leaf(tag, await self.state(Subject.of(tag), position))
                 if number % SUBJECTS_AT_ONCE == 0:
                     await asyncio.sleep(0)
             return Digested(position, len(leaves), state_root(leaves))
@@ -72,14 +72,14 @@ class LiveStates:
         arm = about(subject.tag, kinds=list(self._nouns.by_name[subject.noun].kinds))
         return await self._log.read(arm, as_of=position, withheld=True)
 
-    async def _subjects(self, position: int) -> set[Subject]:
-        """Return everything that has a state at a position."""
-        found, after = set[Subject](), 0
+    async def _tags(self, position: int) -> set[str]:
+        """Return the tags of everything that has a state at a position."""
+        found, after = set[str](), 0
         while after < position:
             limit = min(PAGE_FACTS, position - after)
             for stored in await self._log.stored(after=after, limit=limit):
                 kind = self._vocabulary.facts[stored.kind]
-                found.update(one for one, _ in self._nouns.subjects(kind, stored.tags))
+                found.update(tag for tag, _ in self._nouns.about(kind, stored.tags))
             after += limit
         return found
 

@@ -4,7 +4,8 @@ The service tells the digest of all these states at a position; whoever has the 
 and must come to the same (`shared/ledger/states.py`).
 """
 
-from dataclasses import dataclass, field, replace
+import msgspec
+from msgspec import Struct, structs
 
 from services.accounts import answers, openings, stops
 from services.accounts.answers import Answered
@@ -22,16 +23,15 @@ from shared.ledger.facts import Recorded
 from shared.ledger.states import Noun, Nouns
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(Struct, frozen=True):
     """What came of an opening: what was tried and allowed, and the bank's answer."""
 
-    opening: Opening = field(default_factory=Opening)
-    answered: Answered = field(default_factory=Answered)
+    opening: Opening = msgspec.field(default_factory=Opening)
+    answered: Answered = msgspec.field(default_factory=Answered)
 
 
 def _answered(account: Account, recorded: Recorded) -> Account:
-    return replace(
+    return structs.replace(
         account,
         opening=openings.evolve(account.opening, recorded),
         answered=answers.evolve(account.answered, recorded),

@@ -39,12 +39,12 @@ class Digested:
 
 @dataclass(frozen=True)
 class Difference:
-    """What a log's subjects came to between two positions; each with its members that differ."""
+    """What a log's subjects came to between two positions, by tag; with the members that differ."""
 
     before: Digested
     after: Digested
-    new: Sequence[Subject] = ()
-    changed: Mapping[Subject, Sequence[str]] = field(default_factory=dict)
+    new: Sequence[str] = ()
+    changed: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -118,20 +118,20 @@ def difference(log: FoundHistory, before: int, after: int, told: Told) -> Differ
     """Return what came to be, and what became of what was there, between two positions."""
     growing = replay(log, [before, after], told)
     earlier = next(growing)
-    first, known = _digested(log, earlier, before), dict(earlier.by_subject)
+    first, known = _digested(log, earlier, before), dict(earlier.by_tag)
     later = next(growing)
     second = _digested(log, later, after)
-    new = sorted(later.by_subject.keys() - known.keys())
+    new = sorted(later.by_tag.keys() - known.keys())
     changed = {
-        subject: differing(known[subject], later.by_subject[subject])
-        for subject in sorted(known)
-        if known[subject] != later.by_subject[subject]
+        tag: differing(known[tag], later.by_tag[tag])
+        for tag in sorted(known)
+        if known[tag] != later.by_tag[tag]
     }
     return Difference(first, second, new, changed)
 
 
 def _digested(log: FoundHistory, states: States, position: int) -> Digested:
-    made = Digested(position, len(states.by_subject), states.digest())
+    made = Digested(position, len(states.by_tag), states.digest())
     log.index.keep(program(), position, made.subjects, made.digest)
     return made
 

@@ -1,10 +1,13 @@
 """One consent from question to use: its state, folded from its facts, and nothing decided here."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
+
+import msgspec
+from msgspec import Struct, structs
 
 from services.consent import representatives, separation, witnesses
 from services.consent.facts import (
@@ -97,8 +100,7 @@ class Standing(StrEnum):
     INVALIDATED = "invalidated"
 
 
-@dataclass(frozen=True, slots=True)
-class Challenge:
+class Challenge(Struct, frozen=True):
     """A code that was sent, or what two witnesses were asked, and what came of it.
 
     `witnessed` has what each witness signed, by witness; `dissented` says that one did not.
@@ -108,7 +110,7 @@ class Challenge:
     tries_failed: int = 0
     overtried: bool = False
     signed: bool = False
-    witnessed: Mapping[str, Witnessing] = field(default_factory=dict)
+    witnessed: Mapping[str, Witnessing] = msgspec.field(default_factory=dict)
     dissented: bool = False
 
 
@@ -134,8 +136,7 @@ Passkeys = Mapping[str, Held]
 """A citizen's passkeys by the name that facts know them by."""
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+class Placed(Struct, frozen=True):
     """A decisive fact and its position."""
 
     position: int
@@ -150,13 +151,15 @@ class Side:
     withdrawn: Placed | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Consent:
-    """What is known of one consent."""
+class Consent(Struct, frozen=True):
+    """What is known of one consent.
+
+    A Struct, since every fact makes another of it: a frozen dataclass takes ten times as long.
+    """
 
     requested: ConsentRequested | None = None
     notices: frozenset[tuple[str, str, str]] = frozenset()
-    challenges: dict[str, Challenge] = field(default_factory=dict)
+    challenges: dict[str, Challenge] = msgspec.field(default_factory=dict)
     given: ConsentGiven | None = None
     confirmed: ConsentConfirmed | None = None
     refused: ConsentRefused | None = None
@@ -167,19 +170,19 @@ class Consent:
     invalidated: ConsentInvalidated | None = None
     captured: IdentityCaptured | None = None
     """The newest capture: the one that is handed in."""
-    captures: dict[str, IdentityCaptured] = field(default_factory=dict)
+    captures: dict[str, IdentityCaptured] = msgspec.field(default_factory=dict)
     submitted: OpeningSubmitted | None = None
-    places: dict[str, Placed] = field(default_factory=dict)
-    passkeys: Passkeys = field(default_factory=dict)
+    places: dict[str, Placed] = msgspec.field(default_factory=dict)
+    passkeys: Passkeys = msgspec.field(default_factory=dict)
     staff_passkeys: frozenset[str] = frozenset()
-    phone_use: PhoneUse = field(default_factory=PhoneUse)
+    phone_use: PhoneUse = msgspec.field(default_factory=PhoneUse)
     """Whose the phone is that signs; looked at by the rules of signing alone."""
-    sides: dict[str, Side] = field(default_factory=dict)
+    sides: dict[str, Side] = msgspec.field(default_factory=dict)
     named: tuple[str, ...] = ()
     """The two who witness what the citizen decides, if two were named."""
-    witnesses: Witnesses = field(default_factory=Witnesses)
+    witnesses: Witnesses = msgspec.field(default_factory=Witnesses)
     """What is known of those two; looked at by the rules of signing alone."""
-    people: People = field(default_factory=dict)
+    people: People = msgspec.field(default_factory=dict)
     """Who may speak for the citizen; looked at by the rules of signing alone."""
 
     def standing(self, at: datetime) -> Standing:
@@ -246,20 +249,20 @@ def evolve(consent: Consent, recorded: Recorded) -> Consent:
     match fact:
         case NoticeServed():
             text = (fact.notice_id, fact.notice_lang, fact.notice_hash)
-            return replace(consent, notices=consent.notices | {text})
+            return structs.replace(consent, notices=consent.notices | {text})
         case SignatureAsked():
             return _challenge(consent, Challenge(fact))
         case SignatureFailed():
             return _failed(consent, fact)
         case StaffPasskeyMarked():
             marked = consent.staff_passkeys | {fact.passkey_id}
-            return _others(replace(consent, staff_passkeys=marked), recorded)
+            return _others(structs.replace(consent, staff_passkeys=marked), recorded)
         case WitnessNamed():
-            return replace(consent, named=(*consent.named, fact.witness_id)[-PAIR:])
+            return structs.replace(consent, named=(*consent.named, fact.witness_id)[-PAIR:])
         case WitnessSigned() | WitnessDissented():
             return _others(_witnessed(consent, fact), recorded)
         case PasskeyEnrolled() | PasskeyUsed() | PasskeyRevoked():
-            return replace(consent, passkeys=held(consent.passkeys, recorded))
+            return structs.replace(consent, passkeys=held(consent.passkeys, recorded))
         case PurposeGiven() | PurposeWithdrawn():
             return _side(consent, recorded, fact)
         case _:
@@ -271,12 +274,12 @@ def _placed(consent: Consent, recorded: Recorded, name: str) -> Consent:
     members: dict[str, Any] = {name: fact, "places": {**consent.places, name: placed}}
     if isinstance(fact, IdentityCaptured):
         members["captures"] = {**consent.captures, fact.capture_id: fact}
-    return _signed(replace(consent, **members), getattr(fact, "challenge_id", ""))
+    return _signed(structs.replace(consent, **members), getattr(fact, "challenge_id", ""))
 
 
 def _others(consent: Consent, recorded: Recorded) -> Consent:
     """Return the consent with what one more fact says of phones, witnesses and people."""
-    return replace(
+    return structs.replace(
         consent,
         phone_use=separation.evolve(consent.phone_use, recorded),
         witnesses=witnesses.evolve(consent.witnesses, recorded),
@@ -302,16 +305,16 @@ def held(passkeys: Passkeys, recorded: Recorded) -> Passkeys:
 
 def _challenge(consent: Consent, challenge: Challenge) -> Consent:
     by_id = {**consent.challenges, challenge.asked.challenge_id: challenge}
-    return replace(consent, challenges=by_id)
+    return structs.replace(consent, challenges=by_id)
 
 
 def _side(consent: Consent, recorded: Recorded, fact: PurposeGiven | PurposeWithdrawn) -> Consent:
     placed = Placed(recorded.position, recorded.recorded_at)
     if isinstance(fact, PurposeGiven):
-        return replace(consent, sides={**consent.sides, fact.purpose: Side(placed)})
+        return structs.replace(consent, sides={**consent.sides, fact.purpose: Side(placed)})
     side = replace(consent.sides.get(fact.purpose, Side(placed)), withdrawn=placed)
     sides = {**consent.sides, fact.purpose: side}
-    return _signed(replace(consent, sides=sides), fact.challenge_id)
+    return _signed(structs.replace(consent, sides=sides), fact.challenge_id)
 
 
 def _failed(consent: Consent, fact: SignatureFailed) -> Consent:
@@ -319,8 +322,8 @@ def _failed(consent: Consent, fact: SignatureFailed) -> Consent:
     if challenge is None:
         return consent
     if fact.reason in DEAD:
-        return _challenge(consent, replace(challenge, overtried=True))
-    return _challenge(consent, replace(challenge, tries_failed=challenge.tries_failed + 1))
+        return _challenge(consent, structs.replace(challenge, overtried=True))
+    return _challenge(consent, structs.replace(challenge, tries_failed=challenge.tries_failed + 1))
 
 
 def _witnessed(consent: Consent, fact: WitnessSigned | WitnessDissented) -> Consent:
@@ -328,12 +331,12 @@ def _witnessed(consent: Consent, fact: WitnessSigned | WitnessDissented) -> Cons
     if challenge is None:
         return consent  # another question's
     if isinstance(fact, WitnessDissented):
-        return _challenge(consent, replace(challenge, dissented=True))
+        return _challenge(consent, structs.replace(challenge, dissented=True))
     signed = {**challenge.witnessed, fact.witness_id: fact.witnessing}
-    return _challenge(consent, replace(challenge, witnessed=signed))
+    return _challenge(consent, structs.replace(challenge, witnessed=signed))
 
 
 def _signed(consent: Consent, challenge_id: str) -> Consent:
     if challenge_id not in consent.challenges:
         return consent
-    return _challenge(consent, replace(consent.challenges[challenge_id], signed=True))
+    return _challenge(consent, structs.replace(consent.challenges[challenge_id], signed=True))

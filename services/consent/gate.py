@@ -8,11 +8,13 @@ All guards that fail are named, each with the positions of the facts that it loo
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
+import msgspec
 from eventsourcing.dcb.api import DCBQueryItem
+from msgspec import Struct, structs
 
 from services.consent.facts import (
     ConsentRequested,
@@ -94,13 +96,12 @@ def right_id(right: Right, office_id: str, of: str | None = None) -> str:
     return "/".join([right, office_id, *([of] if of else [])])
 
 
-@dataclass(frozen=True, slots=True)
-class Gate:
+class Gate(Struct, frozen=True):
     """The newest grant of each right, and the suspensions that were not lifted."""
 
-    rights: Mapping[str, tuple[int, RightGranted]] = field(default_factory=dict)
-    suspensions: Mapping[str, tuple[int, SuspensionOrdered]] = field(default_factory=dict)
-    lifted: Mapping[str, datetime] = field(default_factory=dict)
+    rights: Mapping[str, tuple[int, RightGranted]] = msgspec.field(default_factory=dict)
+    suspensions: Mapping[str, tuple[int, SuspensionOrdered]] = msgspec.field(default_factory=dict)
+    lifted: Mapping[str, datetime] = msgspec.field(default_factory=dict)
 
 
 def boundary(act: Act) -> Sequence[DCBQueryItem]:
@@ -118,12 +119,14 @@ def evolve(gate: Gate, recorded: Recorded) -> Gate:
     match recorded.fact:
         case RightGranted() as fact:
             rights = {**gate.rights, fact.right_id: (recorded.position, fact)}
-            return replace(gate, rights=rights)
+            return structs.replace(gate, rights=rights)
         case SuspensionOrdered() as fact:
             ordered = {**gate.suspensions, fact.suspension_id: (recorded.position, fact)}
-            return replace(gate, suspensions=ordered)
+            return structs.replace(gate, suspensions=ordered)
         case SuspensionLifted() as fact:
-            return replace(gate, lifted={**gate.lifted, fact.suspension_id: fact.effective_from})
+            return structs.replace(
+                gate, lifted={**gate.lifted, fact.suspension_id: fact.effective_from}
+            )
         case _:
             return gate
 

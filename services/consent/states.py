@@ -5,8 +5,10 @@ and must come to the same (`shared/ledger/states.py`).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any
+
+import msgspec
+from msgspec import Struct, structs
 
 from services.consent import consents, gate, phones, suspensions, witnesses
 from services.consent.consents import Consent, Passkeys
@@ -40,16 +42,15 @@ OF_GATE = frozenset({RightGranted, SuspensionOrdered, SuspensionLifted})
 """What opens and closes the gate for whoever it names."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """A bank, an office, a clerk or a site: its line in the directory, its rights, its stops.
 
     Products are the bank's; phones and passkeys those that are the clerk's own.
     """
 
     entry: Entry | None = None
-    gate: Gate = field(default_factory=Gate)
-    products: Mapping[str, ProductOffered] = field(default_factory=dict)
+    gate: Gate = msgspec.field(default_factory=Gate)
+    products: Mapping[str, ProductOffered] = msgspec.field(default_factory=dict)
     staff_phones: frozenset[str] = frozenset()
     staff_passkeys: frozenset[str] = frozenset()
 
@@ -57,45 +58,46 @@ class Place:
 def _placed(place: Place, recorded: Recorded) -> Place:
     match recorded.fact:
         case ProductOffered() as fact:
-            return replace(place, products={**place.products, fact.product_id: fact})
+            return structs.replace(place, products={**place.products, fact.product_id: fact})
         case StaffPhoneMarked(phone_id=phone_id):
-            return replace(place, staff_phones=place.staff_phones | {phone_id})
+            return structs.replace(place, staff_phones=place.staff_phones | {phone_id})
         case StaffPhoneUnmarked(phone_id=phone_id):
-            return replace(place, staff_phones=place.staff_phones - {phone_id})
+            return structs.replace(place, staff_phones=place.staff_phones - {phone_id})
         case StaffPasskeyMarked(passkey_id=passkey_id):
-            return replace(place, staff_passkeys=place.staff_passkeys | {passkey_id})
+            return structs.replace(place, staff_passkeys=place.staff_passkeys | {passkey_id})
         case RightGranted() | SuspensionOrdered() | SuspensionLifted():
-            return replace(place, gate=gate.evolve(place.gate, recorded))
+            return structs.replace(place, gate=gate.evolve(place.gate, recorded))
         case entry:
-            return replace(place, entry=entry)
+            return structs.replace(place, entry=entry)
 
 
-@dataclass(frozen=True, slots=True)
-class Citizen:
+class Citizen(Struct, frozen=True):
     """A citizen by a random id: phones by their marks, passkeys, who speaks, what is stopped.
 
     The times of an authority are personal, and not here; one that has ended is.
     """
 
-    phones: Phones = field(default_factory=Phones)
-    passkeys: Passkeys = field(default_factory=dict)
-    authorities: Mapping[str, RepresentativeAuthorised] = field(default_factory=dict)
-    ended: Mapping[str, RepresentativeEnded] = field(default_factory=dict)
-    gate: Gate = field(default_factory=Gate)
+    phones: Phones = msgspec.field(default_factory=Phones)
+    passkeys: Passkeys = msgspec.field(default_factory=dict)
+    authorities: Mapping[str, RepresentativeAuthorised] = msgspec.field(default_factory=dict)
+    ended: Mapping[str, RepresentativeEnded] = msgspec.field(default_factory=dict)
+    gate: Gate = msgspec.field(default_factory=Gate)
 
 
 def _lived(citizen: Citizen, recorded: Recorded) -> Citizen:
     match recorded.fact:
         case RepresentativeAuthorised() as fact:
-            return replace(citizen, authorities={**citizen.authorities, fact.authority_id: fact})
+            return structs.replace(
+                citizen, authorities={**citizen.authorities, fact.authority_id: fact}
+            )
         case RepresentativeEnded() as fact:
-            return replace(citizen, ended={**citizen.ended, fact.authority_id: fact})
+            return structs.replace(citizen, ended={**citizen.ended, fact.authority_id: fact})
         case SuspensionOrdered() | SuspensionLifted():
-            return replace(citizen, gate=gate.evolve(citizen.gate, recorded))
+            return structs.replace(citizen, gate=gate.evolve(citizen.gate, recorded))
         case fact if isinstance(fact, phones.KINDS):
-            return replace(citizen, phones=phones.evolve(citizen.phones, recorded))
+            return structs.replace(citizen, phones=phones.evolve(citizen.phones, recorded))
         case _:
-            return replace(citizen, passkeys=consents.held(citizen.passkeys, recorded))
+            return structs.replace(citizen, passkeys=consents.held(citizen.passkeys, recorded))
 
 
 def _ruled(said: tuple[Recorded, ...], recorded: Recorded) -> tuple[Recorded, ...]:

@@ -8,7 +8,7 @@ digest stands for all subjects, so that two programs compare a whole state by 32
 Personal parts are in no state: whoever folds reads without them.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -66,36 +66,34 @@ class Nouns:
             for kind in noun.kinds:
                 self._by_kind.setdefault(kind, {})[noun.name] = noun
 
-    def subjects(self, kind: type[Any], tags: Sequence[str]) -> Iterator[tuple[Subject, Noun]]:
-        """Return whom a fact of this kind with these tags is about."""
-        if nouns := self._by_kind.get(kind):
-            for tag in tags:
-                subject = Subject.of(tag)
-                if noun := nouns.get(subject.noun):
-                    yield subject, noun
+    def about(self, kind: type[Any], tags: Sequence[str]) -> list[tuple[str, Noun]]:
+        """Return whom a fact of this kind with these tags is about, by tag."""
+        nouns = self._by_kind.get(kind)
+        if not nouns:
+            return []
+        return [(tag, noun) for tag in tags if (noun := nouns.get(tag[: tag.find(":")]))]
 
 
 class States:
     """The state of every subject, as facts are taken in one after the other."""
 
     def __init__(self, nouns: Nouns) -> None:
-        self.by_subject = dict[Subject, Any]()
+        self.by_tag = dict[str, Any]()
         self.position = 0
         self._nouns = nouns
-        self._leaves = dict[Subject, bytes]()
+        self._leaves = dict[str, bytes]()
 
     def take(self, recorded: Recorded, tags: Sequence[str]) -> None:
         """Take in the log's next fact, with the tags that it was stored with."""
-        for subject, noun in self._nouns.subjects(type(recorded.fact), tags):
-            before = self.by_subject.get(subject, noun.initial)
-            self.by_subject[subject] = noun.evolve(before, recorded)
-            self._leaves.pop(subject, None)
+        for tag, noun in self._nouns.about(type(recorded.fact), tags):
+            self.by_tag[tag] = noun.evolve(self.by_tag.get(tag, noun.initial), recorded)
+            self._leaves.pop(tag, None)
         self.position = recorded.position
 
     def digest(self) -> bytes:
         """Return the digest of all subjects; what did not change since the last is not read."""
-        for subject in self.by_subject.keys() - self._leaves.keys():
-            self._leaves[subject] = state_leaf(subject, self.by_subject[subject])
+        for tag in self.by_tag.keys() - self._leaves.keys():
+            self._leaves[tag] = state_leaf(tag, self.by_tag[tag])
         return state_root(self._leaves)
 
 
@@ -104,11 +102,11 @@ def state_text(state: Any) -> bytes:
     return _encoder.encode(state)
 
 
-def state_leaf(subject: Subject, state: Any) -> bytes:
-    """Return the leaf hash (RFC 6962) of a subject in its state."""
-    return leaf_hash(subject.tag.encode() + b"\n" + state_text(state))
+def state_leaf(tag: str, state: Any) -> bytes:
+    """Return the leaf hash (RFC 6962) of the subject with a tag in its state."""
+    return leaf_hash(tag.encode() + b"\n" + state_text(state))
 
 
-def state_root(leaves: Mapping[Subject, bytes]) -> bytes:
-    """Return the root (RFC 6962) of the tree over all subjects, in the order of noun and id."""
+def state_root(leaves: Mapping[str, bytes]) -> bytes:
+    """Return the root (RFC 6962) of the tree over all subjects, in the order of their tags."""
     return Frontier().extended([leaves[one] for one in sorted(leaves)]).root()

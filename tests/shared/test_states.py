@@ -82,8 +82,8 @@ def test_a_replay_and_the_service_agree_at_any_position(
     async def check(service: LiveStates) -> None:
         for position in sorted(wanted):
             assert (await service.digest(position)).digest == found[position], position
-        for subject, state in states.by_subject.items():
-            assert await service.state(subject, FACTS) == state
+        for tag, state in states.by_tag.items():
+            assert await service.state(Subject.of(tag), FACTS) == state
 
     with live(address, vocabulary, nouns) as service:
         asyncio.run(check(service))
@@ -147,7 +147,7 @@ def test_a_digest_follows_what_comes_after_it() -> None:
     for position, fact in enumerate(facts, start=1):
         growing.take(Recorded(position, AT, fact), tags_of(fact))
         assert growing.digest() == states_of(facts[:position]).digest()
-    own = growing.by_subject[Subject("consent", QUESTION.consent_id)]
+    own = growing.by_tag[f"consent:{QUESTION.consent_id}"]
     assert b'"disputed":{' in state_text(own)
 
 

@@ -197,8 +197,8 @@ def _difference_document(one: Difference) -> dict[str, Any]:
     return {
         "before": _digest_document(one.before),
         "after": _digest_document(one.after),
-        "new": [subject.tag for subject in one.new],
-        "changed": {subject.tag: list(names) for subject, names in one.changed.items()},
+        "new": list(one.new),
+        "changed": {tag: list(names) for tag, names in one.changed.items()},
     }
 
 
@@ -207,8 +207,8 @@ def _sentences(name: str, one: Difference) -> Iterator[str]:
         f"{name} from position {one.before.position:,} to {one.after.position:,}:"
         f" {len(one.new):,} new, {len(one.changed):,} changed"
     )
-    yield from (f"  + {subject.tag}" for subject in one.new)
-    yield from (f"  ~ {subject.tag}: {', '.join(names)}" for subject, names in one.changed.items())
+    yield from (f"  + {tag}" for tag in one.new)
+    yield from (f"  ~ {tag}: {', '.join(names)}" for tag, names in one.changed.items())
 
 
 # -- one subject ----------------------------------------------------------------------------------
