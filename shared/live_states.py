@@ -58,7 +58,7 @@ class LiveStates:
                 leaves[tag] = state_leaf(tag, await self.state(Subject.of(tag), position))
                 if number % SUBJECTS_AT_ONCE == 0:
                     await asyncio.sleep(0)
-            return Digested(position, len(leaves), state_root(leaves))
+            return Digested(position, len(leaves), state_root(leaves.values()))
 
     async def state(self, subject: Subject, position: int) -> Any:
         """Return a subject's state at a position; raises `Rejection` for what has none."""

@@ -5,7 +5,7 @@ one of the two is not what it seems. What differs between two moments is told by
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
@@ -15,12 +15,13 @@ from typing import Any
 import msgspec
 
 from services.audit.export import TILE_BYTES_MAX, tlog_path
+from services.audit.folding import Folding
 from services.audit.history import FoundHistory, LogHistory
 from services.audit.reading import Opened
 from shared.ledger.facts import Recorded
 from shared.ledger.log import about
 from shared.ledger.notes import BadNote, VerifierKey, opened
-from shared.ledger.states import States, Subject, state_text
+from shared.ledger.states import Subject, state_text
 from shared.ledger.tiles import BadTile, Tiles
 
 Told = Callable[[int, int], None]
@@ -91,49 +92,54 @@ def at_checkpoint(export: Opened, log: LogHistory, note: bytes, keys: Sequence[V
 # -- the whole ------------------------------------------------------------------------------------
 
 
-def replay(log: LogHistory, positions: Sequence[int], told: Told) -> Iterator[States]:
-    """Yield the states at each of some positions, in order: one and the same, growing.
+def replay(folding: Folding, log: LogHistory, until: int, told: Told) -> None:
+    """Take in the facts of a log behind the last taken, up to and with a position.
 
     Raises `BadExport`, `Unreadable`.
     """
-    states, after = States(log.nouns), 0
-    for position in positions:
-        for stored in log.facts(after=after, until=position):
-            states.take(log.decoded(stored), stored.tags)
-            if stored.position % TOLD_EVERY == 0:
-                told(stored.position, positions[-1])
-        after = position
-        yield states
+    for stored in log.facts(after=folding.position, until=until):
+        folding.take(log.decoded(stored), stored.tags)
+        if stored.position % TOLD_EVERY == 0:
+            told(stored.position, until)
 
 
 def digest(log: FoundHistory, position: int, told: Told) -> Digested:
     """Return the digest at a position; one that this program made before is kept in the index."""
     if kept := log.index.digest(program(), position):
         return Digested(position, *kept)
-    (states,) = replay(log, [position], told)
-    return _digested(log, states, position)
+    with Folding(log) as folding:
+        replay(folding, log, position, told)
+        return _digested(log, folding, position)
 
 
 def difference(log: FoundHistory, before: int, after: int, told: Told) -> Difference:
     """Return what came to be, and what became of what was there, between two positions."""
-    growing = replay(log, [before, after], told)
-    earlier = next(growing)
-    first, known = _digested(log, earlier, before), dict(earlier.by_tag)
-    later = next(growing)
-    second = _digested(log, later, after)
-    new = sorted(later.by_tag.keys() - known.keys())
-    changed = {
-        tag: differing(known[tag], later.by_tag[tag])
-        for tag in sorted(known)
-        if known[tag] != later.by_tag[tag]
-    }
-    return Difference(first, second, new, changed)
+    with Folding(log) as folding:
+        replay(folding, log, before, told)
+        first = _digested(log, folding, before)
+        folding.remember()
+        replay(folding, log, after, told)
+        second = _digested(log, folding, after)
+        found = list(folding.differing())
+    changed = [tag for tag, is_new in found if not is_new]
+    return Difference(
+        first,
+        second,
+        [tag for tag, is_new in found if is_new],
+        {tag: _members(log, tag, before, after) for tag in changed},
+    )
 
 
-def _digested(log: FoundHistory, states: States, position: int) -> Digested:
-    made = Digested(position, len(states.by_tag), states.digest())
+def _digested(log: FoundHistory, folding: Folding, position: int) -> Digested:
+    made = Digested(position, *folding.digest())
     log.index.keep(program(), position, made.subjects, made.digest)
     return made
+
+
+def _members(log: FoundHistory, tag: str, before: int, after: int) -> list[str]:
+    """Return the names of the members in which a subject differs between two positions."""
+    then, now = (seen(log, Subject.of(tag), position) for position in (before, after))
+    return differing(then and then.state, now and now.state)
 
 
 def differing(one: Any, other: Any) -> list[str]:

@@ -75,26 +75,23 @@ class Nouns:
 
 
 class States:
-    """The state of every subject, as facts are taken in one after the other."""
+    """The state of every subject, by its tag, as facts are taken in one after the other."""
 
     def __init__(self, nouns: Nouns) -> None:
         self.by_tag = dict[str, Any]()
         self.position = 0
         self._nouns = nouns
-        self._leaves = dict[str, bytes]()
 
     def take(self, recorded: Recorded, tags: Sequence[str]) -> None:
         """Take in the log's next fact, with the tags that it was stored with."""
         for tag, noun in self._nouns.about(type(recorded.fact), tags):
             self.by_tag[tag] = noun.evolve(self.by_tag.get(tag, noun.initial), recorded)
-            self._leaves.pop(tag, None)
         self.position = recorded.position
 
     def digest(self) -> bytes:
-        """Return the digest of all subjects; what did not change since the last is not read."""
-        for tag in self.by_tag.keys() - self._leaves.keys():
-            self._leaves[tag] = state_leaf(tag, self.by_tag[tag])
-        return state_root(self._leaves)
+        """Return the digest of all subjects."""
+        leaves = {tag: state_leaf(tag, state) for tag, state in self.by_tag.items()}
+        return state_root(leaves[tag] for tag in sorted(leaves))
 
 
 def state_text(state: Any) -> bytes:
@@ -107,6 +104,6 @@ def state_leaf(tag: str, state: Any) -> bytes:
     return leaf_hash(tag.encode() + b"\n" + state_text(state))
 
 
-def state_root(leaves: Mapping[str, bytes]) -> bytes:
+def state_root(leaves: Iterable[bytes]) -> bytes:
     """Return the root (RFC 6962) of the tree over all subjects, in the order of their tags."""
-    return Frontier().extended([leaves[one] for one in sorted(leaves)]).root()
+    return Frontier().extended(leaves).root()

@@ -12,13 +12,14 @@ import httpx
 import pytest
 
 from services.audit import __main__ as audit
+from services.audit.folding import KEPT_MAX, Folding
 from services.audit.history import open_history
 from services.audit.replaying import replay, seen
 from services.audit.writing import is_zip
 from shared.ledger.states import Subject, state_text
 from tests.audit.conftest import AUGUST, JULY, Stage, Told
 
-POSITIONS = 40
+POSITIONS = 25
 
 
 def silent(done: int, size: int) -> None:
@@ -33,15 +34,21 @@ def live(stage: Stage, address: str, **asked: str | int) -> dict[str, object]:
     return dict(answer.json())
 
 
-def test_replayed_and_live_agree_at_random_positions(stage: Stage, export: Path) -> None:
-    """Of both logs, wherever one looks."""
+@pytest.mark.parametrize("kept_max", [KEPT_MAX, 5])
+def test_replayed_and_live_agree_at_random_positions(
+    stage: Stage, export: Path, kept_max: int
+) -> None:
+    """Of both logs, wherever one looks, and however few subjects are kept in memory."""
     with open_history(export) as history:
         for name, address in (("consent", stage.consent), ("accounts", stage.accounts)):
             log = history.logs[name]  # type: ignore[index]  # one of the two
             some = sorted(Random(3).sample(range(log.size), min(POSITIONS, log.size)))
-            for states, position in zip(replay(log, some, silent), some, strict=True):
-                said = live(stage, address, at=position)
-                assert said["digest"] == states.digest().hex(), (name, position)
+            with Folding(log, kept_max) as folding:
+                for position in some:
+                    replay(folding, log, position, silent)
+                    said = live(stage, address, at=position)
+                    made = folding.digest()
+                    assert (said["subjects"], said["digest"]) == (made[0], made[1].hex())
 
 
 def test_one_subject_is_the_same_from_the_service(stage: Stage, export: Path) -> None:
