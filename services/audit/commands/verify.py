@@ -1,0 +1,77 @@
+"""`./run audit verify`: whether an export is what was sealed, and continues an earlier one."""
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from services.audit.checking import Checked, Trust, check
+from services.audit.comparing import compare
+from services.audit.reading import Opened, Unreadable, opened_export
+from services.audit.telling import checked_document, checked_sentences, finding_sentence
+from shared.ledger.policy import Policy
+from shared.ledger.verify import trusted_keys
+from shared.progress import progress
+
+DESCRIPTION = """Checks an export, a folder or a zip; of two, that the later continues the earlier.
+Without any network."""
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Add what `verify` takes."""
+    parser.description = DESCRIPTION
+    parser.set_defaults(verb=_verify, undone="cannot be checked")
+    parser.add_argument("export", type=Path, metavar="EXPORT", help="a folder, or a zip")
+    parser.add_argument("later", type=Path, nargs="?", metavar="LATER", help="a later one")
+    parser.add_argument("--key", action="append", default=[], help="a log's key that you trust")
+    parser.add_argument("--keys", type=Path, help="a file of them, one a line")
+    parser.add_argument(
+        "--policy", type=Path, help="a policy file (C2SP tlog-policy): check its witnesses' quorum"
+    )
+    parser.add_argument("--json", action="store_true", help="tell in JSON, without a progress bar")
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    started, trust = time.perf_counter(), _trust(arguments)
+    with _check(arguments.export, trust, arguments) as first:
+        if arguments.later is None:
+            last, earlier, findings = first[1], None, first[1].findings
+        else:
+            with _check(arguments.later, trust, arguments) as second:
+                last, earlier = second[1], first[1]
+                findings = [*earlier.findings, *last.findings] or compare(first, second)
+    seconds = time.perf_counter() - started
+    if arguments.json:
+        print(json.dumps(checked_document(last, earlier, findings, seconds)))
+    elif findings:
+        print("\n".join(map(finding_sentence, findings)))
+    else:
+        print("\n".join(checked_sentences(last, seconds)))
+        if earlier:
+            print(f"continues the export {earlier.fingerprint}")
+    return 1 if findings else 0
+
+
+@contextmanager
+def _check(
+    place: Path, trust: Trust, arguments: argparse.Namespace
+) -> Iterator[tuple[Opened, Checked]]:
+    """Give an export, checked, and open for more."""
+    with opened_export(place) as export:
+        shown = progress(f"checking {place.name}", "facts", shown=not arguments.json)
+        with shown as told:
+            checked = check(export, trust, told)
+        yield export, checked
+
+
+def _trust(arguments: argparse.Namespace) -> Trust:
+    lines = list(arguments.key)
+    if arguments.keys:
+        lines += arguments.keys.read_text("utf-8").splitlines()
+    keys = trusted_keys(lines)
+    if arguments.keys and not keys:
+        raise Unreadable(f"{arguments.keys} has no keys")
+    policy = arguments.policy and Policy.parse(arguments.policy.read_text("utf-8"))
+    return Trust(keys, policy)
