@@ -5,8 +5,8 @@ Both were checked before, so the tiles of each are the facts of each: they are c
 
 from collections.abc import Iterator
 
-from services.audit.checking import Checked, Finding, LogChecked
 from services.audit.export import TILE_BYTES_MAX, LogName, facts_path, number_of, tlog_path
+from services.audit.findings import Checked, Finding, LogChecked
 from services.audit.reading import Opened
 from shared.ledger.merkle import BadProof, check_consistency, consistency_proof
 from shared.ledger.tiles import Fetch, Tiles, tiles_of

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from services.audit.checking import Checked, Finding, LogChecked
 from services.audit.export import Manifest
+from services.audit.findings import Checked, Finding, LogChecked
 from services.audit.taking import Outcome
 
 COMPLETENESS = "a part of the log: whether facts are missing from it cannot be told"

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from services.audit.checking import Checked, Trust, check
+from services.audit.checking import Trust, check
 from services.audit.comparing import compare
+from services.audit.findings import Checked
 from services.audit.reading import Opened, Unreadable, opened_export
 from services.audit.telling import checked_document, checked_sentences, finding_sentence
 from shared.ledger.policy import Policy

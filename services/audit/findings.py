@@ -1,0 +1,48 @@
+"""What a check of an export comes to: what is right of each log, and what is wrong where."""
+
+from dataclasses import dataclass, field
+
+from services.audit.export import LogName, Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What is wrong: in which log, file and position, as far as it is in one; None else."""
+
+    how: str
+    log: LogName | None = None
+    file: str | None = None
+    position: int | None = None
+
+
+class Found(Exception):
+    """Ends the check of a log at what is wrong first."""
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(finding.how)
+        self.finding = finding
+
+
+@dataclass
+class LogChecked:
+    """What was found right of one log."""
+
+    origin: str
+    size: int
+    root: bytes
+    facts: int = 0
+    entries: int = 0
+    signed_by: list[str] = field(default_factory=list)
+    witnessed: int | None = None
+    cosigned_by: list[str] = field(default_factory=list)
+    own_keys: bool = False
+
+
+@dataclass
+class Checked:
+    """An export that was checked: right, if nothing was found."""
+
+    manifest: Manifest
+    fingerprint: str
+    logs: dict[LogName, LogChecked] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
