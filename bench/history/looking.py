@@ -1,0 +1,86 @@
+"""Who was shown what of a citizen, under the ids that looks have."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from bench.history.case import Case
+from bench.history.keys import digest_fast
+from bench.history.world import Steps, World
+from services.accounts.facts import AccountRead
+from services.consent.facts import (
+    DataRead,
+    PageAsked,
+)
+from shared.looks import ID_DIGITS, ONCE_IN, ReadFor
+
+SHOWN = ["standing", "product_id", "account_end"]
+"""The names of what a look shows."""
+
+ReadT = TypeVar("ReadT", AccountRead, DataRead)
+
+EPOCH = datetime.fromisoformat("1970-01-01T00:00:00Z")
+
+
+def minutes(low: float, high: float, world: World) -> timedelta:
+    """Return a time between two, in whole seconds."""
+    return timedelta(seconds=world.chance.random.randint(int(low * 60), int(high * 60)))
+
+
+def look_at_account(case: Case, by: str, purpose: ReadFor) -> AccountRead:
+    """Record that somebody was shown the opening."""
+    look: AccountRead = case.put_in_accounts(
+        named_fast(
+            AccountRead(
+                look_id="",
+                citizen_id=case.person.id,
+                consent_id=case.consent_id,
+                opening_id=case.opening_id,
+                case_id=None,
+                read_by=by,
+                purpose=purpose,
+                fields=SHOWN,
+                read_at=case.world.now,
+            )
+        )
+    )
+    return look
+
+
+def look_at_question(case: Case, by: str, purpose: ReadFor) -> None:
+    """Record that somebody was shown the question."""
+    case.put(
+        named_fast(
+            DataRead(
+                look_id="",
+                citizen_id=case.person.id,
+                consent_id=case.consent_id,
+                case_id=None,
+                read_by=by,
+                purpose=purpose,
+                fields=SHOWN[:2],
+                read_at=case.world.now,
+            )
+        )
+    )
+
+
+def own_page(case: Case) -> Steps:
+    """Let a citizen look at everything in their name."""
+    world = case.world
+    case.put(
+        PageAsked(
+            citizen_id=case.person.id, asked_at=world.now, policy_version=world.policy.version
+        )
+    )
+    yield minutes(1, 8, world)
+    look_at_question(case, "service:consent", ReadFor.OWN_PAGE)
+    if case.opened:
+        look_at_account(case, "service:consent", ReadFor.OWN_PAGE)
+
+
+def named_fast(read: ReadT) -> ReadT:
+    """Return a look under its id, as `shared.looks.named` does, in a tenth of the time."""
+    begun = read.read_at - (read.read_at - EPOCH) % ONCE_IN
+    alike = replace(read, look_id="", read_at=begun)
+    return replace(read, look_id=digest_fast(alike)[:ID_DIGITS])
