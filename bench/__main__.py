@@ -7,7 +7,7 @@ import argparse
 from collections.abc import Callable
 from functools import partial
 
-from bench import directory, gate, large, ledger, openings, races
+from bench import directory, gate, large, ledger, openings, races, replay
 from bench.rows import Row, show
 from tests.support.race_kinds import KINDS, STOPS
 
@@ -18,12 +18,13 @@ BENCHES: dict[str, Callable[[], list[Row]]] = {
     "races": races.run,
     "directory": directory.run,
     "gate": gate.run,
+    "replay": replay.run,
 }
 """Every bench by name."""
 
 USUAL = ("ledger", "openings")
 """What runs when none is named: `large` and `races` take a quarter of an hour, `large` 8 GB of disk
-too, `directory` and `gate` take minutes."""
+too, `directory`, `gate` and `replay` take minutes."""
 
 
 def main() -> None:
@@ -57,4 +58,5 @@ def main() -> None:
     show(rows, as_json=arguments.json)
 
 
-main()
+if __name__ == "__main__":
+    main()

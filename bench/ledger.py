@@ -84,7 +84,7 @@ def run(appends: int = APPENDS, alone: int = ALONE, read: int = READ_FACTS) -> l
     with TemporaryDirectory(prefix="thuan-bench-") as name:
         folder = Path(name)
         rows = [*_sqlite_rows(folder, appends, alone), *_read_rows(folder, read)]
-        with _postgres(folder) as url:
+        with a_database(folder) as url:
             rows += _postgres_rows(url, appends, alone)
     return rows
 
@@ -346,8 +346,16 @@ def _sqlite(folder: Path, name: str) -> str:
 
 
 def _library_recorder(url: str) -> DCBRecorder:
+    datastore = library_datastore(url)
+    recorder = PostgresDCBRecorderTT(datastore, events_table_name=f"bench_{os.getpid()}")
+    recorder.create_table()
+    return recorder
+
+
+def library_datastore(url: str) -> PostgresDatastore:
+    """Return the library's own connections to a PostgreSQL."""
     given = conninfo_to_dict(url)
-    datastore = PostgresDatastore(
+    return PostgresDatastore(
         dbname=str(given.get("dbname", "postgres")),
         host=str(given.get("host", "")),
         port=str(given.get("port", "5432")),
@@ -356,12 +364,9 @@ def _library_recorder(url: str) -> DCBRecorder:
         pool_size=LIBRARY_THREADS,
         max_waiting=LIBRARY_THREADS * 4,
     )
-    recorder = PostgresDCBRecorderTT(datastore, events_table_name=f"bench_{os.getpid()}")
-    recorder.create_table()
-    return recorder
 
 
-def _postgres(folder: Path) -> AbstractContextManager[str]:
+def a_database(folder: Path) -> AbstractContextManager[str]:
     """Give the address of a PostgreSQL."""
     if url := os.environ.get("DATABASE_URL"):
         return nullcontext(url)

@@ -6,7 +6,7 @@ is wrong is a finding, which names the log, the file and the position; of each l
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -62,38 +62,50 @@ class Trust:
         return [key for key in named if key.name == origin] if named else None
 
 
-def check(
-    export: Opened,
-    trust: Trust,
-    progress: Progress,
-    *,
-    taken: Mapping[LogName, Taken] | None = None,
-) -> Checked:
-    """Return what holds of an export and what does not; raises `Unreadable`, `BadExport`.
-
-    `taken` hears each fact of a whole log, once, on the way.
-    """
-    content = export.manifest()
-    checked = Checked(read_manifest(content), fingerprint(content))
-    checked.findings += _files(export, checked.manifest)
-    checked.findings += _jwks(export, checked.manifest)
+def check(export: Opened, trust: Trust, progress: Progress) -> Checked:
+    """Return what holds of an export and what does not; raises `Unreadable`, `BadExport`."""
+    checked = check_files(export)
     done, size = 0, sum(one.size for one in checked.manifest.logs.values())
-    for log in checked.manifest.logs:
+    for log, said in checked.manifest.logs.items():
         before = done
 
         def told(position: int, before: int = before) -> None:
             progress(before + position, size)
 
-        try:
-            checking = _OfLog(ExportedLog(export, checked.manifest, log), trust)
-            checked.logs[log] = checking.run(told, (taken or {}).get(log))
-        except Found as found:
-            checked.findings.append(found.finding)
-        done = before + checked.manifest.logs[log].size
+        checked.take(log, check_log(export, checked.manifest, log, trust, told))
+        done = before + said.size
     return checked
 
 
+def check_log(
+    export: Opened,
+    manifest: Manifest,
+    log: LogName,
+    trust: Trust,
+    told: Callable[[int], None],
+    *,
+    taken: Taken | None = None,
+) -> LogChecked | Finding:
+    """Return what holds of a log, or what is wrong with it first; raises `Unreadable`.
+
+    `told` hears up to which position it is checked; `taken` each fact of a whole log, on the way.
+    """
+    try:
+        return _OfLog(ExportedLog(export, manifest, log), trust).run(told, taken)
+    except Found as found:
+        return found.finding
+
+
 # -- files ----------------------------------------------------------------------------------------
+
+
+def check_files(export: Opened) -> Checked:
+    """Return an export of which the files are checked; raises `Unreadable`, `BadExport`."""
+    content = export.manifest()
+    checked = Checked(read_manifest(content), fingerprint(content))
+    checked.findings += _files(export, checked.manifest)
+    checked.findings += _jwks(export, checked.manifest)
+    return checked
 
 
 def _files(export: Opened, manifest: Manifest) -> list[Finding]:

@@ -36,6 +36,8 @@ class LogChecked:
     witnessed: int | None = None
     cosigned_by: list[str] = field(default_factory=list)
     own_keys: bool = False
+    states: tuple[int, bytes] | None = None
+    """How many subjects its facts are about, and the digest of all, if they were folded."""
 
 
 @dataclass
@@ -46,3 +48,10 @@ class Checked:
     fingerprint: str
     logs: dict[LogName, LogChecked] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
+
+    def take(self, log: LogName, came: LogChecked | Finding) -> None:
+        """Take what came of a log."""
+        if isinstance(came, Finding):
+            self.findings.append(came)
+        else:
+            self.logs[log] = came

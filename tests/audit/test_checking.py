@@ -419,3 +419,23 @@ def test_words_of_a_check(
     rewritten(copy)
     assert audit.main(["verify", str(copy)]) == 1
     assert f"WRONG: {FACTS}, position 9: the fact is missing" in capsys.readouterr().out
+
+
+def test_logs_are_checked_apart_and_together_alike(stage: Stage, export: Path, told: Told) -> None:
+    """By two processes, and with what the facts come to, as a replay finds it."""
+    _, together = told("verify", export)
+    _, apart = told("verify", export, "--processes", 2, "--states")
+    _, replayed = told("replay", export)
+    for name, one in replayed.items():
+        states = apart["logs"][name].pop("states")
+        assert states == {"subjects": one["subjects"], "digest": one["digest"]}
+        assert together["logs"][name].pop("states") is None
+    assert apart["logs"] == together["logs"]
+    place = stage.copy(export)
+    tiles = [
+        one for one in (place / "accounts" / "tlog" / "tile" / "0").rglob("*") if one.is_file()
+    ]
+    tiles[0].write_bytes(bytes(len(tiles[0].read_bytes())))
+    code, found = told("verify", place, "--processes", 2, "--states")
+    assert (code, found["findings"]) == (1, told("verify", place)[1]["findings"])
+    assert list(found["logs"]) == ["consent"]

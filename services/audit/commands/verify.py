@@ -7,14 +7,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from services.audit.apart import check_apart
 from services.audit.checking import Trust, check
 from services.audit.comparing import compare
 from services.audit.findings import Checked
+from services.audit.history import index
 from services.audit.reading import Opened, Unreadable, opened_export
 from services.audit.telling import checked_document, checked_sentences, finding_sentence
 from shared.ledger.policy import Policy
 from shared.ledger.verify import trusted_keys
-from shared.progress import progress
+from shared.progress import Told, progress
 
 DESCRIPTION = """Checks an export, a folder or a zip; of two, that the later continues the earlier.
 Without any network."""
@@ -30,6 +32,12 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--keys", type=Path, help="a file of them, one a line")
     parser.add_argument(
         "--policy", type=Path, help="a policy file (C2SP tlog-policy): check its witnesses' quorum"
+    )
+    parser.add_argument(
+        "--states", action="store_true", help="tell the digest of all states, too (see replay)"
+    )
+    parser.add_argument(
+        "--processes", type=int, default=1, metavar="N", help="check the logs at the same time"
     )
     parser.add_argument("--json", action="store_true", help="tell in JSON, without a progress bar")
 
@@ -60,11 +68,22 @@ def _check(
     place: Path, trust: Trust, arguments: argparse.Namespace
 ) -> Iterator[tuple[Opened, Checked]]:
     """Give an export, checked, and open for more."""
+    shown = not arguments.json
+    if arguments.states:
+        with progress(f"indexing {place.name}", "facts", shown=shown) as told:
+            index(place, told)
+    with progress(f"checking {place.name}", "facts", shown=shown) as told:
+        checked = _checked(place, trust, told, arguments)
     with opened_export(place) as export:
-        shown = progress(f"checking {place.name}", "facts", shown=not arguments.json)
-        with shown as told:
-            checked = check(export, trust, told)
         yield export, checked
+
+
+def _checked(place: Path, trust: Trust, told: Told, arguments: argparse.Namespace) -> Checked:
+    if arguments.processes > 1 or arguments.states:
+        states, processes = arguments.states, max(arguments.processes, 1)
+        return check_apart(place, trust, told, processes=processes, states=states)
+    with opened_export(place) as export:
+        return check(export, trust, told)
 
 
 def _trust(arguments: argparse.Namespace) -> Trust:
