@@ -25,8 +25,10 @@ from pydantic import StringConstraints
 from starlette.exceptions import HTTPException
 
 from shared import public_log
+from shared.clock import Clock
 from shared.contracts.reasons import sentence
 from shared.errors import Kind, Reason, Rejection, Unavailable
+from shared.ledger.indexing import Indexing
 from shared.ledger.log import Log
 from shared.ledger.seal import Seal
 
@@ -154,21 +156,24 @@ def create_web_app(
     tokens: Tokens,
     log: Log,
     seal: Seal,
+    now: Clock,
     close: Callable[[], Awaitable[None]],
     background: Callable[[], Coroutine[Any, Any, None]] | None = None,
 ) -> FastAPI:
     """Return an app with problem documents, health, the log for whom it is for, bounded bodies.
 
-    `background` runs while the app serves, until it is cancelled.
+    `background` runs while the app serves, until it is cancelled, and so does the log's index.
     """
+    indexing = Indexing(log, lambda: seal.sealed, now)
+    running = [indexing.run, *([background] if background else [])]
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> "AsyncIterator[None]":
-        task = asyncio.create_task(background()) if background else None
+        tasks = [asyncio.create_task(run()) for run in running]
         yield
-        if task:
+        for task in tasks:
             task.cancel()
-            await asyncio.wait([task])
+        await asyncio.wait(tasks)
         await asyncio.to_thread(seal.close)
         await close()
 
@@ -182,13 +187,13 @@ def create_web_app(
         redoc_url=None,
     )
     app.state.tokens, app.state.log, app.state.seal = tokens, log, seal
-    app.include_router(_own_routes(log, seal))
+    app.include_router(_own_routes(log, seal, indexing))
     app.include_router(public_log.routes(seal))
     _add_problems(app)
     return app
 
 
-def _own_routes(log: Log, seal: Seal) -> APIRouter:
+def _own_routes(log: Log, seal: Seal, indexing: Indexing) -> APIRouter:
     router = APIRouter()
 
     @router.get("/livez", tags=["health"])
@@ -253,6 +258,16 @@ def _own_routes(log: Log, seal: Seal) -> APIRouter:
         last = facts[-1].position if facts else after
         body = msgspec.json.encode({"facts": page, "next": last})
         return Response(body, media_type="application/json")
+
+    @router.post("/log/index", tags=["regulator"])
+    async def index_log(request: Request) -> dict[str, Any]:
+        """Index the tags of what is there, so that all positions of any of them can be proved.
+
+        `indexed` is the last position that is under an index, and `position` where that lies. If it
+        is less than `head`, the same again goes on; where nothing came but indexes, it adds none.
+        """
+        caller_of(request, Role.REGULATOR)
+        return await indexing.asked()
 
     return router
 

@@ -8,6 +8,7 @@ mark, by which the same number is known again.
 from datetime import datetime
 
 from shared.ledger.facts import Vocabulary, fact
+from shared.ledger.indexes import TagsIndexed
 from shared.looks import ReadFor
 
 
@@ -144,5 +145,6 @@ VOCABULARY = Vocabulary(
         AccountDeclined,
         AnswerRejected,
         AccountRead,
+        TagsIndexed,
     ]
 )

@@ -47,6 +47,7 @@ def create_app(settings: Settings, client: httpx.AsyncClient | None = None) -> F
         tokens=Tokens.from_file(settings.tokens),
         log=parts.log,
         seal=Seal(parts.log.recorder, settings.folder, now, settings.policy),
+        now=now,
         close=close,
     )
     app.include_router(opening_routes.routes(Openings(parts)))

@@ -138,6 +138,7 @@ def _app(settings: Settings, parts: Parts) -> FastAPI:
         tokens=Tokens.from_file(settings.tokens),
         log=parts.log,
         seal=seal,
+        now=parts.now,
         close=close,
         background=stopping.run,
     )

@@ -321,6 +321,7 @@ def test_an_unexpected_error_says_nothing(tmp_path: Path, caplog: pytest.LogCapt
             tokens=Tokens(),
             log=state.log,
             seal=state.seal,
+            now=world.clock,
             close=nothing,
         )
 

@@ -97,6 +97,7 @@ ACTS = {
     "POST /suspensions/{suspension_id}/lifting",
     "PUT /policies/{version}",
     "POST /policies/{version}/approval",
+    "POST /log/index",
 }
 """They are facts themselves, and answer with what the caller has just done."""
 

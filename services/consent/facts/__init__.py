@@ -118,6 +118,7 @@ from services.consent.facts.witnesses import (
     WitnessRejected,
     WitnessSigned,
 )
+from shared.ledger import indexes
 from shared.ledger.facts import Vocabulary
 
 __all__ = [
@@ -214,4 +215,5 @@ VOCABULARY = Vocabulary.of(
     uses,
     looks,
     policies,
+    indexes,
 )
