@@ -7,6 +7,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from services.audit import bundling_command
+from services.audit.bundling import NotBundled
 from services.audit.commands import export, rejudge, replay, verify
 from services.audit.comparing import Incomparable
 from services.audit.export import BadExport
@@ -23,7 +25,7 @@ UNDONE = 2
 """The exit code where nothing was done; of what was, it is 0 if all is right, else 1."""
 
 HINDRANCES = (
-    *(NoAnswer, NotTaken, NoMoment, Busy, BadExport, BadTile),
+    *(NoAnswer, NotTaken, NotBundled, NoMoment, Busy, BadExport, BadTile),
     *(Unreadable, Incomparable, BadNote, BadPolicy, OSError, KeyboardInterrupt),
 )
 """What keeps an export from being taken, or from being checked."""
@@ -46,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     verify.add(verbs.add_parser("verify", help="check an export"))
     replay.add(verbs.add_parser("replay", help="tell the state at any moment"))
     rejudge.add(verbs.add_parser("rejudge", help="judge what was decided again"))
+    bundling_command.add_to(verbs, verify.trust)
     return parser
 
 

@@ -41,6 +41,10 @@ class _Notice(msgspec.Struct):
     texts: dict[str, str]
 
 
+class _Indexed(msgspec.Struct):
+    indexed: int
+
+
 class Source(AbstractContextManager["Source"]):
     """A service at an address; whoever reads it may read all of its log."""
 
@@ -81,6 +85,16 @@ class Source(AbstractContextManager["Source"]):
         except (msgspec.DecodeError, BadExport) as error:
             raise NoAnswer(f"no page of facts behind position {after:,}: {error}") from error
 
+    def index(self) -> int:
+        """Have the log's tags indexed; returns up to which position; raises `NoAnswer`.
+
+        A long log is indexed in several requests, until one adds nothing.
+        """
+        before, indexed = -1, 0
+        while before < indexed:
+            before, indexed = indexed, self._post("/log/index").indexed
+        return indexed
+
     def jwks(self) -> bytes:
         """Return the service's public keys; raises `NoAnswer`."""
         content = self._get("/.well-known/jwks.json", ANSWER_BYTES_MAX)
@@ -103,6 +117,13 @@ class Source(AbstractContextManager["Source"]):
             return msgspec.json.decode(content or b"", type=_State).digest
         except msgspec.DecodeError as error:
             raise NoAnswer(f"no state at position {position:,}: {error}") from error
+
+    def _post(self, path: str) -> _Indexed:
+        try:
+            answer = self._client.post(path)
+            return msgspec.json.decode(answer.raise_for_status().content, type=_Indexed)
+        except (httpx.HTTPError, msgspec.DecodeError) as error:
+            raise NoAnswer(f"{path}: {str(error) or type(error).__name__}") from error
 
     def _get(
         self,

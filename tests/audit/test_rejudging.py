@@ -13,8 +13,8 @@ from services.audit.rejudging import Rejudged, rejudge
 from services.consent import redemptions
 from shared.errors import Reason
 from tests.audit.conftest import Told
-from tests.support.exports import export_of
 from tests.support.world import World, a_running_world, new_id
+from tests.support.world_exports import export_of
 from tests.system.test_disputes import not_me
 from tests.system.test_gate import lift, suspend
 from tests.system.test_known_defects import void

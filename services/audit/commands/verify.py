@@ -43,12 +43,12 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def _verify(arguments: argparse.Namespace) -> int:
-    started, trust = time.perf_counter(), _trust(arguments)
-    with _check(arguments.export, trust, arguments) as first:
+    started, brought = time.perf_counter(), trust(arguments)
+    with _check(arguments.export, brought, arguments) as first:
         if arguments.later is None:
             last, earlier, findings = first[1], None, first[1].findings
         else:
-            with _check(arguments.later, trust, arguments) as second:
+            with _check(arguments.later, brought, arguments) as second:
                 last, earlier = second[1], first[1]
                 findings = [*earlier.findings, *last.findings] or compare(first, second)
     seconds = time.perf_counter() - started
@@ -86,7 +86,8 @@ def _checked(place: Path, trust: Trust, told: Told, arguments: argparse.Namespac
         return check(export, trust, told)
 
 
-def _trust(arguments: argparse.Namespace) -> Trust:
+def trust(arguments: argparse.Namespace) -> Trust:
+    """Return what the inspector brings; raises `Unreadable`, `BadNote`, `BadPolicy`, `OSError`."""
     lines = list(arguments.key)
     if arguments.keys:
         lines += arguments.keys.read_text("utf-8").splitlines()
