@@ -34,6 +34,7 @@ from shared.ledger import stores
 from shared.ledger.facts import Vocabulary
 from shared.ledger.keys import load_keys
 from shared.ledger.recorder import Append
+from tests.support.matters import Morning, a_morning
 from tests.support.samples import QUESTION, SERVED
 
 JULY, AUGUST = datetime(2023, 7, 31, 16, 59, tzinfo=UTC), datetime(2023, 7, 31, 17, tzinfo=UTC)
@@ -101,8 +102,14 @@ class Stage:
 
 @pytest.fixture(scope="session")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """Give the running services to all tests that do not mind what the others added."""
+    with a_stage(tmp_path_factory.mktemp("audit")) as stage:
+        yield stage
+
+
+@contextmanager
+def a_stage(folder: Path) -> Iterator[Stage]:
     """Give the running services, with facts in both logs, all of them witnessed."""
-    folder = tmp_path_factory.mktemp("audit")
     tokens, ports = make_tokens(folder), [a_port(0) for _ in range(3)]
     (folder / "token").write_text(tokens.by_holder["regulator"])
     apps = _apps(folder, tokens, ports)
@@ -124,6 +131,12 @@ def export(stage: Stage) -> Path:
     place = stage.place()
     assert audit.main(["export", str(place), *stage.addresses]) == 0
     return place
+
+
+@pytest.fixture(scope="session")
+def morning(tmp_path_factory: pytest.TempPathFactory) -> Morning:
+    """Give what both logs have of one morning, of which bundles are made."""
+    return a_morning(tmp_path_factory.mktemp("morning"))
 
 
 @pytest.fixture

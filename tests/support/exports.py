@@ -23,7 +23,14 @@ from shared.ledger.tiles import PublicFolder
 
 AT = datetime(2023, 8, 10, tzinfo=UTC)
 WITNESS = SigningKey("near", Algorithm.COSIGNATURE, b"\3" * 32)
+FAR = SigningKey("far", Algorithm.ML_DSA_44, b"\5" * 32)
 POLICY = f"witness near {WITNESS.verifier}\nquorum near\n"
+GROUPED = (
+    f"witness near {WITNESS.verifier}\nwitness far {FAR.verifier}\n"
+    "group one any near far\ngroup both all one\nquorum both\n"
+)
+UNMET = GROUPED.replace("group one any", "group one 2")
+"""Policies of which the last is not met: the far witness cosigns nothing."""
 
 Facts = list[StoredFact]
 Change = Callable[[dict[LogName, Facts]], None]
