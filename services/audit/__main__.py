@@ -7,9 +7,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from services.audit import bundling_command
 from services.audit.bundling import NotBundled
-from services.audit.commands import export, rejudge, replay, verify
+from services.audit.commands import bundle, export, rejudge, replay, verify
 from services.audit.comparing import Incomparable
 from services.audit.export import BadExport
 from services.audit.reading import Unreadable
@@ -48,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     verify.add(verbs.add_parser("verify", help="check an export"))
     replay.add(verbs.add_parser("replay", help="tell the state at any moment"))
     rejudge.add(verbs.add_parser("rejudge", help="judge what was decided again"))
-    bundling_command.add_to(verbs, verify.trust)
+    bundle.add_to(verbs, verify.trust)
     return parser
 
 
