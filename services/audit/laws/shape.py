@@ -1,0 +1,88 @@
+"""Laws 1, 13, 14, 15 and 36: each fact by itself, and the one before it."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from typing_extensions import override
+
+from services.accounts.facts import VOCABULARY as ACCOUNTS
+from services.audit.export import LogName
+from services.audit.laws.law import Group, Heard, Hearings, Violation
+from services.consent.facts import VOCABULARY as CONSENT
+from shared.contracts.reasons import REASONS
+from shared.ledger.facts import ERASED, Vocabulary, tags_of
+from shared.ledger.recorder import StoredFact
+
+VOCABULARIES: Mapping[LogName, Vocabulary] = {"consent": CONSENT, "accounts": ACCOUNTS}
+
+_REASONS = frozenset(REASONS)
+
+_PHONE = b'"+84'
+"""How a phone number of Vietnam begins where one is a value (E.164)."""
+
+
+class Order:
+    """Law 1, of one log: hears even what cannot be read."""
+
+    def __init__(self, log: LogName) -> None:
+        self._log: LogName = log
+        self.position = 0
+        self.recorded_at: datetime | None = None
+
+    def hear(self, stored: StoredFact) -> Iterator[Violation]:
+        """Yield what is wrong with a fact's place; the next is held against this one."""
+        expected, before = self.position + 1, self.recorded_at
+        self.position, self.recorded_at = stored.position, stored.recorded_at
+        if stored.position != expected:
+            how = f"position {stored.position} stands where {expected} should be"
+            yield Violation(1, self._log, (stored.position,), how)
+        if before is not None and stored.recorded_at < before:
+            how = f"recorded at {stored.position} before what stands in front of it"
+            yield Violation(1, self._log, (stored.position,), how)
+
+
+class Shape(Group):
+    """Laws 13, 14 and 15, of every fact of a known kind."""
+
+    def __init__(self) -> None:
+        self._tagged_whole = set[type[Any]]()
+
+    @override
+    def consent(self) -> Hearings:
+        return dict.fromkeys(CONSENT.facts.values(), self._of_consent)
+
+    @override
+    def accounts(self) -> Hearings:
+        return dict.fromkeys(ACCOUNTS.facts.values(), self._of_accounts)
+
+    def _of_consent(self, heard: Heard) -> Iterator[Violation]:
+        return self._hear("consent", heard)
+
+    def _of_accounts(self, heard: Heard) -> Iterator[Violation]:
+        return self._hear("accounts", heard)
+
+    def _hear(self, log: LogName, heard: Heard) -> Iterator[Violation]:
+        fact, at = heard.fact, (heard.position,)
+        if not self._tagged(fact, heard.tags):
+            yield Violation(14, log, at, f"found otherwise at {heard.position}")
+        if ".rejected." in fact.NAME and not (fact.reasons and _REASONS.issuperset(fact.reasons)):
+            yield Violation(13, log, at, f"rejected at {heard.position} for {fact.reasons}")
+        if _PHONE in heard.data or (fact.PERSONAL and _says_personal(fact)):
+            yield Violation(15, log, at, f"something personal at {heard.position}")
+
+    def _tagged(self, fact: Any, tags: list[str]) -> bool:
+        """Tell whether a fact has its tags; one from before a tag was added last lacks that."""
+        expected = tags_of(fact)
+        if tags == expected:
+            if expected and expected[-1].startswith(f"{fact.TAGS[-1]}:"):
+                self._tagged_whole.add(type(fact))
+            return True
+        older = type(fact) not in self._tagged_whole
+        return older and bool(tags) and tags == expected[: len(tags)]
+
+
+def _says_personal(fact: Any) -> bool:
+    """Tell whether a field that is kept under a person's key stands in the clear."""
+    named = (name for names in fact.PERSONAL.values() for name in names)
+    return any(getattr(fact, name) != ERASED for name in named)
