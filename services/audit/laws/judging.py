@@ -6,25 +6,51 @@ from typing import Any
 import msgspec
 
 from services.audit.export import LogName
+from services.audit.laws.answers import Answers
 from services.audit.laws.cases import Cases
+from services.audit.laws.counter import Counter
 from services.audit.laws.decisions import Decisions
+from services.audit.laws.directory import Directory, DirectoryLaws
+from services.audit.laws.documents import Documents
+from services.audit.laws.gate import Gates
 from services.audit.laws.law import Group, Heard, Hearing, Violation
+from services.audit.laws.looks import Looks
+from services.audit.laws.passkeys import Party, PasskeyLaws
+from services.audit.laws.people import People, PeopleLaws
+from services.audit.laws.policy import Policies, PolicyLaws
+from services.audit.laws.roles import Roles
 from services.audit.laws.shape import VOCABULARIES, Order, Shape
 from services.audit.laws.uses import Uses
 from shared.ledger.recorder import StoredFact
+from shared.passkeys import RelyingParty
+from shared.signing import TrustedKeys
 
 
 class Judging:
     """One pass over two logs. What it lists besides violations is whole once it has ended."""
 
-    def __init__(self, jwks: Mapping[str, Any]) -> None:
-        """`jwks` are the public keys; raises `ValueError` for what is no JWK set."""
-        cases = Cases()
-        self._uses = Uses(cases)
+    def __init__(self, jwks: Mapping[str, Any], party: RelyingParty | None = None) -> None:
+        """Take the public keys, and whom passkeys are made for, where that is known.
+
+        Raises `ValueError` for what is no JWK set.
+        """
+        cases, policies, people, directory = Cases(), Policies(), People(), Directory()
+        self._documents = Documents(cases, TrustedKeys.from_jwks(jwks))
+        self._uses = Uses(cases, self._documents)
         self._groups: Sequence[Group] = [
             Shape(),
-            self._uses,
+            PolicyLaws(policies),
+            DirectoryLaws(directory, people, policies),
+            PeopleLaws(cases, people),
+            PasskeyLaws(cases, policies, Party(party)),
+            Gates(cases, directory, people, policies),
             Decisions(cases),
+            Counter(cases),
+            Roles(cases),
+            self._documents,
+            self._uses,
+            Answers(),
+            Looks(cases, policies),
             cases,
         ]
 
@@ -32,8 +58,12 @@ class Judging:
         self, consent: Iterable[StoredFact], accounts: Iterable[StoredFact]
     ) -> Iterator[Violation]:
         """Yield every violation as it is found."""
-        yield from _Reading("consent", self._groups).run(consent)
-        yield from _Reading("accounts", self._groups).run(accounts)
+        first = _Reading("consent", self._groups)
+        yield from first.run(consent)
+        self._documents.consent_end = first.order.position
+        second = _Reading("accounts", self._groups)
+        yield from second.run(accounts)
+        self._documents.accounts_end = second.order.position
         for group in self._groups:
             yield from group.over()
 
@@ -41,13 +71,17 @@ class Judging:
         """Return the positions of uses for which there is no account (see `laws/uses.py`)."""
         return self._uses.pending()
 
+    def ahead(self) -> list[int]:
+        """Return the positions of accounts that rest on what comes after this consent log."""
+        return self._documents.ahead
+
 
 class _Reading:
     """Decodes each fact of a log once, and lets the laws of its kind hear it."""
 
     def __init__(self, log: LogName, groups: Sequence[Group]) -> None:
         self._log: LogName = log
-        self._order = Order(log)
+        self.order = Order(log)
         hearings = [group.consent() if log == "consent" else group.accounts() for group in groups]
         self._kinds: dict[str, tuple[msgspec.json.Decoder[Any], list[Hearing]]] = {
             name: (msgspec.json.Decoder(kind), [one[kind] for one in hearings if kind in one])
@@ -56,8 +90,8 @@ class _Reading:
 
     def run(self, facts: Iterable[StoredFact]) -> Iterator[Violation]:
         for stored in facts:
-            before = self._order.recorded_at or stored.recorded_at
-            yield from self._order.hear(stored)
+            before = self.order.recorded_at or stored.recorded_at
+            yield from self.order.hear(stored)
             try:
                 decoder, hearings = self._kinds[stored.kind]
                 fact = decoder.decode(stored.data)
@@ -79,7 +113,10 @@ class _Reading:
 
 
 def judge(
-    consent: Iterable[StoredFact], accounts: Iterable[StoredFact], jwks: Mapping[str, Any]
+    consent: Iterable[StoredFact],
+    accounts: Iterable[StoredFact],
+    jwks: Mapping[str, Any],
+    party: RelyingParty | None = None,
 ) -> Iterator[Violation]:
     """Yield every violation of a law in two logs; raises `ValueError` for what is no JWK set."""
-    return Judging(jwks).run(consent, accounts)
+    return Judging(jwks, party).run(consent, accounts)

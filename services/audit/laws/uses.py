@@ -13,7 +13,8 @@ from typing_extensions import override
 
 from services.accounts.facts import AccountOpened, OpeningRejected
 from services.accounts.openings import COMPARED
-from services.audit.laws.cases import Agreed, Case, Cases, Use, as_bytes, mark_of
+from services.audit.laws.cases import Agreed, Case, Cases, as_bytes, mark_of
+from services.audit.laws.documents import Documents
 from services.audit.laws.law import Group, Heard, Hearings, Violation
 from services.consent.facts import (
     ConsentDisputed,
@@ -40,9 +41,9 @@ FOR_GOOD = frozenset(COMPARED.values()) | {"decision_differs", "statement_differ
 class Uses(Group):
     """What a consent was used for, and what was opened."""
 
-    def __init__(self, cases: Cases) -> None:
-        self._cases = cases
-        self._by_redemption = dict[str, Use]()
+    def __init__(self, cases: Cases, documents: Documents) -> None:
+        self._cases, self._documents = cases, documents
+        self._by_redemption = dict[str, Case]()
         self._opened = set[int]()
 
     @override
@@ -88,9 +89,7 @@ class Uses(Group):
     def _redeemed(self, heard: Heard) -> Iterator[Violation]:
         fact: ConsentRedeemed = heard.fact
         case, at = self._cases.of(fact.consent_id), heard.position
-        self._by_redemption.setdefault(
-            fact.redemption_id, Use(at, heard.recorded_at, "", as_bytes(fact.command_hash))
-        )
+        self._by_redemption.setdefault(fact.redemption_id, case)
         if case.uses:
             how = f"the consent was used at {case.uses[0].position}, and again at {at}"
             yield Violation(3, "consent", (at, case.uses[0].position), how)
@@ -105,31 +104,34 @@ class Uses(Group):
     def _account(self, heard: Heard) -> Iterator[Violation]:
         fact: AccountOpened = heard.fact
         case, at = self._cases.of(fact.consent_id), heard.position
-        command = as_bytes(fact.command_hash)
+        command, ahead = as_bytes(fact.command_hash), self._documents.is_ahead(heard)
         own = [
             use
             for use in case.uses
             if use.redemption_id == fact.opening_id and use.command == command
         ]
         self._opened.update(use.position for use in own)
-        if len(own) != 1:
+        if len(own) != 1 and not ahead:
             how = f"the account at {at} has {len(own)} redemptions"
             yield Violation(2, "accounts", (at,), how)
         if case.opened:
             how = f"the consent opened an account at {case.opened}, and another at {at}"
             yield Violation(3, "accounts", (at, case.opened), how)
-        if wrong := _unlike(case, case.given, fact):
+        wrong = _unlike(case, case.given, fact)
+        if wrong and not ahead:
             yield Violation(5, "accounts", (at,), f"the account at {at} {wrong}")
 
     def _rejected(self, heard: Heard) -> Iterator[Violation]:
         fact: OpeningRejected = heard.fact
-        use = self._by_redemption.get(fact.opening_id)
-        if use is None or fact.command_hash is None or as_bytes(fact.command_hash) != use.command:
+        case = self._by_redemption.get(fact.opening_id)
+        why = ", ".join(sorted(FOR_GOOD.intersection(fact.reasons)))
+        if case is None or fact.command_hash is None or not why:
             return
-        if reasons := FOR_GOOD.intersection(fact.reasons):
-            why = ", ".join(sorted(reasons))
-            how = f"the command rejected at {heard.position} for {why} was used at {use.position}"
-            yield Violation(37, "accounts", (heard.position,), how)
+        command = as_bytes(fact.command_hash)
+        for use in case.uses:
+            if (use.redemption_id, use.command) == (fact.opening_id, command):
+                how = f"the command rejected at {heard.position} for {why} was used: {use.position}"
+                yield Violation(37, "accounts", (heard.position,), how)
 
 
 def _too_early_or_late(case: Case, fact: ConsentRedeemed) -> str | None:
