@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from services.audit.bundling import NotBundled
-from services.audit.commands import bundle, export, rejudge, replay, verify
+from services.audit.commands import bundle, export, judge, rejudge, replay, verify
 from services.audit.comparing import Incomparable
 from services.audit.export import BadExport
 from services.audit.reading import Unreadable
@@ -45,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     export.add(verbs.add_parser("export", help="take one log or both home"))
     verify.add(verbs.add_parser("verify", help="check an export"))
+    judge.add(verbs.add_parser("judge", help="judge both logs by all laws"))
     replay.add(verbs.add_parser("replay", help="tell the state at any moment"))
     rejudge.add(verbs.add_parser("rejudge", help="judge what was decided again"))
     bundle.add_to(verbs, verify.trust)

@@ -23,7 +23,7 @@ from services.audit.bundle import (
     read_index_line,
     read_manifest,
 )
-from services.audit.checking import JWKS_BYTES_MAX, Finding, Found, Trust
+from services.audit.checking import JWKS_BYTES_MAX, Trust
 from services.audit.export import (
     JWKS,
     LOG_NAMES,
@@ -36,6 +36,7 @@ from services.audit.export import (
     read_fact,
     read_proof,
 )
+from services.audit.findings import Finding, Found
 from services.audit.reading import Opened, Unreadable
 from services.audit.verdicts import Matter, Verdict, agreements, verdicts
 from shared.ledger.indexes import KIND, BadIndex, TagsIndexed, positions_of, read_indexed

@@ -589,5 +589,7 @@ def test_the_facts_and_the_published_keys_are_enough(exported: Exported, tmp_pat
     assert right == []
     proof, law = of_signature
     assert law.startswith("law 18:")
-    assert proof.split(": ")[1] in {"passkey_signature", "passkey_malformed"}, "what a letter becomes is chance"
+    assert proof.split(": ")[1] in {"passkey_signature", "passkey_malformed"}, (
+        "what a letter becomes is chance"
+    )
     assert {one.split(":")[0] for one in of_keys} == {"law 6"}
