@@ -37,6 +37,16 @@ def _known_lang(value: object) -> object:
     return value if value in WORDS else "vi"
 
 
+TEMPLATES = Environment(
+    loader=FileSystemLoader(HERE / "templates"),
+    undefined=StrictUndefined,
+    autoescape=True,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+"""One for all pages: a template that several of them have in common is compiled once."""
+
+
 LangQuery = Annotated[Lang, BeforeValidator(_known_lang), Query()]
 LangForm = Annotated[Lang, BeforeValidator(_known_lang), Form()]
 
@@ -46,13 +56,6 @@ class Rendering:
 
     def __init__(self, *, sandbox: bool) -> None:
         self._sandbox = sandbox
-        self._templates = Environment(
-            loader=FileSystemLoader(HERE / "templates"),
-            undefined=StrictUndefined,
-            autoescape=True,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
 
     def _sorry(self, no: Rejection, lang: Lang, link: str | None) -> Response:
         """Say why not; of a link that we did not make, the same whatever it was.
@@ -78,7 +81,7 @@ class Rendering:
         return self._page("own_over.html", lang, status=STATUS[no.kind], text=text)
 
     def _page(self, name: str, lang: Lang, *, status: int = 200, **values: Any) -> Response:
-        html = self._templates.get_template(name).render(
+        html = TEMPLATES.get_template(name).render(
             **values,
             lang=lang,
             words=WORDS[lang],
