@@ -187,10 +187,20 @@ def create_web_app(
         redoc_url=None,
     )
     app.state.tokens, app.state.log, app.state.seal = tokens, log, seal
-    app.include_router(_own_routes(log, seal, indexing))
-    app.include_router(public_log.routes(seal))
+    add_routes(app, _own_routes(log, seal, indexing), public_log.routes(seal))
     _add_problems(app)
     return app
+
+
+def add_routes(app: FastAPI, *routers: APIRouter) -> None:
+    """Make the routes of these routers the app's own.
+
+    `include_router` keeps each router instead: it builds a route once more when it is first asked
+    for, and every request goes through router after router. That is for prefixes and
+    dependencies of a router, of which we have none.
+    """
+    for router in routers:
+        app.router.routes.extend(router.routes)
 
 
 def _own_routes(log: Log, seal: Seal, indexing: Indexing) -> APIRouter:

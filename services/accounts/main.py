@@ -17,7 +17,7 @@ from shared.ledger.seal import Seal, create_seal
 from shared.live_states import LiveStates
 from shared.marks import Marks, create_marks
 from shared.rejections import Rejections
-from shared.web import Tokens, create_web_app
+from shared.web import Tokens, add_routes, create_web_app
 
 
 def create_app(settings: Settings, client: httpx.AsyncClient | None = None) -> FastAPI:
@@ -50,9 +50,12 @@ def create_app(settings: Settings, client: httpx.AsyncClient | None = None) -> F
         now=now,
         close=close,
     )
-    app.include_router(opening_routes.routes(Openings(parts)))
-    app.include_router(rejection_routes.routes(Rejections(parts.log, VOCABULARY)))
-    app.include_router(live_states.routes(LiveStates(parts.log, VOCABULARY, NOUNS)))
+    add_routes(
+        app,
+        opening_routes.routes(Openings(parts)),
+        rejection_routes.routes(Rejections(parts.log, VOCABULARY)),
+        live_states.routes(LiveStates(parts.log, VOCABULARY, NOUNS)),
+    )
     return app
 
 

@@ -65,7 +65,7 @@ from shared.marks import Marks, create_marks
 from shared.passkeys import RelyingParty
 from shared.rejections import Rejections
 from shared.signing import Signer, load_keys, renew_keys
-from shared.web import Tokens, create_web_app
+from shared.web import Tokens, add_routes, create_web_app
 
 
 class NotForPeople(Exception):
@@ -144,11 +144,11 @@ def _app(settings: Settings, parts: Parts) -> FastAPI:
     )
     app.state.parts = parts
     deciding, receipting = Deciding(parts), Receipting(parts, seal)
-    for router in (
+    add_routes(
+        app,
         *_machine_routes(parts, stopping, receipting),
         *_pages(parts, deciding, stopping, receipting, sandbox=settings.sandbox),
-    ):
-        app.include_router(router)
+    )
     # Outside all of the framework, which answers a body that is too large before any middleware.
     app.middleware_stack = Guarding(
         app.build_middleware_stack(), own=deciding.consent_id, sandbox=settings.sandbox
