@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 from urllib.error import URLError
 from urllib.request import urlopen
 
@@ -45,6 +45,26 @@ def a_port(wanted: int) -> int:
     raise NotStarted("no port is free")
 
 
+class Process(Protocol):
+    """A process that was started here, as `subprocess.Popen` has it."""
+
+    @property
+    def pid(self) -> int:
+        """Return its number."""
+
+    def poll(self) -> int | None:
+        """Return how it ended, None while it runs."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Return how it ended, once it has; raises `subprocess.TimeoutExpired`."""
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+
+    def kill(self) -> None:
+        """End it at once."""
+
+
 @dataclass
 class Service:
     """One service's process: its name, port and environment."""
@@ -53,7 +73,7 @@ class Service:
     port: int
     env: Mapping[str, str]
     folder: Path
-    process: subprocess.Popen[bytes] | None = None
+    process: Process | None = None
 
     @property
     def url(self) -> str:
@@ -81,11 +101,7 @@ class Service:
 
     def launch(self) -> None:
         """Start the process."""
-        with self._output.open("ab") as output:
-            command = self._command("serve", "--port", str(self.port))
-            self.process = subprocess.Popen(
-                command, env=self._env(), stdout=output, stderr=output, start_new_session=True
-            )
+        self.process = self._launched()
 
     def wait(self) -> None:
         """Wait until the process answers; raises `NotStarted` if it does not."""
@@ -112,6 +128,13 @@ class Service:
             self.process.wait(STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             self.kill()
+
+    def _launched(self) -> Process:
+        with self._output.open("ab") as output:
+            command = self._command("serve", "--port", str(self.port))
+            return subprocess.Popen(
+                command, env=self._env(), stdout=output, stderr=output, start_new_session=True
+            )
 
     @property
     def _output(self) -> Path:

@@ -22,7 +22,10 @@ from demo.cast import ACCOUNT, Citizen, Product, Tokens, make_tokens, seed
 from demo.commands import question, sitting
 from demo.phone import CODE
 from demo.services import Service, a_port
+from services.consent import main as consent_main
 from shared.clock import SandboxClock
+from tests.support.forking import ForkedService
+from tests.support.processes import consent_settings
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
@@ -141,8 +144,8 @@ def stand(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
         "CONSENT_TOKENS": str(tokens.file),
         "CONSENT_PUBLIC_URL": f"http://localhost:{port}",
     }
-    service = Service("consent", port, env, folder)
-    service.init()
+    service = ForkedService("consent", port, env, folder)
+    consent_main.init(consent_settings(service))
     with ExitStack() as stack:
         stack.callback(service.stop)
         service.start()

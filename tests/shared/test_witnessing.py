@@ -14,12 +14,15 @@ import pytest
 from typing_extensions import override
 
 from demo.services import Service, a_port
+from services.witness.main import init
+from services.witness.settings import Settings
 from shared.ledger.checkpoints import Checkpoints, create_checkpoints
 from shared.ledger.keys import load_keys
 from shared.ledger.notes import Algorithm, Checkpoint, Note, SigningKey, opened
 from shared.ledger.policy import Policy
 from shared.ledger.witnessing import Witnesses, Witnessing
 from tests.shared.conftest import Told
+from tests.support.forking import ForkedService
 from tests.support.sealed import KEY, LATER_KEY, Sealed, a_log
 
 
@@ -52,8 +55,8 @@ def watching(folder: Path, name: str) -> Iterator[Watching]:
         "WITNESS_NAME": f"localhost/{name}",
         "WITNESS_LOGS": str(logs),
     }
-    service = Service("witness", a_port(0), env, folder)
-    service.init()
+    service = ForkedService("witness", a_port(0), env, folder)
+    init(Settings(folder=folder / name, name=f"localhost/{name}", logs=logs))
     service.start()
     try:
         yield Watching(service)
@@ -230,6 +233,10 @@ def test_another_process_that_was_faster_is_no_alarm(log: Sealed, tmp_path: Path
             assert slower.step() == 35
 
 
+POLL_S = 0.01
+"""How often a server of ours looks whether it is to end."""
+
+
 class Answers(BaseHTTPRequestHandler):
     """A witness of bad will: answers what the test gave it."""
 
@@ -275,7 +282,7 @@ def test_a_witness_of_bad_will_does_no_harm(
     handler = type("Given", (Answers,), {"status": status, "content": content, "pause_s": pause_s})
     key = SigningKey("localhost/w", Algorithm.COSIGNATURE, bytes(32)).verifier
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(POLL_S,), daemon=True).start()
     policy = f"witness w {key} http://127.0.0.1:{server.server_port}\nquorum w\n"
     try:
         with asking(log, policy) as witnesses:
@@ -315,7 +322,7 @@ def test_nothing_waits_for_a_witness(log: Sealed, tmp_path: Path) -> None:
     hanging = SigningKey("localhost/w", Algorithm.COSIGNATURE, bytes(32)).verifier
     handler = type("Slow", (Answers,), {"content": b"x" * 60_000, "pause_s": 0.5})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(POLL_S,), daemon=True).start()
     policy = f"witness w {hanging} http://127.0.0.1:{server.server_port}\nquorum w\n"
     with httpx.Client(timeout=1.0) as client:
         checkpoints = Checkpoints(log.root / "checkpoints.db")

@@ -22,6 +22,7 @@ from services.accounts.settings import Settings as AccountsSettings
 from services.consent import main as consent_main
 from services.consent.settings import Settings as ConsentSettings
 from shared.clock import SandboxClock
+from tests.support.forking import ForkedServices
 from tests.support.proxy import Proxy
 from tests.support.world import World
 
@@ -97,7 +98,7 @@ def running(
     longer than all the rest.
     """
     tokens, people, between = make_tokens(folder), citizens(), a_port(0)
-    services = Services(folder, tokens, ports=(0, 0, 0), clock_file=folder / "clock")
+    services = ForkedServices(folder, tokens, ports=(0, 0, 0), clock_file=folder / "clock")
     consent, accounts = services.consent, services.accounts
     port = between if by_proxy else consent.port
     accounts.env = {**accounts.env, "ACCOUNTS_CONSENT_URL": f"http://127.0.0.1:{port}"}
@@ -105,7 +106,7 @@ def running(
         ledger = (ledgers or {}).get(service.name, "")
         service.env = {**service.env, f"{service.name.upper()}_LEDGER": ledger}
     both = Running(services, tokens, people, between, _pairs(consent, accounts, processes))
-    consent_main.init(consent_settings(both))
+    consent_main.init(consent_settings(consent))
     accounts_main.init(AccountsSettings.model_validate(_own(accounts)))
     try:
         start_together([*chain(*both.pairs)])
@@ -132,9 +133,9 @@ def _pairs(consent: Service, accounts: Service, count: int) -> list[tuple[Servic
     return pairs
 
 
-def consent_settings(both: Running) -> ConsentSettings:
-    """Return the settings of the consent service's process."""
-    return ConsentSettings.model_validate(_own(both.services.consent))
+def consent_settings(consent: Service) -> ConsentSettings:
+    """Return the settings of a consent service's process."""
+    return ConsentSettings.model_validate(_own(consent))
 
 
 def _own(service: Service) -> dict[str, str]:

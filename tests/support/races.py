@@ -311,7 +311,7 @@ async def a_course(both: Running) -> AsyncIterator[Course]:
             [await stack.enter_async_context(_client(service.port)) for service in pair]
             for pair in both.pairs
         ]
-        parts = consent_main.create_parts(consent_settings(both), pairs[0][1])
+        parts = consent_main.create_parts(consent_settings(both.services.consent), pairs[0][1])
         try:
             consent, accounts = pairs[0]
             yield _by_all(Course(both, parts, clock, consent, accounts, gate=consent), pairs)

@@ -15,6 +15,7 @@ from demo.services import Services
 from shared.ledger import __main__ as command
 from shared.ledger.keys import load_keys
 from shared.ledger.notes import Checkpoint, Note, VerifierKey, signers
+from tests.support.forking import ForkedServices
 
 
 @dataclass
@@ -38,7 +39,7 @@ class Running:
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """Give everything started once, with one citizen registered; whoever is killed is started."""
     folder = tmp_path_factory.mktemp("running")
-    with Services(folder, make_tokens(folder), ports=(0, 0, 0)) as services:
+    with ForkedServices(folder, make_tokens(folder), ports=(0, 0, 0)) as services:
         register(services, citizens()[:1])
         with httpx.Client(base_url=services.consent.url, timeout=10) as consent:
             yield Running(services, consent, folder)
