@@ -7,8 +7,10 @@ runs a thousand of each on both.
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cache
 from itertools import cycle, islice, product
 
 import pytest
@@ -35,19 +37,30 @@ class Track:
     rounds: int
 
 
-@pytest.fixture(scope="module", params=ROUNDS)
-def track(
+@pytest.fixture(scope="module")
+def start(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Track]:
-    """Give both services on each store in turn, for one race after the other."""
-    ledgers = {}
-    if request.param == "postgres":
-        url = request.getfixturevalue("postgres_url")
-        ledgers = {name: in_a_schema(url) for name in ("consent", "accounts")}
-    folder = tmp_path_factory.mktemp("track")
-    processes = PROCESSES[request.param]
-    with running(folder, by_proxy=False, ledgers=ledgers, processes=processes) as both:
-        yield Track(both, ROUNDS[request.param])
+) -> Iterator[Callable[[str], Track]]:
+    """Give a way to both services on a store: they are started once, for one race after another."""
+    with ExitStack() as stack:
+
+        @cache
+        def started(store: str) -> Track:
+            ledgers = {}
+            if store == "postgres":
+                url = request.getfixturevalue("postgres_url")
+                ledgers = {name: in_a_schema(url) for name in ("consent", "accounts")}
+            folder, processes = tmp_path_factory.mktemp("track"), PROCESSES[store]
+            both = running(folder, by_proxy=False, ledgers=ledgers, processes=processes)
+            return Track(stack.enter_context(both), ROUNDS[store])
+
+        yield started
+
+
+@pytest.fixture(params=ROUNDS)
+def track(request: pytest.FixtureRequest, start: Callable[[str], Track]) -> Track:
+    """Give both services on each store in turn."""
+    return start(request.param)
 
 
 @pytest.mark.parametrize(
