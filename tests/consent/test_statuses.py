@@ -229,8 +229,9 @@ def test_a_list_of_old_is_kept_by_its_own_stretch(
         add(log, QUESTION, GIVEN)
         early = Statuses(log, 0)
         assert listed(early).get(2) == Status.VALID
-        for _ in range(0, LIST_ENTRIES + PAGE_FACTS, 6_000):
-            add(log, *[SERVED] * 6_000)
+        many = Append([event_of(SERVED)] * 6_000)
+        for _ in range(0, LIST_ENTRIES + PAGE_FACTS, len(many.events)):
+            log.recorder.append_batch([many])
         add(log, WITHDRAWN, of("q2", QUESTION), of("q2", GIVEN))
         late = log.recorder.head()
         read = list[int]()

@@ -6,7 +6,7 @@ import json
 import logging
 import time
 import unicodedata
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from shared.ledger.merkle import check_inclusion, leaf_hash
 from shared.ledger.notes import VerifierKey, opened, signers
 from shared.web import Tokens, create_web_app
 from tests.support.samples import judged
-from tests.support.world import World, a_world, new_id
+from tests.support.world import Running, World, a_running_world, a_world, new_id
 
 Scenario = Callable[[World], Coroutine[Any, Any, None]]
 
@@ -42,13 +42,20 @@ def play(folder: Path, scenario: Scenario) -> None:
     asyncio.run(run())
 
 
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """Give a world in which much is tried, whose logs are sound in the end."""
+    with a_running_world(tmp_path_factory.mktemp("running")) as running:
+        yield running
+
+
 def codes(answer: httpx.Response) -> list[str]:
     """Return the reason codes of a problem document."""
     assert answer.headers["content-type"] == "application/problem+json"
     return [reason["code"] for reason in answer.json()["reasons"]]
 
 
-def test_nobody_may_call_by_default(tmp_path: Path) -> None:
+def test_nobody_may_call_by_default(running: Running) -> None:
     """Without a tokens file, and with a wrong or missing token, everyone is refused."""
 
     async def scenario(world: World) -> None:
@@ -58,12 +65,12 @@ def test_nobody_may_call_by_default(tmp_path: Path) -> None:
                 assert answer.status_code == 401
                 assert answer.headers["www-authenticate"] == "Bearer"
 
-    play(tmp_path, scenario)
+    running.play(scenario)
     with pytest.raises(Exception, match="unauthenticated"):
         Tokens.from_file(None).caller("Bearer x")
 
 
-def test_each_role_does_its_own(tmp_path: Path) -> None:
+def test_each_role_does_its_own(running: Running) -> None:
     """A role that a route does not name is refused, whatever else is right."""
 
     async def scenario(world: World) -> None:
@@ -84,7 +91,7 @@ def test_each_role_does_its_own(tmp_path: Path) -> None:
             assert answer.status_code == 403, (path, answer.text)
             assert answer.json()["code"] == "role_not_allowed"
 
-    play(tmp_path, scenario)
+    running.play(scenario)
 
 
 def test_everyone_sees_what_is_theirs(tmp_path: Path) -> None:
@@ -136,7 +143,7 @@ def test_a_list_is_read_by_cursor(tmp_path: Path) -> None:
     play(tmp_path, scenario)
 
 
-def test_registering_twice_is_once_and_otherwise_a_conflict(tmp_path: Path) -> None:
+def test_registering_twice_is_once_and_otherwise_a_conflict(running: Running) -> None:
     """The same line changes nothing, however its letters are typed; another is a conflict."""
 
     async def scenario(world: World) -> None:
@@ -159,28 +166,29 @@ def test_registering_twice_is_once_and_otherwise_a_conflict(tmp_path: Path) -> N
             assert answer.status_code == status, (path, answer.text)
         assert len(await world.log(world.consent)) == before
 
-    play(tmp_path, scenario)
+    running.play(scenario)
 
 
 @pytest.mark.parametrize(
     "body",
     [b"", b"{", b"[]", b"null", b'{"citizen_id": 5}', b'{"citizen_id": "\xff"}', b'{"a":' * 2000],
 )
-def test_an_unreadable_command_is_a_fact(tmp_path: Path, body: bytes) -> None:
+def test_an_unreadable_command_is_a_fact(running: Running, body: bytes) -> None:
     """It is 422, the same again adds nothing, and none of its content is kept or echoed."""
 
     async def scenario(world: World) -> None:
         headers = {**world.tokens.header("gdv-01"), "Content-Type": "application/json"}
+        before, path = len(await world.log(world.accounts)), f"/openings/{new_id()}"
         for _ in range(2):
-            answer = await world.accounts.put("/openings/bad1", content=body, headers=headers)
+            answer = await world.accounts.put(path, content=body, headers=headers)
             assert answer.status_code == 422, answer.text
-        (rejected,) = [fact["data"] for fact in await world.log(world.accounts)]
+        (rejected,) = [one["data"] for one in await world.log(world.accounts, before)]
         assert (rejected["reasons"], rejected["commanded_by"]) == (["malformed"], "clerk:gdv-01")
 
-    play(tmp_path, scenario)
+    running.play(scenario)
 
 
-def test_what_was_sent_is_not_echoed(tmp_path: Path) -> None:
+def test_what_was_sent_is_not_echoed(running: Running) -> None:
     """A problem document names the place of a mistake, not the value, which may be personal."""
 
     async def scenario(world: World) -> None:
@@ -193,10 +201,10 @@ def test_what_was_sent_is_not_echoed(tmp_path: Path) -> None:
         long = await world.accounts.put("/openings/x", content=b"x" * 70_000, headers=headers)
         assert long.status_code == 413
 
-    play(tmp_path, scenario)
+    running.play(scenario)
 
 
-def test_the_log_is_given_byte_for_byte(tmp_path: Path) -> None:
+def test_the_log_is_given_byte_for_byte(running: Running) -> None:
     """Each fact as it is stored, in pages, dense from 1."""
 
     async def scenario(world: World) -> None:
@@ -229,7 +237,7 @@ def test_the_log_is_given_byte_for_byte(tmp_path: Path) -> None:
             assert (await client.get("/livez")).json() == {"status": "alive"}
             assert (await client.get("/readyz")).json()["status"] == "ready"
 
-    play(tmp_path, scenario)
+    running.play(scenario)
 
 
 async def sealed(client: httpx.AsyncClient) -> int:
@@ -297,17 +305,19 @@ def test_anyone_can_check_the_log(tmp_path: Path) -> None:
         "/log/999999/proof",
     ],
 )
-def test_nothing_else_is_public(tmp_path: Path, path: str) -> None:
+def test_nothing_else_is_public(running: Running, path: str) -> None:
     """Only the checkpoint, its keys and tiles: no path leaves the public folder."""
 
     async def scenario(world: World) -> None:
         await sealed(world.consent)
         assert (await world.consent.get(path)).status_code == 404
 
-    play(tmp_path, scenario)
+    running.play(scenario)
 
 
-def test_an_unexpected_error_says_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unexpected_error_says_nothing(
+    running: Running, caplog: pytest.LogCaptureFixture
+) -> None:
     """500 with an id that the log has too; not a word of the exception leaves."""
 
     async def scenario(world: World) -> None:
@@ -338,7 +348,7 @@ def test_an_unexpected_error_says_nothing(tmp_path: Path, caplog: pytest.LogCapt
             assert answer.json()["incident"] in caplog.text
             assert (await client.get("/nowhere")).json()["status"] == 404
 
-    play(tmp_path, scenario)
+    running.play(scenario)
 
 
 def test_nothing_personal_is_written(tmp_path: Path) -> None:
