@@ -24,7 +24,7 @@ from services.consent.consents import Standing
 from services.consent.pages.words import ENGLISH, VIETNAMESE
 from services.consent.settings import Settings
 from services.consent.sms import NotSent, Outbox
-from tests.support.world import MORNING, World, a_world
+from tests.support.world import MORNING, Running, World, a_running_world, a_world
 
 MARKS = [{"h1": "# ", "h2": "## ", "p": ""}, {"h3": "# ", "h4": "## ", "p": ""}]
 """How the plain text marks what the page shows as headings: on the open page, and below others."""
@@ -102,6 +102,12 @@ async def asked(world: World, person: int = 0, *args: Any) -> tuple[Citizen, str
     return citizen, consent_id, answer.raise_for_status().json()["link"]
 
 
+async def asked_anew(world: World) -> tuple[Citizen, str, str]:
+    """Ask somebody of whom nobody knew; returns the same."""
+    await world.newcomer()
+    return await asked(world, -1)
+
+
 async def standing(world: World, consent_id: str) -> str:
     """Return where a consent stands."""
     answer = await world.consent.get(
@@ -147,6 +153,13 @@ def is_guarded(answer: httpx.Response) -> bool:
         and answer.headers["x-content-type-options"] == "nosniff"
         and "set-cookie" not in answer.headers
     )
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """Give a world for what is tried in many ways, whose logs are sound in the end."""
+    with a_running_world(tmp_path_factory.mktemp("pages")) as running:
+        yield running
 
 
 # -- the notice ---------------------------------------------------------------------------------
@@ -472,39 +485,37 @@ def test_a_code_too_old_signs_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("typed", ["", "12345", "1234567", "sáu số", "9" * 300])
-def test_what_cannot_be_a_code_costs_no_try(tmp_path: Path, typed: str) -> None:
+def test_what_cannot_be_a_code_costs_no_try(running: Running, typed: str) -> None:
     """A slip of the finger is asked for again and leaves no fact."""
 
-    async def scenario() -> None:
-        async with a_world(tmp_path) as world:
-            citizen, _, link = await asked(world)
-            phone = world.phone(citizen)
-            page = await phone.press(link, "given")
-            before = await kinds(world)
-            answer = await phone.type_code(page, typed)
-            assert answer.status_code == 422
-            assert VIETNAMESE["no_code_shape"] in answer.text
-            assert await kinds(world) == before
-            (field,) = [one for one in Reading(answer.text).all("input") if "id" in one]
-            assert field["aria-invalid"] == "true"
+    async def scenario(world: World) -> None:
+        citizen, _, link = await asked_anew(world)
+        phone = world.phone(citizen)
+        page = await phone.press(link, "given")
+        before = await kinds(world)
+        answer = await phone.type_code(page, typed)
+        assert answer.status_code == 422
+        assert VIETNAMESE["no_code_shape"] in answer.text
+        assert await kinds(world) == before
+        (field,) = [one for one in Reading(answer.text).all("input") if "id" in one]
+        assert field["aria-invalid"] == "true"
 
-    asyncio.run(scenario())
+    running.play(scenario)
 
 
 @pytest.mark.parametrize("spaced", ["{0} {1}", " {0}{1}\n", "{0}-{1}", "Mã {0}.{1}"])
-def test_a_code_may_be_typed_as_it_is_read(tmp_path: Path, spaced: str) -> None:
+def test_a_code_may_be_typed_as_it_is_read(running: Running, spaced: str) -> None:
     """Blanks, hyphens and dots between the digits do not matter."""
 
-    async def scenario() -> None:
-        async with a_world(tmp_path) as world:
-            citizen, consent_id, link = await asked(world)
-            phone = world.phone(citizen)
-            page = await phone.press(link, "given")
-            code = await phone.last_code()
-            await phone.type_code(page, spaced.format(code[:3], code[3:]))
-            assert await standing(world, consent_id) == Standing.WAITING
+    async def scenario(world: World) -> None:
+        citizen, consent_id, link = await asked_anew(world)
+        phone = world.phone(citizen)
+        page = await phone.press(link, "given")
+        code = await phone.last_code()
+        await phone.type_code(page, spaced.format(code[:3], code[3:]))
+        assert await standing(world, consent_id) == Standing.WAITING
 
-    asyncio.run(scenario())
+    running.play(scenario)
 
 
 def test_signing_twice_is_one_decision(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """A citizen is erased, through the whole service: what goes, what stays, and the way back."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from demo.cast import OTHER, Citizen
 from demo.phone import Phone
 from shared.ledger import __main__ as command
 from tests.support.sealed import found
-from tests.support.world import World
+from tests.support.world import Running, World, a_running_world
 from tests.system.test_api import codes, play, sealed
 
 
@@ -128,6 +129,13 @@ def test_a_page_for_a_code_that_can_no_longer_be_typed_leads_back(tmp_path: Path
     play(tmp_path, scenario)
 
 
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """Give a world for what is tried in many ways, whose logs are sound in the end."""
+    with a_running_world(tmp_path_factory.mktemp("erasure")) as running:
+        yield running
+
+
 @pytest.mark.parametrize(
     ("holder", "body", "status"),
     [
@@ -139,16 +147,16 @@ def test_a_page_for_a_code_that_can_no_longer_be_typed_leads_back(tmp_path: Path
     ],
 )
 def test_only_the_operator_erases_and_says_why(
-    tmp_path: Path, holder: str, body: dict[str, str], status: int
+    running: Running, holder: str, body: dict[str, str], status: int
 ) -> None:
     """Nobody else, and no ground that the law does not know; nothing is erased by such a call."""
 
     async def scenario(world: World) -> None:
-        person = world.people[0]
+        person = await world.newcomer()
         answer = await world.consent.post(
             f"/citizens/{person.id}/erasure", json=body, headers=world.tokens.header(holder)
         )
         assert answer.status_code == status
         assert (await world.ask(person))[1].is_success
 
-    play(tmp_path, scenario)
+    running.play(scenario)
