@@ -1,7 +1,7 @@
 """A real service, a real browser: the process that answers, and phones of several sizes.
 
 The browser's interface runs an event loop of its own as long as it is open, so it is opened for
-one module and closed before any other test runs.
+this folder and closed before any other test runs.
 """
 
 import asyncio
@@ -9,6 +9,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -123,7 +124,7 @@ def crowd() -> list[Citizen]:
     ]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def chromium() -> str:
     """Give the path of an installed Chromium."""
     found = next((path for name in NAMES if (path := shutil.which(name))), None)
@@ -150,7 +151,8 @@ def stand(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
         stack.callback(service.stop)
         service.start()
         base = f"http://localhost:{port}"
-        asyncio.run(_register(base, tokens, people))
+        with ThreadPoolExecutor() as aside:  # here the browser's event loop runs
+            aside.submit(asyncio.run, _register(base, tokens, people)).result()
         client = stack.enter_context(httpx.Client(base_url=base))
         yield Stand(service, tokens, SandboxClock(folder / "clock"), people, client)
 
@@ -160,9 +162,9 @@ async def _register(base: str, tokens: Tokens, people: list[Citizen]) -> None:
         await seed(client, tokens, people)
 
 
-@pytest.fixture(scope="module")
-def browser(chromium: str, stand: Stand) -> Iterator[Browser]:
-    """Run the browser, after the service, and end it before."""
+@pytest.fixture(scope="package")
+def browser(chromium: str) -> Iterator[Browser]:
+    """Run the browser."""
     with (
         sync_playwright() as playwright,
         playwright.chromium.launch(executable_path=chromium, args=FLAGS, headless=True) as browser,
