@@ -85,8 +85,11 @@ class Recorded:
 
 def tags_of(happened: Fact) -> list[str]:
     """Return the tags of a fact, such as `citizen:4f1c…`, in the order its class names them."""
-    values = ((tag, getattr(happened, name)) for tag, name in happened.TAGGED)
-    return [f"{tag}:{value}" for tag, value in values if value is not None]
+    return [
+        f"{tag}:{value}"
+        for tag, name in happened.TAGGED
+        if (value := getattr(happened, name)) is not None
+    ]
 
 
 class UnknownFact(Exception):

@@ -6,9 +6,9 @@ from typing import Any
 
 from typing_extensions import override
 
-from services.accounts.facts import AccountOpened, AccountRead, OpeningRejected
+from services.accounts.facts import AccountRead, OpeningRejected
 from services.audit.export import LogName
-from services.audit.laws.cases import Cases
+from services.audit.laws.cases import Case, Cases
 from services.audit.laws.digests import has_digest
 from services.audit.laws.law import NOTHING, Group, Heard, Hearings, Violation
 from services.audit.laws.policy import Policies
@@ -23,7 +23,7 @@ class Looks(Group):
         self._cases, self._policies = cases, policies
         self._known = set[int]()
         self._pages = dict[str, list[tuple[datetime, timedelta]]]()
-        self._own = set[int]()
+        self._attempts = set[int]()
 
     @override
     def consent(self) -> Hearings:
@@ -32,8 +32,7 @@ class Looks(Group):
     @override
     def accounts(self) -> Hearings:
         return {
-            AccountOpened: self._opening,
-            OpeningRejected: self._opening,
+            OpeningRejected: self._rejected,
             AccountRead: self._account_read,
         }
 
@@ -43,10 +42,10 @@ class Looks(Group):
         self._pages.setdefault(fact.citizen_id, []).append((fact.asked_at, lives))
         yield from NOTHING
 
-    def _opening(self, heard: Heard) -> Iterator[Violation]:
-        fact = heard.fact
+    def _rejected(self, heard: Heard) -> Iterator[Violation]:
+        fact: OpeningRejected = heard.fact
         for reader in (f"bank:{fact.bank_id}", f"clerk:{fact.clerk_id}"):
-            self._own.add(hash((fact.opening_id, reader, fact.citizen_id)))
+            self._attempts.add(hash((fact.opening_id, reader, fact.citizen_id)))
         yield from NOTHING
 
     def _question_read(self, heard: Heard) -> Iterator[Violation]:
@@ -85,21 +84,33 @@ class Looks(Group):
 
     def _of_question(self, fact: DataRead) -> bool:
         case = self._cases.of(fact.consent_id)
-        asked = case.question
-        role, _, own_id = fact.read_by.partition(":")
         if fact.purpose is ReadFor.WITNESSING:
+            role, _, own_id = fact.read_by.partition(":")
             return role == "witness" and own_id in case.witnesses
-        if fact.purpose is ReadFor.OWN_PAGE:
-            return False
-        own = {"bank": asked and asked.bank_id, "clerk": asked and asked.clerk_id}
-        of_it = asked is not None and asked.citizen_id == fact.citizen_id
-        return role in {"regulator", "service"} or (of_it and own.get(role) == own_id)
+        return fact.purpose is not ReadFor.OWN_PAGE and (_oversees(fact) or _is_own(case, fact))
 
     def _of_opening(self, fact: AccountRead) -> bool:
         if fact.purpose in {ReadFor.OWN_PAGE, ReadFor.WITNESSING}:
             return False
-        overseeing = fact.read_by.startswith(("regulator:", "service:"))
-        return overseeing or hash((fact.opening_id, fact.read_by, fact.citizen_id)) in self._own
+        if _oversees(fact):
+            return True
+        if hash((fact.opening_id, fact.read_by, fact.citizen_id)) in self._attempts:
+            return True
+        case = self._cases.of(fact.consent_id or "")
+        opened = any(use.redemption_id == fact.opening_id for use in case.uses)
+        return opened and _is_own(case, fact)
+
+
+def _oversees(fact: DataRead | AccountRead) -> bool:
+    return fact.read_by.startswith(("regulator:", "service:"))
+
+
+def _is_own(case: Case, fact: DataRead | AccountRead) -> bool:
+    """Tell whether the reader asked that question, or it was asked for the reader's bank."""
+    asked = case.question
+    if asked is None or asked.citizen_id != fact.citizen_id:
+        return False
+    return fact.read_by in {f"bank:{asked.bank_id}", f"clerk:{asked.clerk_id}"}
 
 
 def _stranger(log: LogName, heard: Heard) -> Violation:

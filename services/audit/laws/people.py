@@ -42,7 +42,7 @@ class People:
 
     def __init__(self) -> None:
         self._citizens = dict[str, Citizen]()
-        self.words = set[str]()
+        self._marks = set[str]()
 
     def get(self, citizen_id: str) -> Citizen | None:
         """Return a citizen, None for one whom the log does not know."""
@@ -53,11 +53,19 @@ class People:
         name = intern(citizen_id)
         citizen = self._citizens.setdefault(name, Citizen())
         citizen.registered = True
-        self.words.add(name)
         if phone_id is not None:
             mark = intern(phone_id)
             citizen.phones = (*citizen.phones, mark)
-            self.words.add(mark)
+            self._marks.add(mark)
+
+    def mark(self, name: str) -> None:
+        """Take another word that stands for a citizen."""
+        self._marks.add(name)
+
+    def named_in(self, said: str) -> bool:
+        """Tell whether a text has a word that stands for a citizen."""
+        words = _WORD.findall(said)
+        return not (self._marks.isdisjoint(words) and self._citizens.keys().isdisjoint(words))
 
 
 class PeopleLaws(Group):
@@ -92,7 +100,7 @@ class PeopleLaws(Group):
 
     def _unnamed(self, heard: Heard) -> Iterator[Violation]:
         said = heard.data.decode() + " ".join(heard.tags)
-        if not self._people.words.isdisjoint(_WORD.findall(said)):
+        if self._people.named_in(said):
             how = f"the refusal at {heard.position} names a citizen"
             yield Violation(16, "consent", (heard.position,), how)
 
@@ -150,7 +158,7 @@ class PeopleLaws(Group):
     def _authorised(self, heard: Heard) -> Iterator[Violation]:
         fact: RepresentativeAuthorised = heard.fact
         self._authorities[fact.authority_id] = (fact.citizen_id, fact.representative_id)
-        self._people.words.add(fact.authority_id)
+        self._people.mark(fact.authority_id)
         yield from NOTHING
 
     def _ended(self, heard: Heard) -> Iterator[Violation]:

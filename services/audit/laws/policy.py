@@ -1,12 +1,12 @@
 """Laws 25 and 33: which policy judged, and who set it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from datetime import datetime, timedelta
 
 from typing_extensions import override
 
-from services.audit.laws.law import Group, Heard, Hearings, Violation
+from services.audit.laws.law import NOTHING, Group, Heard, Hearings, Violation
 from services.audit.laws.shape import VOCABULARIES
 from services.consent.facts import PolicyProposed, PolicySet
 from services.consent.policies import (
@@ -72,16 +72,17 @@ class PolicyLaws(Group):
             PolicySet: self._set,
         }
 
-    def _named(self, heard: Heard) -> Iterator[Violation]:
+    def _named(self, heard: Heard) -> Iterable[Violation]:
         version = heard.fact.policy_version
         asked_at = getattr(heard.fact, "asked_at", None)
         if self._policies.held(asked_at or heard.recorded_at) == version:
-            return
+            return NOTHING
         if asked_at is None and self._policies.held(heard.recorded_at - JUDGED_WITHIN) == version:
-            return
-        if version or b'"policy_version"' in heard.data:  # else from before there were versions
-            how = f"judged at {heard.position} by a policy that was not in force"
-            yield Violation(25, "consent", (heard.position,), how)
+            return NOTHING
+        if not version and b'"policy_version"' not in heard.data:
+            return NOTHING  # from before there were versions
+        how = f"judged at {heard.position} by a policy that was not in force"
+        return [Violation(25, "consent", (heard.position,), how)]
 
     def _proposed(self, heard: Heard) -> Iterator[Violation]:
         fact: PolicyProposed = heard.fact

@@ -44,7 +44,6 @@ class Uses(Group):
     def __init__(self, cases: Cases, documents: Documents) -> None:
         self._cases, self._documents = cases, documents
         self._by_redemption = dict[str, Case]()
-        self._opened = set[int]()
 
     @override
     def consent(self) -> Hearings:
@@ -62,8 +61,8 @@ class Uses(Group):
 
     def pending(self) -> list[int]:
         """Return where consents were used for which there is no account, in order."""
-        uses = (use.position for case in self._cases.all() for use in case.uses)
-        return sorted(set(uses) - self._opened)
+        unopened = (case for case in self._cases.all() if not case.opened)
+        return sorted(use.position for case in unopened for use in case.uses)
 
     # -- the consent log ------------------------------------------------------------------------
 
@@ -110,7 +109,6 @@ class Uses(Group):
             for use in case.uses
             if use.redemption_id == fact.opening_id and use.command == command
         ]
-        self._opened.update(use.position for use in own)
         if len(own) != 1 and not ahead:
             how = f"the account at {at} has {len(own)} redemptions"
             yield Violation(2, "accounts", (at,), how)
