@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -31,6 +31,7 @@ from demo.services import Services
 from services.accounts.facts import AccountRead
 from services.consent.facts import DataRead
 from shared.looks import named
+from tests.support.breaks import GOVERNED, Break, Facts, add, change, drop, first, move, renumber
 from tests.support.laws import LAWS, payload, personal_data, violations
 from tests.support.sides import FEES, PLUS, offer
 from tests.support.world import World, a_world, new_id
@@ -115,9 +116,6 @@ def check_over_the_wire(url: str, token_file: Path, token: str) -> None:
 
 NUMBER = "0123456789"
 
-Facts = list[dict[str, Any]]
-Break = Callable[[Facts, Facts], object]
-
 
 @dataclass(frozen=True)
 class Told:
@@ -193,44 +191,6 @@ async def tell(folder: Path) -> Told:
 def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
     """Give two sound logs."""
     return asyncio.run(tell(tmp_path_factory.mktemp("told")))
-
-
-def first(log: Facts, kind: str, number: int = 0) -> dict[str, Any]:
-    """Return a fact of a kind."""
-    found: dict[str, Any] = [fact for fact in log if fact["kind"] == f"{kind}.1"][number]
-    return found
-
-
-def renumber(log: Facts) -> None:
-    """Give every fact its position, and all of them one time, so that law 1 sees nothing."""
-    for position, fact in enumerate(log, start=1):
-        fact.update(position=position, recorded_at=log[0]["recorded_at"])
-
-
-def move(log: Facts, fact: dict[str, Any], index: int) -> None:
-    """Put a fact elsewhere."""
-    log.remove(fact)
-    log.insert(index, fact)
-    renumber(log)
-
-
-def drop(log: Facts, fact: dict[str, Any]) -> None:
-    """Remove a fact and close the gap."""
-    log.remove(fact)
-    renumber(log)
-
-
-def add(log: Facts, fact: dict[str, Any], **changed: Any) -> None:
-    """Append a copy of a fact with other data."""
-    other = copy.deepcopy(fact)
-    other["data"] |= changed
-    log.append(other)
-    renumber(log)
-
-
-def change(log: int, kind: str, **changed: Any) -> Break:
-    """Return a change of some fields of the first fact of a kind; 0 is the consent log."""
-    return lambda *logs: first(logs[log], kind)["data"].update(changed)
 
 
 def change_statement(kind: str, **changed: Any) -> Break:
@@ -494,6 +454,7 @@ BROKEN: dict[str, tuple[int, Break]] = {
     "decided by a clerk": (24, change(1, OPENED, officer_id="gdv-01")),
     "witnesses that were none": (20, witness_by_nobody),
     "judged by a policy of nobody": (25, change(0, GIVEN, policy_version=1)),
+    **GOVERNED,
 }
 """Each way to break a law, and the law that must be found broken."""
 
