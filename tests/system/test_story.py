@@ -25,14 +25,26 @@ import msgspec
 import pytest
 
 from demo.cast import ACCOUNT, Citizen, citizens, make_tokens, seed
-from demo.integrity import instant
+from demo.integrity import instant, stored
 from demo.phone import Phone
 from demo.services import Services
 from services.accounts.facts import AccountRead
+from services.audit.laws import Judging
 from services.consent.facts import DataRead
 from shared.looks import named
-from tests.support.breaks import GOVERNED, Break, Facts, add, change, drop, first, move, renumber
-from tests.support.laws import LAWS, payload, personal_data, violations
+from tests.support.breaks import (
+    GOVERNED,
+    Break,
+    Facts,
+    add,
+    ask_the_refuser,
+    change,
+    drop,
+    first,
+    move,
+    renumber,
+)
+from tests.support.laws import LAWS, PARTY, payload, personal_data, violations
 from tests.support.sides import FEES, PLUS, offer
 from tests.support.world import World, a_world, new_id
 from tests.system.test_passkeys import settled, sign
@@ -475,3 +487,30 @@ def test_each_way_to_break_a_law_is_found(name: str, told: Told) -> None:
 def test_every_law_can_be_broken() -> None:
     """No law is only a sentence."""
     assert {law for law, _ in BROKEN.values()} == set(LAWS)
+
+
+def test_a_use_without_an_account_is_pending_and_an_account_of_a_later_day_waits(
+    told: Told,
+) -> None:
+    """Neither breaks a law: the same command finishes the first, a later export the second.
+
+    The consents are cut just before the last use: what rests on it cannot be judged yet.
+    """
+    used = [one["position"] for one in told.consent if one["kind"] == "consent.redeemed.1"]
+    last = first(told.accounts, OPENED, -1)
+    without = [one for one in told.accounts if one["kind"] != "account.opened.1"]
+    judging = Judging(told.keys, PARTY)
+    laws = {one.law for one in judging.run(stored(told.consent), stored(without))}
+    assert judging.pending() == used
+    assert laws <= {1, 12, 21}, "gaps, and answers to what is not there"
+    judging = Judging(told.keys, PARTY)
+    found = list(judging.run(stored(told.consent[: used[-1] - 1]), stored(told.accounts)))
+    assert judging.ahead() == [last["position"]]
+    assert not [one for one in found if one.law in {2, 5, 6, 11}]
+
+
+def test_whoever_refused_may_be_asked_when_the_time_is_over(told: Told) -> None:
+    """The day before, law 30 is broken; the day after, it is not."""
+    for days, broken in ((89, True), (91, False)):
+        found = told.broken(ask_the_refuser(days))
+        assert any(sentence.startswith("law 30:") for sentence in found) is broken

@@ -118,7 +118,7 @@ class Gates(Group):
             log_at=heard.before - JUDGED_WITHIN,
         )
         try:
-            return [] if requests.decide(before, asked) == [fact] else [Reason("offer_differs")]
+            return [] if requests.decide(before, asked) == [fact] else [Reason("terms_differ")]
         except Rejection as no:
             return list(no.reasons)
 
