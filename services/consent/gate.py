@@ -10,6 +10,7 @@ All guards that fail are named, each with the positions of the facts that it loo
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
@@ -58,6 +59,9 @@ SUSPENDED = {
 }
 """What can be suspended; the narrowest that a suspension names says which code it has."""
 
+RIGHTS_KEPT = 1 << 12
+"""Counters whose rights are put together once; each is asked about several times a case."""
+
 NARROWEST_FIRST = ("citizen", "clerk", "site", "office", "bank")
 
 
@@ -78,22 +82,28 @@ class Act:
         return cls(**{name: getattr(question, name) for name in cls.__slots__})
 
     @property
-    def rights(self) -> dict[Right, str]:
+    def rights(self) -> Mapping[Right, str]:
         """Return the ids of the rights that must be in force; online there is no agent."""
         if self.channel is Channel.ONLINE:
             return {}
-        office = self.office_id or ""
-        return {
-            Right.REGISTRATION: right_id(Right.REGISTRATION, office),
-            Right.CONTRACT: right_id(Right.CONTRACT, office, self.bank_id),
-            Right.TRAINING: right_id(Right.TRAINING, office, self.clerk_id),
-            Right.PERMISSION: right_id(Right.PERMISSION, office, self.site_id),
-        }
+        return _rights(self.office_id or "", self.bank_id, self.clerk_id, self.site_id)
 
 
 def right_id(right: Right, office_id: str, of: str | None = None) -> str:
     """Return the id of a right, by what it is about: one right has one id for ever."""
     return "/".join([right, office_id, *([of] if of else [])])
+
+
+@lru_cache(RIGHTS_KEPT)
+def _rights(
+    office_id: str, bank_id: str, clerk_id: str | None, site_id: str | None
+) -> Mapping[Right, str]:
+    return {
+        Right.REGISTRATION: right_id(Right.REGISTRATION, office_id),
+        Right.CONTRACT: right_id(Right.CONTRACT, office_id, bank_id),
+        Right.TRAINING: right_id(Right.TRAINING, office_id, clerk_id),
+        Right.PERMISSION: right_id(Right.PERMISSION, office_id, site_id),
+    }
 
 
 class Gate(Struct, frozen=True):

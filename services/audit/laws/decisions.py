@@ -4,13 +4,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UnsetType
 from typing_extensions import override
 
 from services.audit.laws.cases import Cases, as_bytes, text_of
 from services.audit.laws.digests import digest_of
 from services.audit.laws.law import Group, Heard, Hearings, Violation
-from services.audit.laws.tokens import payload_of
+from services.audit.laws.tokens import payload_of, read_event
 from services.consent.facts import (
     ConsentConfirmed,
     ConsentGiven,
@@ -41,17 +41,7 @@ class _Signed(msgspec.Struct, gc=False):
     statement: msgspec.Raw
 
 
-class _Event(msgspec.Struct, gc=False):
-    """What a consent event holds of its statements, as its bytes are."""
-
-    statement: msgspec.Raw
-    statement_hash: str
-    confirmation: msgspec.Raw | UnsetType = UNSET
-    confirmation_hash: str | UnsetType = UNSET
-
-
 _signed = msgspec.json.Decoder(_Signed)
-_events = msgspec.json.Decoder(_Event)
 
 
 class Decisions(Group):
@@ -161,7 +151,7 @@ def _digested(heard: Heard, own: bytes) -> Iterator[Violation]:
 def _held(heard: Heard, signed: Mapping[str, bytes]) -> Iterator[Violation]:
     """Hold the event in a fact against the digests of what was signed."""
     try:
-        event = _events.decode(payload_of(heard.fact.event))
+        event = read_event(payload_of(heard.fact.event))
         held = {
             "statement": (digest_of(bytes(event.statement)), event.statement_hash),
             "confirmation": (_digest(event.confirmation), event.confirmation_hash),

@@ -7,14 +7,13 @@ is judged with a later export, and until then it is listed.
 
 from collections.abc import Iterator
 
-import msgspec
 from typing_extensions import override
 
 from services.accounts.facts import AccountFrozen, AccountOpened, StopReceived
 from services.audit.laws.cases import Case, Cases
 from services.audit.laws.digests import digest_of
 from services.audit.laws.law import NOTHING, Group, Heard, Hearings, Violation
-from services.audit.laws.tokens import payload_of
+from services.audit.laws.tokens import payload_of, read_event
 from services.consent.facts import StopDelivered
 from shared.contracts.consent import (
     ACCOUNTS,
@@ -24,7 +23,6 @@ from shared.contracts.consent import (
     Receipt,
     Stop,
     Unreadable,
-    read_consent_event,
     read_receipt,
     read_stop,
 )
@@ -32,13 +30,6 @@ from shared.signing import BadToken, TrustedKeys
 
 STOPPED_BY = {"consent_disputed": "disputed", "consent_invalidated": "invalidated"}
 """The fact of the consent log that a stop's reason stands for."""
-
-
-class _Statement(msgspec.Struct, gc=False):
-    statement: msgspec.Raw
-
-
-_statements = msgspec.json.Decoder(_Statement)
 
 
 class Documents(Group):
@@ -90,16 +81,15 @@ class Documents(Group):
     def _signed(self, heard: Heard) -> Iterator[Violation]:
         fact: AccountOpened = heard.fact
         try:
-            payload = self._keys.verify(fact.consent_event, CONSENT_EVENT)
-            event = read_consent_event(payload)
+            event = read_event(self._keys.verify(fact.consent_event, CONSENT_EVENT))
+            own = digest_of(bytes(event.statement)).hex()
             receipt = read_receipt(self._keys.verify(fact.redemption_receipt, REDEMPTION))
-        except (BadToken, Unreadable) as bad:
+        except (BadToken, ValueError) as bad:
             how = f"the account at {heard.position} carries a bad document: {bad}"
             yield Violation(6, "accounts", (heard.position,), how)
             return
         if receipt.position > self.consent_end:
             self.ahead.append(heard.position)
-        own = digest_of(bytes(_statements.decode(payload).statement)).hex()
         if not own == event.statement_hash == receipt.statement_hash or (
             receipt.aud,
             receipt.redemption_id,

@@ -18,6 +18,13 @@ VOCABULARIES: Mapping[LogName, Vocabulary] = {"consent": CONSENT, "accounts": AC
 
 _REASONS = frozenset(REASONS)
 
+_REJECTIONS = frozenset(
+    kind
+    for vocabulary in VOCABULARIES.values()
+    for kind in vocabulary.facts.values()
+    if ".rejected." in kind.NAME
+)
+
 _PHONE = b'"+84'
 """How a phone number of Vietnam begins where one is a value (E.164)."""
 
@@ -68,7 +75,7 @@ class Shape(Group):
         fact, found = heard.fact, NOTHING
         if not self._tagged(fact, heard.tags):
             found += (_wrong(14, log, heard, "found otherwise at"),)
-        if ".rejected." in fact.NAME and not (fact.reasons and _REASONS.issuperset(fact.reasons)):
+        if type(fact) in _REJECTIONS and not (fact.reasons and _REASONS.issuperset(fact.reasons)):
             found += (_wrong(13, log, heard, f"rejects for {fact.reasons} at"),)
         if _PHONE in heard.data or (fact.PERSONAL and _says_personal(fact)):
             found += (_wrong(15, log, heard, "something personal at"),)
@@ -77,11 +84,11 @@ class Shape(Group):
     def _tagged(self, fact: Any, tags: list[str]) -> bool:
         """Tell whether a fact has its tags; one from before a tag was added last lacks that."""
         expected = tags_of(fact)
+        older = type(fact) not in self._tagged_whole
         if tags == expected:
-            if expected and expected[-1].startswith(f"{fact.TAGS[-1]}:"):
+            if older and expected and expected[-1].startswith(f"{fact.TAGS[-1]}:"):
                 self._tagged_whole.add(type(fact))
             return True
-        older = type(fact) not in self._tagged_whole
         return older and bool(tags) and tags == expected[: len(tags)]
 
 
