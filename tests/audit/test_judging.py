@@ -123,6 +123,20 @@ def test_what_cannot_be_read_is_a_violation_and_the_rest_is_judged() -> None:
     assert [(one.law, one.positions) for one in found] == [(36, (2,)), (36, (3,)), (34, (5,))]
 
 
+@pytest.mark.parametrize("time", ["2023-08-09T00:00:00", "0001-01-01T00:00:00Z"])
+def test_a_time_that_no_service_writes_ends_nothing(time: str) -> None:
+    """A time without a zone, or before all others, is named, and the facts behind it are judged."""
+    question = json.dumps(time).encode()
+    lines = [line(position, one) for position, one in enumerate([samples.QUESTION, *BANKS], 1)]
+    asked_at = b'"asked_at":'
+    head, _, rest = lines[0].partition(asked_at)
+    lines[0] = head + asked_at + question + rest[rest.index(b",") :]
+    lines.append(line(5, BANKS[0]))
+    found = list(judge([read_fact(one[:-1]) for one in lines], [], NO_KEYS))
+    assert found[-1].positions == (5,)
+    assert (36 in {one.law for one in found}) is not time.endswith("Z")
+
+
 def test_the_page_of_the_laws_has_each_of_them() -> None:
     """docs/audit.md says what the program says, word for word."""
     page = Path("docs/audit.md").read_text("utf-8")

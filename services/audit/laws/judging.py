@@ -25,6 +25,9 @@ from shared.ledger.recorder import StoredFact
 from shared.passkeys import RelyingParty
 from shared.signing import TrustedKeys
 
+UNJUDGEABLE = (TypeError, ValueError, OverflowError)
+"""What comes of times without a zone, or at the end of all time, that no service writes."""
+
 
 class Judging:
     """One pass over two logs. What it lists besides violations is whole once it has ended."""
@@ -89,6 +92,7 @@ class _Reading:
         }
 
     def run(self, facts: Iterable[StoredFact]) -> Iterator[Violation]:
+        """Yield what each fact breaks; one that cannot be read, or judged, does not end it."""
         for stored in facts:
             before = self.order.recorded_at or stored.recorded_at
             yield from self.order.hear(stored)
@@ -105,7 +109,10 @@ class _Reading:
                 stored.position, stored.recorded_at, fact, stored.tags, stored.data, before
             )
             for hearing in hearings:
-                yield from hearing(heard)
+                try:
+                    yield from hearing(heard)
+                except UNJUDGEABLE as error:
+                    yield self._unread(stored, f"cannot be judged: {error}")
 
     def _unread(self, stored: StoredFact, how: str) -> Violation:
         at = (stored.position,)
