@@ -43,6 +43,7 @@ class _Notice(msgspec.Struct):
 
 class _Indexed(msgspec.Struct):
     indexed: int
+    head: int
 
 
 class Source(AbstractContextManager["Source"]):
@@ -88,12 +89,14 @@ class Source(AbstractContextManager["Source"]):
     def index(self) -> int:
         """Have the log's tags indexed; returns up to which position; raises `NoAnswer`.
 
-        A long log is indexed in several requests, until one adds nothing.
+        A long log is indexed in several requests: until what was there at the first is covered, or
+        one adds nothing. A busy one would never come to an end.
         """
-        before, indexed = -1, 0
-        while before < indexed:
-            before, indexed = indexed, self._post("/log/index").indexed
-        return indexed
+        told = self._post("/log/index")
+        before, target = -1, told.head
+        while before < told.indexed < target:
+            before, told = told.indexed, self._post("/log/index")
+        return told.indexed
 
     def jwks(self) -> bytes:
         """Return the service's public keys; raises `NoAnswer`."""

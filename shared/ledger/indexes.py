@@ -10,9 +10,11 @@ Whether a segment tells the truth shows to whoever holds the facts: `check`.
 """
 
 import struct
-from collections import defaultdict, deque
+from array import array
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 
 import msgspec
@@ -37,6 +39,9 @@ INDEX_TAG = f"index:{FORM}"
 KIND_BEHIND = "\0"
 """Stands between a tag and a kind; it is in neither."""
 
+KEYS_KEPT = 4_096
+"""Neighbouring facts have most of their tags in common."""
+
 COUNT = struct.Struct(">I")
 POSITION_BYTES = 8
 ONCE = COUNT.pack(1)
@@ -60,6 +65,7 @@ class BadIndex(ValueError):
     """Bytes that are no leaf or no segment's fact, or a proof that proves nothing of a tag."""
 
 
+@lru_cache(maxsize=KEYS_KEPT)
 def key_of(tag: str, kind: str | None = None) -> bytes:
     """Return the key of a tag's leaf, or of the one for its facts of one kind."""
     return sha256((tag if kind is None else f"{tag}{KIND_BEHIND}{kind}").encode()).digest()
@@ -96,30 +102,32 @@ def leaf_of(key: bytes, positions: Sequence[int]) -> bytes:
 
 
 class Segment:
-    """Collects the tags of a run of facts, then gives its leaves."""
+    """Collects the tags of a run of facts, then gives its leaves, once.
+
+    It does so in small steps, one for each fact and each leaf, and makes nothing that the garbage
+    collector has to look through: whoever runs it beside something urgent can rest in between.
+    """
 
     def __init__(self) -> None:
-        self._positions = defaultdict[str, list[int]](list)
+        self._positions = dict[bytes, "array[int]"]()
+        self._by_first: list[list[bytes]] = [[] for _ in range(256)]
 
     def add(self, position: int, kind: str, tags: Sequence[str]) -> None:
         """Take in the next fact."""
-        behind = KIND_BEHIND + kind
         for tag in dict.fromkeys(tags):
-            self._positions[tag].append(position)
-            self._positions[tag + behind].append(position)
+            for key in (key_of(tag), key_of(tag, kind)):
+                positions = self._positions.get(key)
+                if positions is None:
+                    self._positions[key] = array("Q", (position,))
+                    self._by_first[key[0]].append(key)
+                else:
+                    positions.append(position)
 
     def leaves(self) -> Iterator[bytes]:
-        """Yield the leaves in order of their keys.
-
-        Sorted a 256th at a time: a thread that sorts lets no other one in meanwhile.
-        """
-        by_first = defaultdict[int, list[tuple[bytes, list[int]]]](list)
-        for text, positions in self._positions.items():
-            key = sha256(text.encode()).digest()
-            by_first[key[0]].append((key, positions))
-        for first in sorted(by_first):
-            for key, positions in sorted(by_first[first]):
-                yield leaf_of(key, positions)
+        """Yield the leaves in order of their keys."""
+        for keys in self._by_first:
+            for key in sorted(keys):
+                yield leaf_of(key, self._positions.pop(key))
 
 
 def summed(leaves: Iterable[bytes]) -> tuple[int, str]:

@@ -9,17 +9,19 @@ processes that make the same segment one records it: the others find it there.
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any, TypeVar
 
 from eventsourcing.dcb.api import DCBQueryItem
 
 from shared.errors import Kind, Rejection, Unavailable
 from shared.ledger.facts import Recorded
-from shared.ledger.indexes import FORM, INDEX_TAG, KIND, Segment, TagsIndexed, summed
+from shared.ledger.indexes import FORM, INDEX_TAG, KIND, Segment, TagsIndexed
 from shared.ledger.log import Log, Verb, about
+from shared.ledger.merkle import Frontier, leaf_hash
 from shared.ledger.recorder import Recorder
 
 SEGMENT_FACTS = 16_384
@@ -31,16 +33,11 @@ DUE_AFTER = timedelta(days=1)
 LOOK_EVERY_S = 600.0
 """Seconds between two looks whether a segment is due."""
 
-ASKED_SEGMENTS_MAX = 8
-"""Segments made for one request at most: it is answered within seconds, and may be sent again."""
+PAGE_FACTS, PAGE_LEAVES = 50, 100
+"""Facts read, and leaves hashed, between two rests: a millisecond's work."""
 
-PAGE_FACTS = 250
-"""Facts read at once: a store is locked for two milliseconds."""
-
-PAUSE_S = 0.002
-"""Seconds of rest after so many facts, or `PAGE_LEAVES`: others have the interpreter meanwhile."""
-
-PAGE_LEAVES = 500
+REST_S = 0.005
+"""Seconds of rest: with it a segment takes some six, most of which others have to themselves."""
 
 WAIT_S = 5.0
 """Seconds in which what is there has to be sealed."""
@@ -128,15 +125,14 @@ class Indexing:
         return False
 
     async def asked(self) -> dict[str, Any]:
-        """Index what is there, and return how far it is, once that is sealed.
+        """Make the next segment of what is there, and return how far the index is, once sealed.
 
-        Raises `Rejection` where sealing takes too long.
+        One at a time: that is answered in time, and the same again goes on. Raises `Rejection`
+        where sealing takes too long.
         """
         head = await self._log.head()
         await self._until_sealed(head)
-        for _ in range(ASKED_SEGMENTS_MAX):
-            if not await self._segment(head):
-                break
+        await self._segment(head)
         newest = await self._last()
         if newest is None:
             return {"indexed": 0, "position": None, "head": head}
@@ -196,13 +192,16 @@ class Indexing:
             news |= kind != KIND
         if not news:
             return None
-        count, root = summed(_resting(segment.leaves(), PAGE_LEAVES, self._rest))
-        return Index(first=first, last=last, count=count, root=root)
+        tree = Frontier()
+        for leaves in _some(segment.leaves(), PAGE_LEAVES):
+            self._rest()
+            tree = tree.extended(map(leaf_hash, leaves))
+        return Index(first=first, last=last, count=tree.size, root=tree.root().hex())
 
     def _rest(self) -> None:
         if self._stopped:
             raise Stopped
-        time.sleep(PAUSE_S)
+        time.sleep(REST_S)
 
 
 def _tagged(
@@ -216,8 +215,7 @@ def _tagged(
             yield stored.position, stored.kind, stored.tags
 
 
-def _resting(items: Iterable[ItemT], often: int, rest: Callable[[], None]) -> Iterator[ItemT]:
-    for number, item in enumerate(items, start=1):
-        yield item
-        if number % often == 0:
-            rest()
+def _some(items: Iterator[ItemT], count: int) -> Iterator[list[ItemT]]:
+    """Yield so many at a time."""
+    while taken := list(islice(items, count)):
+        yield taken
