@@ -151,6 +151,7 @@ Host = Annotated[str | None, Depends(host_of)]
 
 def create_web_app(
     *,
+    name: str,
     title: str,
     summary: str,
     tokens: Tokens,
@@ -162,9 +163,10 @@ def create_web_app(
 ) -> FastAPI:
     """Return an app with problem documents, health, the log for whom it is for, bounded bodies.
 
-    `background` runs while the app serves, until it is cancelled, and so does the log's index.
+    `name` says which log it is. `background` runs while the app serves, until it is cancelled, and
+    so does the log's index.
     """
-    indexing = Indexing(log, lambda: seal.sealed, now)
+    indexing = Indexing(log, name, lambda: seal.sealed, now)
     running = [indexing.run, *([background] if background else [])]
 
     @asynccontextmanager

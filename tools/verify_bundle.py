@@ -162,8 +162,8 @@ class Log:
             need((note.encode(), found) == (files[f"{log}/checkpoint"], root), "another checkpoint")
             self.facts[at], data = fact, fact["data"]
             if fact["kind"] == "tags.indexed.1":
-                need((data["index"], data["first"]) == ("tags.1", self.indexed + 1), "a gap")
-                need(self.indexed < data["last"] < at, "no segment")
+                need([data["index"], data["log"]] == ["tags.1", log], "an index of another log")
+                need(self.indexed + 1 == data["first"] <= data["last"] < at, "a gap")
                 self.segments[at], self.indexed = data, data["last"]
         need(self.indexed == said["indexed"] > 0, "the index ends elsewhere")
         need([*self.facts] == sorted(self.facts) and len(self.facts) == len(read[0]), "order")

@@ -42,6 +42,7 @@ def create_app(settings: Settings, client: httpx.AsyncClient | None = None) -> F
         await parts.consents.close()
 
     app = create_web_app(
+        name="accounts",
         title="Thuận accounts",
         summary="Opens an account only with the citizen's own signed consent.",
         tokens=Tokens.from_file(settings.tokens),

@@ -203,6 +203,9 @@ class _OfLog:
             said = read_indexed(fact)
         except BadIndex as error:
             raise self._wrong(str(error), "facts.ndjson", fact.position) from error
+        if said.log != self._log:
+            how = f"an index of the log of {said.log}"
+            raise self._wrong(how, "facts.ndjson", fact.position)
         if said.first != checked.indexed + 1:
             raise self._wrong("a segment of the index is missing", "facts.ndjson", fact.position)
         checked.segments[fact.position], checked.indexed = said, said.last

@@ -133,6 +133,7 @@ def _app(settings: Settings, parts: Parts) -> FastAPI:
 
     seal = Seal(parts.log.recorder, settings.folder, parts.now, settings.policy)
     app = create_web_app(
+        name="consent",
         title="Thuận consent",
         summary="What a citizen decided, signed, and its single use.",
         tokens=Tokens.from_file(settings.tokens),

@@ -49,13 +49,17 @@ ONCE = COUNT.pack(1)
 
 @fact("tags.indexed.1", tags=("index",))
 class TagsIndexed:
-    """The tags of all facts from `first` to `last` are in `count` leaves under this root."""
+    """The tags of all facts from `first` to `last` are in `count` leaves under this root.
+
+    `log` is which log of the system this is: nobody can show one in the other's place.
+    """
 
     index: str
     first: int
     last: int
     count: int
     root: str
+    log: str
 
 
 KIND: str = TagsIndexed.NAME  # type: ignore[attr-defined]  # `@fact` adds it

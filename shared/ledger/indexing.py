@@ -60,6 +60,7 @@ class Index:
     last: int
     count: int
     root: str
+    log: str
 
 
 def boundary(asked: Index) -> Sequence[DCBQueryItem]:
@@ -79,7 +80,12 @@ def decide(indexed: int, asked: Index) -> Sequence[TagsIndexed]:
         return []
     return [
         TagsIndexed(
-            index=FORM, first=asked.first, last=asked.last, count=asked.count, root=asked.root
+            index=FORM,
+            first=asked.first,
+            last=asked.last,
+            count=asked.count,
+            root=asked.root,
+            log=asked.log,
         )
     ]
 
@@ -97,9 +103,11 @@ class Stopped(Exception):
 class Indexing:
     """Keeps one log's index."""
 
-    def __init__(self, log: Log, sealed: Callable[[], int], now: Callable[[], datetime]) -> None:
-        """`sealed` gives the last position that is under a signed checkpoint."""
-        self._log, self._sealed, self._now = log, sealed, now
+    def __init__(
+        self, log: Log, name: str, sealed: Callable[[], int], now: Callable[[], datetime]
+    ) -> None:
+        """`name` says which log it is; `sealed` gives the last position that is sealed."""
+        self._log, self._name, self._sealed, self._now = log, name, sealed, now
         self._newest: Recorded | None = None
         self._one_at_a_time = asyncio.Lock()
         self._stopped = False
@@ -196,7 +204,8 @@ class Indexing:
         for leaves in _some(segment.leaves(), PAGE_LEAVES):
             self._rest()
             tree = tree.extended(map(leaf_hash, leaves))
-        return Index(first=first, last=last, count=tree.size, root=tree.root().hex())
+        root = tree.root().hex()
+        return Index(first=first, last=last, count=tree.size, root=root, log=self._name)
 
     def _rest(self) -> None:
         if self._stopped:

@@ -18,6 +18,7 @@ from services.audit.reading import opened_export
 from services.audit.verdicts import BEHIND_INDEX, RULES
 from shared.ledger.indexes import KIND, Segment
 from tests.audit.conftest import Told, a_stage
+from tests.support.bundle_mutations import exchange, packed, refitted, unpacked
 from tests.support.exports import POLICY, Change, History, keys_of, positions
 from tests.support.matters import (
     GIVEN,
@@ -321,6 +322,33 @@ def test_what_lies_behind_the_index_is_not_judged(
     export = History(logs, morning.history.jwks).write(tmp_path / "export")
     document = checked(export, "--account", morning.openings["online"])
     assert verdict_of(document, morning.consents["online"]) == ("open", {BEHIND_INDEX})
+
+
+def test_a_log_is_not_shown_in_the_others_place(
+    told: Told, whole: Path, tmp_path: Path, trust: list[str]
+) -> None:
+    """In the log of accounts nobody ever agreed; that proves nothing of the one of consents."""
+    place = tmp_path / "out.zip"
+    assert told("absent", whole, "--citizen", "c-nobody", place)[0] == 0
+    files = unpacked(place.read_bytes())
+    exchange(files, files, Absent())
+    refitted(files)
+    place.write_bytes(packed(files))
+    code, document = told("check", place, *trust)
+    assert code == 1
+    assert document["findings"][0]["how"].startswith("an index of the log of")
+
+
+class Absent:
+    """Chooses the last of what there is."""
+
+    def one(self, among: Sequence[Any]) -> Any:
+        """Return the last."""
+        return among[-1]
+
+    def below(self, end: int) -> int:
+        """Return the largest."""
+        return end - 1
 
 
 def test_for_people_it_is_told_in_two_languages(

@@ -51,6 +51,7 @@ def segment(some: Facts, first: int = 1) -> tuple[TagsIndexed, Prover]:
         last=first + max(len(some), 1) - 1,
         count=prover.count,
         root=prover.root(),
+        log="consent",
     )
     return said, prover
 
@@ -182,7 +183,7 @@ def changed(fact: StoredFact, **changes: Any) -> StoredFact:
     return stored(fact.position, KIND, fact.tags, canonical(said))
 
 
-NAMES = ("first", "last", "count", "root")
+NAMES = ("first", "last", "count", "root", "log")
 
 
 def _said(fact: StoredFact) -> TagsIndexed:

@@ -27,7 +27,9 @@ from tests.system.test_api import play
 
 def a_segment(first: int, last: int) -> TagsIndexed:
     """Return a segment's fact."""
-    return TagsIndexed(index="tags.1", first=first, last=last, count=1, root="00" * 32)
+    return TagsIndexed(
+        index="tags.1", first=first, last=last, count=1, root="00" * 32, log="consent"
+    )
 
 
 @given(st.lists(st.integers(1, 9), max_size=4), st.integers(1, 40), st.integers(0, 9))
@@ -39,7 +41,10 @@ def test_only_the_segment_behind_the_last_one_enters(
     for size in sizes:
         history.append(a_segment(last + 1, last + size))
         last += size
-    given_, asked = Given(INDEX, history), Index(first=first, last=first + more, count=1, root="r")
+    given_, asked = (
+        Given(INDEX, history),
+        Index(first=first, last=first + more, count=1, root="r", log="consent"),
+    )
     added = given_.when(asked)
     assert len(added) == (first == last + 1)
     if added:
@@ -50,7 +55,7 @@ def test_only_the_segment_behind_the_last_one_enters(
 def test_by_example() -> None:
     """Behind 1 to 8 comes 9; 8 again is not the next, nor is 10."""
     history = Given(INDEX, [a_segment(1, 8)])
-    asked = [Index(first=first, last=12, count=1, root="r") for first in (8, 9, 10)]
+    asked = [Index(first=first, last=12, count=1, root="r", log="consent") for first in (8, 9, 10)]
     assert [len(history.when(one)) for one in asked] == [0, 1, 0]
 
 
@@ -74,7 +79,7 @@ class Stage:
 
     def process(self, log: Log | None = None) -> Indexing:
         """Return what one more process indexes with."""
-        return Indexing(log or self.opened(), lambda: self.sealed, lambda: self.now)
+        return Indexing(log or self.opened(), "consent", lambda: self.sealed, lambda: self.now)
 
     def add(self, count: int) -> None:
         """Append facts, and seal them."""

@@ -273,11 +273,23 @@ def other_manifest(files: Files, _: Files, draw: Draw) -> None:
     _put(files, said)
 
 
+def exchange(files: Files, _: Files, draw: Draw) -> None:
+    """Show each log in the other's place; and say that nobody agreed, or what was said before."""
+    logs = ("consent", "accounts")
+    for name in ("checkpoint", "facts.ndjson", "proofs.ndjson", "index.ndjson", "vkeys"):
+        one, two = (f"{log}/{name}" for log in logs)
+        files[one], files[two] = files[two], files[one]
+    said = json.loads(files[BUNDLE])
+    said["logs"] = dict(zip(logs, reversed([said["logs"][log] for log in logs]), strict=True))
+    said["about"]["absent"] = draw.below(2) == 1
+    _put(files, said)
+
+
 MUTATIONS: dict[str, Mutation] = {
     one.__name__: one
     for one in (
         *(flip, add, remove, rename, replace_file, drop, double, swap, edit_fact, other_proof),
-        *(leave_leaf, edit_leaf, other_leaves, other_checkpoint, other_manifest),
+        *(leave_leaf, edit_leaf, other_leaves, other_checkpoint, other_manifest, exchange),
     )
 }
 """Every way, by its name."""

@@ -6,7 +6,7 @@ facts, their index, their tree, signed and cosigned.
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import msgspec
 from services.audit.export import File, LogName, Manifest, Taken, facts_path, tlog_path
 from services.audit.writing import paths_in
 from shared.canonical import canonical
-from shared.ledger.indexes import FORM, KIND, Segment, TagsIndexed, read_indexed, summed
+from shared.ledger.indexes import KIND, Segment, read_indexed, summed
 from shared.ledger.notes import Algorithm, Checkpoint, Note, SigningKey
 from shared.ledger.recorder import StoredFact
 from shared.ledger.tiles import PublicFolder
@@ -83,7 +83,7 @@ def reindexed(facts: Facts) -> Facts:
             for fact in made[before : said.last]:
                 segment.add(fact.position, fact.kind, fact.tags)
             count, root = summed(segment.leaves())
-            anew = TagsIndexed(index=FORM, first=before + 1, last=said.last, count=count, root=root)
+            anew = replace(said, first=before + 1, count=count, root=root)
             made[number] = msgspec.structs.replace(one, data=canonical(anew))
             before = said.last
     return made

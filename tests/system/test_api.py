@@ -326,6 +326,7 @@ def test_an_unexpected_error_says_nothing(
 
         state = world.consent_app.state
         app = create_web_app(
+            name="consent",
             title="t",
             summary="s",
             tokens=Tokens(),
