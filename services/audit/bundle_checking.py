@@ -7,6 +7,7 @@ up to the position that the bundle says, and nothing else. Then it is judged ane
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import zip_longest
 
 import msgspec
@@ -61,6 +62,11 @@ class LogOfBundle:
     facts: dict[int, StoredFact] = field(default_factory=dict)
     segments: dict[int, TagsIndexed] = field(default_factory=dict)
     proofs: dict[tuple[int, bytes], KeyProof] = field(default_factory=dict)
+
+    @property
+    def as_of(self) -> datetime:
+        """Return when the newest segment was recorded: what came later is not in the bundle."""
+        return self.facts[max(self.segments)].recorded_at
 
 
 @dataclass

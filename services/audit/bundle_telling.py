@@ -122,6 +122,7 @@ def _of_log(one: LogOfBundle) -> dict[str, Any]:
         "size": one.checkpoint.size,
         "root": one.checkpoint.root.hex(),
         "indexed": one.indexed,
+        "as_of": one.as_of.isoformat(),
         "facts": len(one.facts),
         "signed_by": one.signed_by,
         "cosigned_by": one.cosigned_by,
@@ -133,7 +134,7 @@ def _log_sentences(one: LogOfBundle) -> Iterator[str]:
     trust = "" if one.own_keys else " (keys on the bundle's own word; --keys names yours)"
     yield (
         f"{one.checkpoint.origin}: {len(one.facts):,} facts, all there are up to position"
-        f" {one.indexed:,}, under {one.checkpoint.size:,} positions"
+        f" {one.indexed:,} as of {one.as_of.isoformat()}, under {one.checkpoint.size:,} positions"
     )
     yield f"  root {one.checkpoint.root.hex()}, signed with {' and '.join(one.signed_by)}{trust}"
     if one.cosigned_by:

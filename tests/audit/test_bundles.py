@@ -1,5 +1,6 @@
 """`./run audit bundle`, `absent`, `check`: all of a matter, nothing else, and what it comes to."""
 
+import re
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -367,6 +368,7 @@ def test_for_people_it_is_told_in_two_languages(
     assert "hợp lệ / valid" in told
     assert all(words in told for code in RULES for words in RULE_WORDS[code])
     assert "cosigned by near" in told
+    assert re.search(r"all there are up to position \d+ as of 2023-08-09T0\d:", told)
     with zipfile.ZipFile(place, "a") as archive:
         archive.writestr("more", "x")
     assert audit.main(["check", str(place), *trust]) == 1
