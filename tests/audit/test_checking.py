@@ -16,19 +16,15 @@ from services.audit.export import File, Manifest, read_manifest
 from services.audit.writing import paths_in
 from shared.ledger.notes import Algorithm, SigningKey
 from tests.audit.conftest import Stage, Told
-from tests.audit.tampering import (
+from tests.audit.tampering import PROOFS, behind, forged, in_proof, renamed
+from tests.support.tampering import (
     FACTS,
-    PROOFS,
     Tamper,
-    behind,
     flipped,
-    forged,
     gone,
     in_line,
-    in_proof,
     lines_of,
     put_lines,
-    renamed,
     rewritten,
     swapped,
     without,
@@ -60,7 +56,7 @@ FOUND: dict[str, tuple[Tamper, str, int | None, str]] = {
     "the first line": (without(1), FACTS, 1, "missing"),
     "a line": (without(9), FACTS, 9, "missing"),
     "the last line": (without(305), FACTS, 305, "missing"),
-    "two lines": (swapped, FACTS, 7, "missing"),
+    "two lines": (swapped(7), FACTS, 7, "missing"),
     "half of the end": (
         lambda export: put_lines(export, [*lines_of(export)[:-1], lines_of(export)[-1][:50]]),
         *(FACTS, 305, "cut"),

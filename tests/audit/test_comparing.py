@@ -8,7 +8,8 @@ import pytest
 
 from services.audit import __main__ as audit
 from tests.audit.conftest import Stage, Told
-from tests.audit.tampering import forged, renamed, rewritten
+from tests.audit.tampering import forged, renamed
+from tests.support.tampering import rewritten
 
 
 def test_a_later_export_continues_an_earlier_one_or_the_fork_is_shown(

@@ -17,7 +17,7 @@ from services.audit import reading, sources
 from services.audit.export import read_manifest
 from services.audit.writing import Part
 from tests.audit.conftest import Stage, Told, served
-from tests.audit.tampering import FACTS
+from tests.support.tampering import FACTS
 
 
 @dataclass
