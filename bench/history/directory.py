@@ -139,7 +139,9 @@ def suspension(world: World, scope: dict[str, str], by: str, lasts: timedelta) -
 
 
 def new_policy(world: World, policy: Policy) -> Steps:
-    """Propose a version and set it, a day before it holds."""
+    """Propose the next version and set it, a day before it holds."""
+    world.policies += 1
+    policy = replace(policy, version=world.policies)
     names: dict[str, Any] = {
         "policy_id": POLICY_ID,
         "version": policy.version,
@@ -149,9 +151,9 @@ def new_policy(world: World, policy: Policy) -> Steps:
         "proposed_by": "operator:op",
     }
     world.record(PolicyProposed(**names))
-    yield timedelta(hours=2)
+    yield timedelta(minutes=1)
     world.record(PolicySet(**names, approved_by="overseer:ministry"))
-    yield timedelta(hours=24)
+    yield names["valid_from"] - world.now
     world.policy = policy
 
 

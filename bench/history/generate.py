@@ -15,6 +15,7 @@ from bench.history.directory import new_policy, settle, suspension
 from bench.history.keys import Chance, Issuer, note_keys, witness_key
 from bench.history.lives import attempts, invite, life, misplaced
 from bench.history.planted import Planting
+from bench.history.powers import POWERS
 from bench.history.records import RECORDS
 from bench.history.using import USING
 from bench.history.world import START, Steps, World
@@ -50,7 +51,7 @@ FACTS_LEFT = 12
 PLANTED_EVERY = 33
 """One case in so many breaks a law: 3 %."""
 
-DEEDS = [*AGREEING, *USING, *RECORDS]
+DEEDS = [*AGREEING, *USING, *RECORDS, *POWERS]
 """Every deed that is planted."""
 
 OFFICES_MAX = 60
@@ -106,9 +107,7 @@ def _begin(world: World, facts: int) -> None:
     settle(world, min(OFFICES_MAX, 6 + facts // 5_000))
     for number in range(8):
         world.witnesses.append(invite(world, f"committee-{number % 4}-{number}"))
-    stricter = Policy(
-        version=1, settles_after=timedelta(hours=48), refusal_holds_for=timedelta(days=180)
-    )
+    stricter = Policy(settles_after=timedelta(hours=48), refusal_holds_for=timedelta(days=180))
     world.start(new_policy(world, stricter), timedelta(days=DAYS / 3, minutes=7))
     for at in range(10, DAYS, 25):
         world.start(_trouble(world), timedelta(days=at, minutes=13))

@@ -86,6 +86,8 @@ class World:
     accounts: LogWriter
     now: datetime = START
     policy: Policy = field(default_factory=Policy)
+    policies: int = 0
+    """Versions that were set so far."""
     products: list[Product] = field(default_factory=list)
     offices: list[Office] = field(default_factory=list)
     staff_phones: list[str] = field(default_factory=list)
