@@ -92,9 +92,13 @@ def _world(export: Path, chance: Chance) -> World:
     logs = {
         log: LogWriter(export, log, note_keys(chance, origin_of(log)), witness) for log in LOG_NAMES
     }
+    return World(chance, issuer_of(chance), logs["consent"], logs["accounts"])
+
+
+def issuer_of(chance: Chance) -> Issuer:
+    """Return the consent service as it signs: with a key, and from some day on with the next."""
     starts = [START - timedelta(days=200), START + timedelta(days=100)]
-    issuer = Issuer("consent", chance, starts, timedelta(days=366))
-    return World(chance, issuer, logs["consent"], logs["accounts"])
+    return Issuer("consent", chance, starts, timedelta(days=366))
 
 
 def origin_of(log: LogName) -> str:

@@ -147,16 +147,18 @@ def remade(
     at: datetime,
 ) -> None:
     """Write a log anew from facts as an operator with its keys can: consistently, and signed."""
-    tlog = export / log / "tlog"
-    shutil.rmtree(export / log / "facts")
+    tlog, beside = export / log / "tlog", export.with_name(f"{export.name}.beside")
     shutil.rmtree(tlog / "tile")
     size, frontier = 0, None
     for some in _chunks(facts):
         path = facts_path(log, number_of(some[0].position))
-        put(export / path, b"".join(map(line_of, some)))
+        put(beside / path, b"".join(map(line_of, some)))
         frontier = PublicFolder(tlog).grow(size, [fact.entry() for fact in some])
         size += len(some)
     assert frontier
+    shutil.rmtree(export / log / "facts")
+    (beside / log / "facts").rename(export / log / "facts")
+    shutil.rmtree(beside)
     note = signed(Checkpoint(keys[0].name, size, frontier.root()), keys, at)
     put(tlog / "checkpoint", note)
     manifest = read_manifest((export / MANIFEST).read_bytes())
