@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from bench.history.case import Case
-from bench.history.flows import agreed
+from bench.history.flows import agreed, plain
 from bench.history.keys import Device
 from bench.history.lives import enrolled, invite, registered
 from bench.history.looking import minutes
@@ -22,6 +22,7 @@ from shared.contracts.consent import Channel, Decision, Grade
 GIVEN, REFUSED, ASKED = "consent.given.1", "consent.refused.1", "signature.asked.1"
 SERVED, BESIDE = "notice.served.1", "purpose.given.1"
 CONFIRMED = "consent.confirmed.1"
+WITHDRAWN, ASKED_IT = "consent.withdrawn.1", "consent.requested.1"
 COUNTER = Channel.COUNTER
 
 
@@ -89,6 +90,27 @@ def decided(*decisions: Decision) -> Callable[[Case], Steps]:
             case.sign(challenge)
 
     return steps
+
+
+def _otherwise(case: Case) -> Steps:
+    """Ask for one account, and let another be signed."""
+    case.ask()
+    yield minutes(1, 3, case.world)
+    own = case.product
+    others = [one for one in case.world.products if one.bank_id == own.bank_id and one != own]
+    case.product = others[0]
+    case.serve()
+    yield minutes(1, 3, case.world)
+    case.sign(case.press(Decision.GIVEN))
+
+
+def _withdrawn_later(case: Case) -> Steps:
+    """Open an account, and take the agreement back."""
+    yield from plain(case)
+    yield minutes(5, 900, case.world)
+    challenge = case.press(Decision.WITHDRAWN)
+    yield timedelta(seconds=40)
+    case.sign(challenge)
 
 
 def _named(case: Case) -> Steps:
@@ -258,6 +280,22 @@ AGREEING = [
         (Broken(25, (GIVEN,)),),
         agreed,
         twists={GIVEN: changed(policy_version=7)},
+    ),
+    Deed("agreed to something else than was asked", (Broken(40, (GIVEN,)),), _otherwise),
+    Deed(
+        "agreed though nobody asked", (Broken(40, (GIVEN,)),), agreed, twists={ASKED_IT: left_out}
+    ),
+    Deed(
+        "taken back, said to be unused",
+        (Broken(39, (WITHDRAWN,)),),
+        _withdrawn_later,
+        twists={WITHDRAWN: changed(used_at=None)},
+    ),
+    Deed(
+        "taken back, said to be used elsewhere",
+        (Broken(39, (WITHDRAWN,)),),
+        _withdrawn_later,
+        twists={WITHDRAWN: changed(used_at=2)},
     ),
     Deed(
         "refused by a policy that never held",

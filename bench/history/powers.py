@@ -430,7 +430,11 @@ POWERS = [
     Deed(
         "a fact without fields", (Broken(36, ("notice.served.1",)),), raw("notice.served.1", b"{}")
     ),
-    Deed("used for a rejected command", (Broken(37, (USED,)),), _for_a_rejected_command),
+    Deed(
+        "used for a rejected command",
+        (in_accounts(37, "opening.rejected.1"),),
+        _for_a_rejected_command,
+    ),
     Deed(
         "stopped, not frozen",
         (in_accounts(38, STOPPED),),

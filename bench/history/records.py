@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from bench.history.agreeing import marked
+from bench.history.agreeing import changed, marked
 from bench.history.case import Case
-from bench.history.flows import agreed, plain
+from bench.history.flows import agreed, plain, used
 from bench.history.keys import canonical_fast
 from bench.history.looking import look_at_account, minutes
 from bench.history.planted import Broken, Deed
@@ -21,6 +21,7 @@ from services.consent.facts import (
 from shared.contracts.consent import Channel, Grade
 from shared.looks import ReadFor
 
+DECLINED = "account.declined.1"
 SERVED, REJECTED = "notice.served.1", "opening.rejected.1"
 USED, OPENED = "consent.redeemed.1", "account.opened.1"
 ANSWERED, LOOKED = "account.confirmed.1", "account.read.1"
@@ -40,6 +41,13 @@ def _confirmed_twice(case: Case) -> Steps:
 def _unopened(case: Case) -> Steps:
     yield from agreed(case)
     case.confirm()
+
+
+def _declined(case: Case) -> Steps:
+    yield from agreed(case)
+    yield from used(case)
+    yield minutes(5, 50, case.world)
+    case.decline()
 
 
 def _declined_too(case: Case) -> Steps:
@@ -147,6 +155,18 @@ RECORDS = [
     Deed("a number for two accounts", (in_accounts(12, ANSWERED),), _same_number),
     Deed("no such reason", (Broken(13, ("request.rejected.1",)),), _rejected_request("because")),
     Deed("no reason", (in_accounts(13, "opening.rejected.1"),), _rejected_opening()),
+    Deed(
+        "a phone in a bank's reason",
+        (in_accounts(15, DECLINED),),
+        _declined,
+        twists={DECLINED: changed(reason="+84912000000")},
+    ),
+    Deed(
+        "a phone for a product",
+        (Broken(15, ("request.rejected.1",)),),
+        _rejected_request("product_unknown"),
+        twists={"request.rejected.1": changed(product_id="+84912000000")},
+    ),
     Deed("found by no tag", (Broken(14, ("notice.served.1",)),), _untagged),
     Deed("found by another's tag", (in_accounts(14, "opening.rejected.1"),), _overtagged),
     Deed(

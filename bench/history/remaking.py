@@ -61,8 +61,10 @@ def _case(export: Path, position: int) -> tuple[str, str, str]:
         elif fact.kind == "consent.requested.1" and data["site_id"]:
             if others := permitted.get(data["office_id"], set()) - {data["site_id"]}:
                 moved[data["consent_id"]] = data["site_id"], min(others)
-        elif fact.position > position and (places := moved.get(data.get("consent_id", ""))):
-            return data["consent_id"], *places
+        elif fact.kind == "consent.redeemed.1" and fact.position > position:
+            used = data["consent_id"]
+            if used in moved:
+                return used, *moved[used]
     raise NoCase(str(position))
 
 
