@@ -6,8 +6,10 @@ Of races it can be said how many rounds, of which kinds, on which stores, by how
 import argparse
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 from bench import directory, gate, large, ledger, openings, races, replay
+from bench.history import run as history
 from bench.rows import Row, show
 from tests.support.race_kinds import KINDS, STOPS
 
@@ -19,12 +21,13 @@ BENCHES: dict[str, Callable[[], list[Row]]] = {
     "directory": directory.run,
     "gate": gate.run,
     "replay": replay.run,
+    "history": history.run,
 }
 """Every bench by name."""
 
 USUAL = ("ledger", "openings")
 """What runs when none is named: `large` and `races` take a quarter of an hour, `large` 8 GB of disk
-too, `directory`, `gate` and `replay` take minutes."""
+too, `directory`, `gate`, `replay` and `history` take minutes."""
 
 
 def main() -> None:
@@ -39,6 +42,11 @@ def main() -> None:
     group.add_argument("--kind", action="append", choices=[*KINDS, "stops"], help="default: all")
     group.add_argument("--store", action="append", choices=races.DURABILITY, help="default: both")
     group.add_argument("--processes", type=int, default=races.PROCESSES, help="of each service")
+    group = parser.add_argument_group("history")
+    group.add_argument("--facts", type=int, default=history.FACTS, help="in each of both logs")
+    group.add_argument("--seed", type=int, default=history.SEED, help="another, another history")
+    group.add_argument("--tampered", action="store_true", help="and tamper with it in every way")
+    group.add_argument("--keep", type=Path, metavar="FOLDER", help="where it is left")
     arguments = parser.parse_args()
     kinds = [
         one for name in arguments.kind or KINDS for one in (STOPS if name == "stops" else [name])
@@ -53,7 +61,14 @@ def main() -> None:
     unknown = set(arguments.names) - set(BENCHES)
     if unknown:
         parser.error(f"no bench is called {', '.join(sorted(unknown))}")
-    named: dict[str, Callable[[], list[Row]]] = {**BENCHES, "races": racing}
+    making = partial(
+        history.run,
+        arguments.facts,
+        arguments.seed,
+        tampered=arguments.tampered,
+        keep=arguments.keep,
+    )
+    named: dict[str, Callable[[], list[Row]]] = {**BENCHES, "races": racing, "history": making}
     rows = [row for name in arguments.names or USUAL for row in named[name]()]
     show(rows, as_json=arguments.json)
 

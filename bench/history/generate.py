@@ -6,7 +6,7 @@ export, one line each; everything else breaks no law.
 
 import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -65,15 +65,13 @@ class Made:
     key: Path
     keys: Path
     policy: Path
-    planted: int
+    planted: int = 0
 
 
 def generate(folder: Path, facts: int, seed: int = 1, planted_every: int = PLANTED_EVERY) -> Made:
     """Write an export with so many facts in each log; `planted_every` 0 plants nothing."""
     shutil.rmtree(folder, ignore_errors=True)
-    made = Made(
-        folder / "export", folder / "key.ndjson", folder / "keys", folder / "witnesses.policy", 0
-    )
+    made = made_in(folder)
     made.export.mkdir(parents=True)
     chance = Chance(seed)
     world = _world(made.export, chance)
@@ -84,7 +82,14 @@ def generate(folder: Path, facts: int, seed: int = 1, planted_every: int = PLANT
     lines = [json.dumps(line.document()) for line in planting.key]
     made.key.write_text("".join(f"{line}\n" for line in lines))
     _finish(made, world)
-    return Made(made.export, made.key, made.keys, made.policy, len(lines))
+    return replace(made, planted=len(lines))
+
+
+def made_in(folder: Path) -> Made:
+    """Return where everything of a history lies in a folder."""
+    return Made(
+        folder / "export", folder / "key.ndjson", folder / "keys", folder / "witnesses.policy"
+    )
 
 
 def _world(export: Path, chance: Chance) -> World:

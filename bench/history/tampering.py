@@ -86,12 +86,13 @@ def met(made: Made, one: Tampering, copy: Path) -> Met:
         one.tamper(copy)
         if one.fixed:
             rewritten(copy)
-        return Met(one.name, next(filter(_as_told(one), _findings(made, copy)), None))
+        return Met(one.name, next(filter(_as_told(one), findings(made, copy)), None))
     finally:
         shutil.rmtree(copy)
 
 
-def _findings(made: Made, copy: Path) -> list[Finding]:
+def findings(made: Made, copy: Path) -> list[Finding]:
+    """Return what a check finds, by whoever trusts the right keys and the right witness."""
     keys = trusted_keys(made.keys.read_text("utf-8").splitlines())
     trust = Trust(keys, Policy.parse(made.policy.read_text("utf-8")))
     with opened_export(copy) as export:
@@ -108,18 +109,23 @@ def _as_told(one: Tampering) -> Callable[[Finding], bool]:
 def ways(made: Made, seed: int) -> list[Tampering]:
     """Return all of them, for an export that was made with this seed."""
     manifest = read_manifest((made.export / MANIFEST).read_bytes())
-    return [*_facts(manifest), *_tiles(manifest), *_notes(seed), *_operator(manifest, seed)]
+    return [
+        *_facts(made.export, manifest),
+        *_tiles(manifest),
+        *_notes(seed),
+        *_operator(manifest, seed),
+    ]
 
 
 # -- facts ----------------------------------------------------------------------------------------
 
 
-def _facts(manifest: Manifest) -> Iterator[Tampering]:
+def _facts(export: Path, manifest: Manifest) -> Iterator[Tampering]:
     size = manifest.logs["consent"].size
-    at = size // 2
+    at = _plain(export, size // 2)
     file, index = place_of(at)
     last = facts_path("consent", number_of(size))
-    bit = flipped(file, 400_000)
+    bit = flipped(file, (export / file).stat().st_size // 2)
     yield Tampering("a bit is flipped", bit, file, None, "manifest says", fixed=False)
     data = in_line(at, b'"data":{"', b'"data":{"x":0,"')
     yield Tampering("the data of a fact", data, file, at, "data differ")
@@ -145,6 +151,13 @@ def _facts(manifest: Manifest) -> Iterator[Tampering]:
     tail = size - end + end // 2
     yield Tampering("the tail is dropped", dropped, last, tail, "missing")
     yield Tampering("a file of facts is gone", gone(file), file, None, "missing")
+
+
+def _plain(export: Path, position: int) -> int:
+    """Return the first position from one on whose fact says nothing of a person."""
+    path, index = place_of(position)
+    plain = (at for at, line in enumerate(lines_of(export, path)[index:]) if b'"parts":[]' in line)
+    return position + next(plain)
 
 
 def _moved(position: int, change: Callable[[list[bytes]], list[bytes]]) -> Tamper:
