@@ -238,7 +238,12 @@ AGREEING = [
     Deed(
         "signed with another's passkey", (Broken(18, (GIVEN,)),), _device_of_another, grade=KEY_UV
     ),
-    Deed("signed with a passkey taken away", (Broken(18, (GIVEN,)),), _revoked, grade=KEY_UV),
+    Deed(
+        "signed with a passkey taken away",
+        (Broken(18, (GIVEN,)), Broken(19, (GIVEN,))),
+        _revoked,
+        grade=KEY_UV,
+    ),
     Deed(
         "a signature of no passkey of theirs",
         (Broken(18, (GIVEN,)),),

@@ -37,7 +37,8 @@ REQUESTED, CAPTURED, SUBMITTED = (
     "identity.captured.1",
     "opening.submitted.1",
 )
-ORDERED, LIFTED, SET = "suspension.ordered.1", "suspension.lifted.1", "policy.set.1"
+ORDERED, LIFTED = "suspension.ordered.1", "suspension.lifted.1"
+PROPOSED, SET = "policy.proposed.1", "policy.set.1"
 GRANTED, VOID = "right.granted.1", "consent.invalidated.1"
 STOPPED = "stop.received.1"
 
@@ -389,7 +390,7 @@ POWERS = [
     Deed("asked for what nobody offers", (Broken(29, (REQUESTED,)),), _unoffered),
     Deed(
         "asked in another bank's name",
-        (Broken(29, (REQUESTED,)),),
+        (Broken(29, (REQUESTED,)), Broken(35, (REQUESTED,))),
         _asked,
         twists={REQUESTED: _of_another_bank},
     ),
@@ -408,8 +409,11 @@ POWERS = [
         _void,
         twists={"invalidation.proposed.1": left_out},
     ),
-    Deed("policy at once", (Broken(33, (SET,)),), policy()),
-    Deed("policy without bounds", (Broken(33, (SET,)),), policy(values={"code_tries_max": 50})),
+    Deed(
+        "policy without bounds",
+        (Broken(33, (SET,)), Broken(33, (PROPOSED,))),
+        policy(values={"code_tries_max": 50}),
+    ),
     Deed("policy by one alone", (Broken(33, (SET,)),), policy(approved_by="operator:op")),
     Deed("policy that nobody proposed", (Broken(33, (SET,)),), policy(proposed=False)),
     Deed(
@@ -437,7 +441,7 @@ POWERS = [
     ),
     Deed(
         "stopped, not frozen",
-        (in_accounts(38, STOPPED),),
+        (in_accounts(38, OPENED, STOPPED),),
         _stopped,
         twists={"account.frozen.1": left_out},
     ),

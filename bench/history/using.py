@@ -42,7 +42,6 @@ def _twice(case: Case) -> Steps:
 def _opened_twice(case: Case) -> Steps:
     """Record an account a second time."""
     yield from plain(case)
-    case.places["first opening"] = case.places[OPENED]
     case.open()
 
 
@@ -178,7 +177,7 @@ USING = [
         twists={USED: left_out},
     ),
     Deed("used twice", (Broken(3, (USED, "first use")),), _twice),
-    Deed("opened twice", (in_accounts(3, OPENED, "first opening"),), _opened_twice),
+    Deed("opened twice", (in_accounts(3, OPENED), in_accounts(12, OPENED)), _opened_twice),
     Deed("used after it was withdrawn", (Broken(4, (USED,)),), used_after(_withdrawn)),
     Deed("used after its time", (Broken(4, (USED,)),), used_after(_expired)),
     Deed("used unconfirmed", (Broken(4, (USED,)),), used_after(_unconfirmed), COUNTER),
@@ -214,14 +213,14 @@ USING = [
     ),
     Deed(
         "photographed before agreeing",
-        (Broken(23, (USED,)),),
+        (Broken(23, (USED,)), Broken(23, (CAPTURED,))),
         in_order("capture", "sign", "submit"),
         COUNTER,
         KEY_UV,
     ),
     Deed(
         "never photographed",
-        (Broken(23, (USED,)),),
+        (Broken(23, (USED,)), Broken(23, ("opening.submitted.1",))),
         plain,
         COUNTER,
         KEY_UV,
