@@ -226,7 +226,7 @@ def _noted(note: Note, *keys: SigningKey) -> bytes:
 
 def _operator(manifest: Manifest, seed: int) -> Iterator[Tampering]:
     at = manifest.logs["consent"].size // 2
-    tail = manifest.logs["consent"].size // 4 * 3
+    tail = manifest.logs["consent"].size // 2
 
     def shorter(export: Path) -> None:
         facts = (one for one in facts_of(export, "consent") if one.position <= tail)
