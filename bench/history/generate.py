@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from bench.history.agreeing import AGREEING
+from bench.history.clutter import clutter
 from bench.history.directory import new_policy, settle, suspension
 from bench.history.keys import Chance, Issuer, note_keys, witness_key
 from bench.history.lives import attempts, invite, life, misplaced
@@ -53,6 +54,9 @@ PLANTED_EVERY = 33
 
 DEEDS = [*AGREEING, *USING, *RECORDS, *POWERS]
 """Every deed that is planted."""
+
+CLUTTER = 0.05
+"""How often something happens that is nobody's question, for each who comes."""
 
 OFFICES_MAX = 60
 
@@ -149,6 +153,8 @@ def _live(world: World, planting: Planting, facts: int) -> None:
             world.start(attempts(world))
         if world.accounts.position > world.consent.position - 20:
             world.start(planting.next() or life(world))
+            if world.chance.random.random() < CLUTTER:
+                world.start(clutter(world))
         elapsed += mean * world.chance.random.expovariate(1.0)
         arrivals = by_day(elapsed)
     while world.waiting:

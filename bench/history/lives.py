@@ -35,7 +35,9 @@ BACK = 0.25
 """How many come back for another bank's account."""
 
 
-def registered(world: World, *, known: bool = True, phone: bool = True) -> Person:
+def registered(
+    world: World, *, known: bool = True, phone: bool = True, key_id: str | None = None
+) -> Person:
     """Register a citizen, with a phone that was theirs before, or since today."""
     chance = world.chance
     person = Person(chance.id("c"), chance.mark() if phone else None)
@@ -47,7 +49,7 @@ def registered(world: World, *, known: bool = True, phone: bool = True) -> Perso
         phone_id=person.phone_id,
         born_on=None,
     )
-    world.record(fact)
+    world.record(fact, key_id)
     return person
 
 

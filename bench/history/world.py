@@ -121,18 +121,21 @@ class World:
             self.start(steps, wait)
             return
 
-    def record(self, fact: Any) -> int:
-        """Record a fact in the log of consents; returns its position."""
-        return self.consent.add(self.now, fact, self._personal(fact))
+    def record(self, fact: Any, key_id: str | None = None) -> int:
+        """Record a fact in the log of consents; returns its position.
+
+        `key_id` is that of the key under which something of a person is kept; None: any.
+        """
+        return self.consent.add(self.now, fact, self._personal(fact, key_id))
 
     def record_in_accounts(self, fact: Any) -> int:
         """Record a fact in the log of accounts; returns its position."""
         return self.accounts.add(self.now, fact)
 
-    def _personal(self, fact: Any) -> Any:
+    def _personal(self, fact: Any, key_id: str | None) -> Any:
         if not fact.PERSONAL:
             return None
-        return personal_data(fact, self.chance.mark()[:32], self.chance.mark()[:32])
+        return personal_data(fact, key_id or self.chance.mark()[:32], self.chance.mark()[:32])
 
     # -- the gate -----------------------------------------------------------------------------
 

@@ -15,8 +15,10 @@ from bench.history.generate import DEEDS, Made, generate
 from bench.history.planted import KeyLine, in_turn
 from bench.history.run import judged
 from bench.history.tampering import findings, met, ways
+from services.accounts.facts import VOCABULARY as ACCOUNTS
 from services.audit.export import LOG_NAMES, MANIFEST, LogName
 from services.audit.laws import LAWS, Violation
+from services.consent.facts import VOCABULARY as CONSENT
 from shared.canonical import canonical
 from tests.support.tampering import facts_of, linked
 
@@ -52,6 +54,13 @@ def test_its_facts_are_stored_as_the_services_store_them(small: Made) -> None:
         assert (facts[-1].recorded_at - facts[0].recorded_at).days > 200
         for fact in facts[::7]:
             assert canonical(msgspec.json.decode(fact.data)) == fact.data
+
+
+def test_every_kind_of_fact_is_in_it(made: Made) -> None:
+    """So no law is silent only because what it looks at never happened."""
+    for log, vocabulary in zip(LOG_NAMES, (CONSENT, ACCOUNTS), strict=True):
+        kinds = {fact.kind for fact in facts_of(made.export, log)}
+        assert set(vocabulary.facts) <= kinds
 
 
 def test_all_that_was_planted_is_found_and_nothing_else(made: Made) -> None:
