@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from bench.history.case import Case
@@ -40,15 +41,16 @@ from shared.contracts.consent import Channel, Decision, Grade
 
 
 def clutter(world: World) -> Steps:
-    """Let one of all that happen, each as often as the others."""
-    return world.chance.random.choice(HAPPENINGS)(world)
+    """Let one of all that happen, each in its turn."""
+    world.happened += 1
+    return HAPPENINGS[world.happened % len(HAPPENINGS)](world)
 
 
 # -- phones ---------------------------------------------------------------------------------------
 
 
-def another_phone(world: World) -> Steps:
-    """Enrol another phone at a counter; whoever holds the old one may stop it in three days."""
+def another_phone(world: World, *, stopped: bool) -> Steps:
+    """Enrol another phone at a counter; or stop it, with the old one, before it counts."""
     chance, person, place = world.chance, registered(world), world.any_place()
     phone_id, enrolment_id = chance.mark(), chance.id("e")
     waits = world.policy.phone_change_waits_for
@@ -68,7 +70,7 @@ def another_phone(world: World) -> Steps:
         )
     )
     yield minutes(5, 900, world)
-    if chance.random.random() < 0.5:
+    if stopped:
         world.record(
             PhoneEnrolmentStopped(
                 enrolment_id=enrolment_id,
@@ -79,11 +81,11 @@ def another_phone(world: World) -> Steps:
         )
 
 
-def shared_phone(world: World) -> Steps:
+def shared_phone(world: World, *, allowed: bool) -> Steps:
     """Let a bank take one phone for a household, or not."""
     person, bank_id = registered(world), world.products[0].bank_id
     yield minutes(5, 50, world)
-    if world.chance.random.random() < 0.5:
+    if not allowed:
         world.record(
             PhoneRejected(
                 citizen_id=person.id,
@@ -107,13 +109,12 @@ def shared_phone(world: World) -> Steps:
 
 
 def erased(world: World) -> Steps:
-    """Forget somebody, at once or after a no."""
+    """Forget somebody, after a no."""
     key_id = world.chance.mark()[:32]
     person = registered(world, key_id=key_id)
     named = {"citizen_id": person.id, "asked_by": "operator:op"}
-    if world.chance.random.random() < 0.5:
-        yield minutes(500, 900, world)
-        world.record(ErasureRejected(**named, reasons=["consent_open"]))
+    yield minutes(500, 900, world)
+    world.record(ErasureRejected(**named, reasons=["consent_open"]))
     yield minutes(9_000, 90_000, world)
     world.record(CitizenErased(**named, key_id=key_id, ground=Ground.REQUEST))
 
@@ -163,9 +164,9 @@ def dissent(world: World) -> Steps:
 # -- what the rules did not let happen ------------------------------------------------------------
 
 
-def no(world: World) -> Steps:
-    """Record one of the nos that nothing else in a history brings."""
-    world.record(world.chance.random.choice(NOS)(stray(world)))
+def no(world: World, *, what: Callable[[Case], Any]) -> Steps:
+    """Record a no that nothing else in a history brings."""
+    world.record(what(stray(world)))
     yield from ()
 
 
@@ -239,12 +240,6 @@ def _no_passkey(case: Case) -> Any:
     )
 
 
-NOS: list[Callable[[Case], Any]] = [
-    *(_no_right, _no_suspension, _no_invalidation, _no_witness),
-    *(_no_policy, _no_representative, _no_passkey),
-]
-
-
 def no_use(world: World) -> Steps:
     """Let somebody photograph, and use, what nobody ever agreed to."""
     case = stray(world)
@@ -255,5 +250,17 @@ def no_use(world: World) -> Steps:
 
 
 HAPPENINGS: list[Callable[[World], Steps]] = [
-    *(another_phone, shared_phone, erased, staff, dissent, no, no, no, no_use),
+    partial(another_phone, stopped=True),
+    partial(another_phone, stopped=False),
+    partial(shared_phone, allowed=True),
+    partial(shared_phone, allowed=False),
+    *(erased, staff, dissent, no_use),
+    *(
+        partial(no, what=one)
+        for one in (
+            *(_no_right, _no_suspension, _no_invalidation, _no_witness),
+            *(_no_policy, _no_representative, _no_passkey),
+        )
+    ),
 ]
+"""All that happens, in turn."""

@@ -58,6 +58,9 @@ DEEDS = [*AGREEING, *USING, *RECORDS, *POWERS]
 CLUTTER = 0.05
 """How often something happens that is nobody's question, for each who comes."""
 
+FACTS_LEAST = 700
+"""The directory of the smallest country, its rights, and a few days."""
+
 OFFICES_MAX = 60
 
 
@@ -73,7 +76,12 @@ class Made:
 
 
 def generate(folder: Path, facts: int, seed: int = 1, planted_every: int = PLANTED_EVERY) -> Made:
-    """Write an export with so many facts in each log; `planted_every` 0 plants nothing."""
+    """Write an export with so many facts in each log; `planted_every` 0 plants nothing.
+
+    Raises `ValueError` for fewer facts than a country has without any citizen.
+    """
+    if facts < FACTS_LEAST:
+        raise ValueError(f"a history has {FACTS_LEAST} facts in each log at least")
     shutil.rmtree(folder, ignore_errors=True)
     made = made_in(folder)
     made.export.mkdir(parents=True)
@@ -180,6 +188,7 @@ def _fill(world: World, facts: int) -> None:
             _all(misplaced(world))
         if world.accounts.position < facts:
             _all(attempts(world, 1))
+    assert world.consent.position == world.accounts.position == facts
 
 
 def _all(steps: Steps) -> None:

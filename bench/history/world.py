@@ -88,6 +88,8 @@ class World:
     policy: Policy = field(default_factory=Policy)
     policies: int = 0
     """Versions that were set so far."""
+    happened: int = 0
+    """How much happened that was nobody's question."""
     products: list[Product] = field(default_factory=list)
     offices: list[Office] = field(default_factory=list)
     staff_phones: list[str] = field(default_factory=list)

@@ -110,6 +110,13 @@ def test_what_breaks_no_law_is_judged_to_break_none(small: Made) -> None:
     assert compared.scores == {}
 
 
+def test_too_small_a_history_is_none(tmp_path: Path) -> None:
+    """A country has some hundred facts before anybody comes; nothing is written."""
+    with pytest.raises(ValueError, match="700 facts"):
+        generate(tmp_path / "history", 699)
+    assert not (tmp_path / "history").exists()
+
+
 def test_the_same_seed_makes_the_same_bytes(tmp_path: Path) -> None:
     """All of them, signatures too; another seed makes another history."""
     made = [generate(tmp_path / str(at), 700, seed) for at, seed in enumerate((8, 8, 9))]
