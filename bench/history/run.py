@@ -8,7 +8,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,7 +19,7 @@ from bench.history.generate import Made, generate, made_in
 from bench.history.tampering import findings, met, ways
 from bench.rows import Row
 from services.audit.export import JWKS
-from services.audit.laws import judge
+from services.audit.laws import Violation, judge
 from tests.support.tampering import facts_of
 
 FACTS, SEED = 1_000_000, 1
@@ -69,11 +69,15 @@ def verify(folder: Path, facts: int, seed: int) -> dict[str, Any]:
     return {"findings": [asdict(one) for one in findings(made, made.export)]}
 
 
-def judged(made: Made) -> Compared:
-    """Return how what the laws find of a history fits its key."""
+def violations(made: Made) -> Iterator[Violation]:
+    """Return what the laws find of a history."""
     jwks = json.loads((made.export / JWKS).read_bytes())
-    consent, accounts = (facts_of(made.export, "consent"), facts_of(made.export, "accounts"))
-    return compare(judge(consent, accounts, jwks), read_key(made.key))
+    return judge(facts_of(made.export, "consent"), facts_of(made.export, "accounts"), jwks)
+
+
+def judged(made: Made) -> Compared:
+    """Return how that fits the history's key."""
+    return compare(violations(made), read_key(made.key))
 
 
 def judge_all(folder: Path, facts: int, seed: int) -> dict[str, Any]:

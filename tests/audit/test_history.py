@@ -13,7 +13,7 @@ import pytest
 from bench.history.comparing import compare, read_key
 from bench.history.generate import DEEDS, Made, generate
 from bench.history.planted import KeyLine, in_turn
-from bench.history.run import judged
+from bench.history.run import judged, violations
 from bench.history.tampering import findings, met, ways
 from services.accounts.facts import VOCABULARY as ACCOUNTS
 from services.audit.export import LOG_NAMES, MANIFEST, LogName
@@ -37,6 +37,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
 def small(tmp_path_factory: pytest.TempPathFactory) -> Made:
     """Give a history that breaks no law, and is small enough to be tampered with often."""
     return generate(tmp_path_factory.mktemp("small"), 1_100, SEED, 0)
+
+
+@pytest.fixture(scope="module")
+def found(made: Made) -> list[Violation]:
+    """Give what the laws find in it."""
+    return list(violations(made))
 
 
 def test_a_made_history_is_a_true_export(made: Made) -> None:
@@ -63,9 +69,9 @@ def test_every_kind_of_fact_is_in_it(made: Made) -> None:
         assert set(vocabulary.facts) <= kinds
 
 
-def test_all_that_was_planted_is_found_and_nothing_else(made: Made) -> None:
+def test_all_that_was_planted_is_found_and_nothing_else(made: Made, found: list[Violation]) -> None:
     """By the laws that a regulator judges with, law by law."""
-    compared = judged(made)
+    compared = compare(found, read_key(made.key))
     assert compared.missed == []
     assert compared.unplanted == []
     assert set(compared.scores) == {deed.law for deed in DEEDS}
@@ -82,15 +88,16 @@ def test_every_law_has_its_equal_share() -> None:
     assert len(set(counts.values())) == 1
 
 
-def test_a_key_that_says_too_little_or_too_much_is_noticed(made: Made) -> None:
+def test_a_key_that_says_too_little_or_too_much_is_noticed(
+    made: Made, found: list[Violation]
+) -> None:
     """Whatever line is left out, and whatever is added: the comparison is no formality."""
     key = read_key(made.key)
-    found = [Violation(one.law, one.log, one.positions[:1], "") for one in key]
-    assert compare(found, key).exact
-    for number in range(0, len(key), 11):
+    for number, line in enumerate(key):
         short = compare(found, [*key[:number], *key[number + 1 :]])
-        assert [one.positions for one in short.unplanted] == [found[number].positions]
-        assert short.scores[key[number].law].precision < 1
+        assert short.unplanted
+        assert all(set(one.positions) & set(line.positions) for one in short.unplanted)
+        assert short.scores[line.law].precision < 1
     more = KeyLine(4, "consent", (FACTS + 1,), "nothing")
     long = compare(found, [*key, more])
     assert long.missed == [more]
