@@ -15,7 +15,7 @@ import msgspec
 from bench.history.generate import Made, origin_of
 from bench.history.keys import Chance, note_keys, witness_key
 from bench.history.remaking import Remaking
-from services.audit.checking import Finding, Trust, check
+from services.audit.checking import Trust, check
 from services.audit.export import (
     LOG_NAMES,
     MANIFEST,
@@ -27,6 +27,7 @@ from services.audit.export import (
     read_manifest,
     tlog_path,
 )
+from services.audit.findings import Finding
 from services.audit.reading import opened_export
 from shared.ledger.notes import Note, SigningKey
 from shared.ledger.policy import Policy
