@@ -36,6 +36,8 @@ class LogChecked:
     witnessed: int | None = None
     cosigned_by: list[str] = field(default_factory=list)
     own_keys: bool = False
+    indexed: int = 0
+    """Up to which position the log indexes its tags, each as it is."""
     states: tuple[int, bytes] | None = None
     """How many subjects its facts are about, and the digest of all, if they were folded."""
 

@@ -98,6 +98,7 @@ def _of_log(one: LogChecked) -> dict[str, Any]:
         "keys_from": "the caller" if one.own_keys else "the export itself",
         "witnessed": one.witnessed,
         "cosigned_by": one.cosigned_by,
+        "indexed": one.indexed,
         "states": one.states and {"subjects": one.states[0], "digest": one.states[1].hex()},
     }
 
@@ -111,6 +112,8 @@ def _log_sentences(one: LogChecked) -> list[str]:
     if one.cosigned_by:
         names = ", ".join(one.cosigned_by)
         said.append(f"  cosigned by {names} up to position {one.witnessed:,}: the policy's quorum")
+    if one.indexed:
+        said.append(f"  its tags are indexed up to position {one.indexed:,}, as they are")
     if one.states:
         said.append(f"  {one.states[0]:,} subjects, digest of their states {one.states[1].hex()}")
     return said

@@ -12,7 +12,7 @@ Whether a segment tells the truth shows to whoever holds the facts: `check`.
 import struct
 from array import array
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
@@ -257,36 +257,39 @@ def read_indexed(stored: StoredFact) -> TagsIndexed:
 def check(facts: Iterable[StoredFact]) -> Iterator[Untrue]:
     """Yield every index fact that does not tell the truth of a log, whose facts come in order.
 
-    Held in memory are the tags that no segment covers yet: those of some 16,000 facts, or of all
-    that a log had before its first segment.
+    Held in memory are the facts that no segment covers yet: some 16,000, or all that a log had
+    before its first segment.
     """
-    waiting = deque[StoredFact]()
-    indexed = 0
+    waiting, indexed = deque[StoredFact](), 0
     for stored in facts:
         if stored.kind == KIND:
-            try:
-                said = read_indexed(stored)
-                how = _untrue(said, indexed, _up_to(said.last, waiting))
-                indexed = max(indexed, said.last)
-            except BadIndex as error:
-                how = str(error)
+            how, indexed = untrue(stored, indexed, lambda _, last: _up_to(last, waiting))
             if how:
                 yield Untrue(stored.position, how)
         waiting.append(stored)
 
 
-def _up_to(last: int, waiting: deque[StoredFact]) -> tuple[int, str]:
-    """Take the facts of a segment, and return what its fact has to say of them."""
-    segment = Segment()
-    while waiting and waiting[0].position <= last:
-        stored = waiting.popleft()
-        segment.add(stored.position, stored.kind, stored.tags)
-    return summed(segment.leaves())
+def untrue(
+    stored: StoredFact, indexed: int, facts: Callable[[int, int], Iterable[StoredFact]]
+) -> tuple[str | None, int]:
+    """Return how an index fact is untrue, None if it is not, and up to where there is an index.
 
-
-def _untrue(said: TagsIndexed, indexed: int, made: tuple[int, str]) -> str | None:
+    `indexed` is up to where there was one before it; `facts` gives those of a range of positions.
+    """
+    try:
+        said = read_indexed(stored)
+    except BadIndex as error:
+        return str(error), indexed
     if said.first != indexed + 1:
-        return f"begins at position {said.first:,}, where {indexed + 1:,} is next"
-    if made != (said.count, said.root):
-        return "its leaves are not what the facts of its positions make"
-    return None
+        return f"begins at position {said.first:,}, where {indexed + 1:,} is next", indexed
+    segment = Segment()
+    for one in facts(said.first, said.last):
+        segment.add(one.position, one.kind, one.tags)
+    true = summed(segment.leaves()) == (said.count, said.root)
+    how = None if true else "its leaves are not what the facts of its positions make"
+    return how, max(indexed, said.last)
+
+
+def _up_to(last: int, waiting: deque[StoredFact]) -> Iterator[StoredFact]:
+    while waiting and waiting[0].position <= last:
+        yield waiting.popleft()
