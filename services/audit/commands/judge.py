@@ -5,9 +5,11 @@ It reads the facts as they stand in it. Whether those are the facts that were se
 """
 
 import argparse
+import gc
 import json
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +60,8 @@ def _judge(arguments: argparse.Namespace) -> int:
         if shown:
             print(f"judging {fingerprint(content)} as it stands; `verify` says if it was sealed so")
         found = list[Violation]()
-        with progress(f"judging {arguments.export.name}", "facts", shown=shown) as told:
+        doing = f"judging {arguments.export.name}"
+        with progress(doing, "facts", shown=shown) as told, _uncollected():
             reading = _Reading(export, manifest, told)
             for one in judging.run(reading.facts("consent"), reading.facts("accounts")):
                 found.append(one)
@@ -71,6 +74,18 @@ def _judge(arguments: argparse.Namespace) -> int:
         document = _document(found, judging, manifest, fingerprint(content))
         print(json.dumps({**document, "facts": reading.done, "seconds": round(seconds, 3)}))
     return int(bool(found))
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Look for no rings in memory meanwhile: there are none, and looking takes a sixth longer."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 class _Reading:

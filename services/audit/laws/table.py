@@ -18,13 +18,13 @@ _ALL = (
         2,
         "Mỗi tài khoản có đúng một lần dùng sự đồng ý, của chính sự đồng ý đó, cho chính lệnh đó.",
         "An account has exactly one redemption, of its own consent, for its own command.",
-        "R12, R13; Circular 17/2024 art. 15.4",
+        "R12, R13; Circular 17/2024 art. 15.4; ADR 4",
     ),
     Law(
         3,
         "Một sự đồng ý được dùng nhiều nhất một lần, và mở nhiều nhất một tài khoản.",
         "A consent is used at most once, and opens at most one account.",
-        "R2; Law 91/2025 art. 9.4 a",
+        "R2; Law 91/2025 art. 9.4 a; ADR 4",
     ),
     Law(
         4,
@@ -32,7 +32,7 @@ _ALL = (
         " xác nhận), hoặc ngoài thời hạn của nó.",
         "No consent is used after it was withdrawn, disputed or void, nor before it was given (and"
         " confirmed), nor outside its time.",
-        "R9, R13; Law 91/2025 art. 10",
+        "R9, R13; Law 91/2025 art. 10; ADR 13",
     ),
     Law(
         5,
@@ -62,7 +62,7 @@ _ALL = (
         9,
         "Bản tuyên bố được dùng là bản đã ký, và sự kiện đồng ý chứa đúng bản đó.",
         "The statement that is used is the one that was signed, and its event holds it.",
-        "R1, R12; Decree 356/2025 art. 6.1",
+        "R1, R12; Decree 356/2025 art. 6.1; ADR 15",
     ),
     Law(
         10,
@@ -104,13 +104,13 @@ _ALL = (
         16,
         "Lời từ chối không nêu tên ai đã đăng ký, và yêu cầu ký nó cũng không.",
         "A refusal names nobody who is registered, nor does what asks for its signature.",
-        "R26; Law 91/2025 art. 11.1",
+        "R26; Law 91/2025 art. 11.1; ADR 11",
     ),
     Law(
         17,
         "Không ký đồng ý, không đăng ký khóa bằng điện thoại của nhân viên hay của người khác.",
         "No agreement was signed, nor passkey enrolled, with a phone of a clerk's or another's.",
-        "R7, R16; Law 91/2025 art. 9.2",
+        "R7, R16; Law 91/2025 art. 9.2; ADR 14",
     ),
     Law(
         18,
@@ -122,7 +122,7 @@ _ALL = (
         19,
         "Khóa thiết bị chỉ đồng ý ngay, hoặc xác nhận, khi đã biết từ lâu trước câu hỏi.",
         "A passkey agrees at once, or confirms, only if it was known well before the question.",
-        "R7",
+        "R7; ADR 12",
     ),
     Law(
         20,
@@ -130,58 +130,58 @@ _ALL = (
         " bên, không bên nào là bên hỏi.",
         "What two witnesses bear out, both signed: two enrolled then, of two sides, neither of"
         " them asking.",
-        "R7, R12; Decree 356/2025 art. 6.1",
+        "R7, R12; Decree 356/2025 art. 6.1; ADR 16",
     ),
     Law(
         21,
         "Mỗi lần xem được ghi một lần trong một giờ, của người được phép; cho trang của mình thì"
         " sau khi đã yêu cầu.",
         "A look is recorded once an hour, of whoever may; for an own page, after it was asked for.",
-        "R27; Law 91/2025 art. 4; Decree 356/2025 art. 4.2; Circular 50/2024 art. 19.3",
+        "R27; Law 91/2025 art. 4; Decree 356/2025 art. 4.2; Circular 50/2024 art. 19.3; ADR 17",
     ),
     Law(
         22,
         "Ai đồng ý thay người khác thì có quyền đại diện; trẻ em đồng ý qua người đó, và được hỏi.",
         "Who agreed for another had an authority; a child agreed through one, and was asked.",
-        "R10; Law 91/2025 art. 24; Circular 17/2024 art. 11, 16.3",
+        "R10; Law 91/2025 art. 24; Circular 17/2024 art. 11, 16.3; ADR 18",
     ),
     Law(
         23,
         "Tại quầy: đồng ý, rồi chụp ảnh, rồi nộp hồ sơ, rồi xác nhận, rồi mới dùng.",
         "At a counter: given, then photographed, then handed in, then confirmed, then used.",
-        "R4, R14; Law 91/2025 art. 11.1",
+        "R4, R14; Law 91/2025 art. 11.1; ADR 20",
     ),
     Law(
         24,
         "Không ảnh nào dùng cho hai hồ sơ; không nhân viên nào mở tài khoản, hay quyết định thay"
         " ngân hàng.",
         "No picture served two cases; no clerk opened an account, nor decided on one at a bank.",
-        "R14, R21, R23; Circular 07/2024 art. 4",
+        "R14, R21, R23; Circular 07/2024 art. 4; ADR 20",
     ),
     Law(
         25,
         "Điều được xét theo quy định nêu đúng phiên bản có hiệu lực lúc đó.",
         "What policy judged names the version that was in force.",
-        "R66",
+        "R66; ADR 21",
     ),
     Law(
         26,
         "Câu hỏi chỉ được đặt khi mọi quyền tại quầy có hiệu lực và không có gì bị đình chỉ.",
         "A question is put only where every right at its counter is in force, nothing suspended.",
-        "R19, R22, R39, R45, R67; Circular 07/2024; Law 91/2025 art. 37.1 h, 37.2 a",
+        "R19, R22, R39, R45, R67; Circular 07/2024; Law 91/2025 art. 37.1 h, 37.2 a; ADR 19",
     ),
     Law(
         27,
         "Sự đồng ý chỉ được dùng khi mọi quyền tại quầy có hiệu lực và không có gì bị đình chỉ.",
         "A consent is used only where every right at its counter is in force, nothing suspended.",
-        "R19, R22, R39, R45, R67; Circular 07/2024; Law 91/2025 art. 37.1 h, 37.2 a",
+        "R19, R22, R39, R45, R67; Circular 07/2024; Law 91/2025 art. 37.1 h, 37.2 a; ADR 19",
     ),
     Law(
         28,
         "Chỉ chụp ảnh bằng máy của bưu điện, và chụp, nộp hồ sơ khi mọi quyền có hiệu lực.",
         "Photographed with a device of the office's; that, and handing in, with every right in"
         " force.",
-        "R14, R19, R22; Law 91/2025 art. 31.4",
+        "R14, R19, R22; Law 91/2025 art. 31.4; ADR 20",
     ),
     Law(
         29,
@@ -195,13 +195,13 @@ _ALL = (
         30,
         "Sau khi từ chối hoặc khiếu nại, ngân hàng và bưu điện đó không hỏi lại trước hạn.",
         "After a refusal or a dispute that bank and that office do not ask again before its time.",
-        "R26; Law 91/2025 art. 9.4 b",
+        "R26; Law 91/2025 art. 9.4 b; ADR 11, 13",
     ),
     Law(
         31,
         "Ai chịu trách nhiệm mới đình chỉ; bỏ đình chỉ cần hai người của hai tổ chức.",
         "Who answers for it suspends; lifting takes two, of different organisations.",
-        "R22, R45, R55",
+        "R22, R45, R55; ADR 19",
     ),
     Law(
         32,
@@ -213,7 +213,7 @@ _ALL = (
         33,
         "Quy định do hai tổ chức đặt, trong giới hạn, và được biết trước.",
         "Policy is set by two organisations, within bounds, known before it holds.",
-        "R66",
+        "R66; ADR 21",
     ),
     Law(
         34,
@@ -237,13 +237,13 @@ _ALL = (
         37,
         "Không dùng sự đồng ý cho lệnh mà dịch vụ tài khoản đã bác vì chính nội dung của lệnh.",
         "No consent is used for a command that was rejected for what stands in it.",
-        "R13, R25",
+        "R13, R25; ADR 4",
     ),
     Law(
         38,
         "Khi có lệnh dừng: không mở gì thêm, điều đã mở bị phong tỏa, lệnh dừng có chữ ký.",
         "From a stop on nothing opens, what was open is frozen, and the stop is a signed one.",
-        "R33, R45; Circular 15/2024 art. 6",
+        "R33, R45; Circular 15/2024 art. 6; ADR 13",
     ),
     Law(
         39,
