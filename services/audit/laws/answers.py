@@ -7,7 +7,7 @@ import msgspec
 from typing_extensions import override
 
 from services.accounts.facts import AccountConfirmed, AccountDeclined, AccountOpened
-from services.audit.laws.cases import as_bytes
+from services.audit.laws.cases import MARK_BYTES, as_bytes
 from services.audit.laws.law import NOTHING, Group, Heard, Hearings, Violation
 
 
@@ -43,7 +43,7 @@ class Answers(Group):
 
     def _confirmed(self, heard: Heard) -> Iterator[Violation]:
         yield from self._answered(heard)
-        number = as_bytes(heard.fact.account_id)
+        number = as_bytes(heard.fact.account_id)[:MARK_BYTES]
         before = self._numbers.setdefault(number, heard.position)
         if before != heard.position:
             how = f"the number at {heard.position} is that of {before}"

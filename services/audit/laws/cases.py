@@ -7,7 +7,7 @@ many share are held once, digests are bytes, and what was decided forgets the co
 
 import hashlib
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from sys import intern
 from typing import Any
 
@@ -33,6 +33,12 @@ from services.consent.facts import (
 )
 from services.consent.gate import Act
 from shared.contracts.consent import Channel, Statement, Waits
+
+ALWAYS = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+"""The time of what was used: it is not looked at any more."""
+
+MARK_BYTES = 16
+"""Of a keyed mark: enough to tell any two apart, and half the memory."""
 
 Text = tuple[str, str, str]
 """A notice by its id, its language and its digest."""
@@ -312,6 +318,7 @@ class Cases(Group):
         command = as_bytes(fact.command_hash)
         use = Use(heard.position, heard.recorded_at, fact.redemption_id, command)
         case.uses = (*case.uses, use)
+        _let_times_go(case)
         return NOTHING
 
     def _opened(self, heard: Heard) -> Iterable[Violation]:
@@ -322,6 +329,15 @@ class Cases(Group):
 
 def _interned(name: str | None) -> str | None:
     return None if name is None else intern(name)
+
+
+def _let_times_go(case: Case) -> None:
+    """Let go of what only the first use is held against: a second one is wrong at any time."""
+    case.confirmed = None
+    if case.given:
+        case.given = msgspec.structs.replace(
+            case.given, waits=False, not_before=ALWAYS[0], expires_at=ALWAYS[1]
+        )
 
 
 def _forget(case: Case, challenge_id: str) -> None:

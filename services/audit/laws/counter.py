@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing_extensions import override
 
 from services.accounts.facts import AccountOpened
-from services.audit.laws.cases import Case, Cases, as_bytes
+from services.audit.laws.cases import MARK_BYTES, Case, Cases, as_bytes
 from services.audit.laws.law import NOTHING, Group, Heard, Hearings, Violation
 from services.consent.facts import (
     ClerkRegistered,
@@ -14,9 +14,6 @@ from services.consent.facts import (
     OpeningSubmitted,
 )
 from shared.contracts.consent import OPEN_ACCOUNT, Channel
-
-_MARK_BYTES = 16
-"""Of a picture's mark: enough to tell any two apart, and half the memory."""
 
 
 class Counter(Group):
@@ -54,7 +51,7 @@ class Counter(Group):
             how = f"the capture at {at} has one picture twice"
             yield Violation(24, "consent", (at,), how)
         for mark in (fact.document_image_id, fact.portrait_image_id):
-            own = self._pictures.setdefault(as_bytes(mark)[:_MARK_BYTES], case.consent_id)
+            own = self._pictures.setdefault(as_bytes(mark)[:MARK_BYTES], case.consent_id)
             if own != case.consent_id:
                 how = f"the capture at {at} has a picture of another case"
                 yield Violation(24, "consent", (at,), how)
