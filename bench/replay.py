@@ -39,6 +39,7 @@ from services.audit.checking import Trust, check_log
 from services.audit.findings import LogChecked
 from services.audit.folding import Folding
 from services.audit.history import index, open_history
+from services.audit.memory import uncollected
 from services.audit.replaying import digest, seen
 from shared.ledger.policy import Policy
 from shared.ledger.recorder import StoredFact
@@ -122,8 +123,11 @@ def _trust(made: Made) -> Trust:
 
 def _replayed(made: Made) -> float:
     """Return the facts a second of checking the log of consents, and folding it on the way."""
-    with open_history(made.export) as history, Folding(history.logs["consent"]) as folding:
+    with ExitStack() as stack:
+        stack.enter_context(uncollected())
+        history = stack.enter_context(open_history(made.export))
         log = history.logs["consent"]
+        folding = stack.enter_context(Folding(log))
 
         def taken(fact: StoredFact) -> None:
             folding.take(log.decoded(fact), fact.tags)

@@ -14,6 +14,7 @@ from services.audit.export import LogName, read_manifest
 from services.audit.findings import Checked, Finding, LogChecked
 from services.audit.folding import Folding
 from services.audit.history import open_history
+from services.audit.memory import uncollected
 from services.audit.reading import opened_export
 from shared.ledger.recorder import StoredFact
 
@@ -71,6 +72,7 @@ def _run(job: Job) -> LogChecked | Finding:
         _positions[0][job.number] = position
 
     with ExitStack() as stack:
+        stack.enter_context(uncollected())
         if not job.states:
             export = stack.enter_context(opened_export(job.place))
             manifest = read_manifest(export.manifest())

@@ -17,6 +17,7 @@ import msgspec
 from services.audit.export import TILE_BYTES_MAX, tlog_path
 from services.audit.folding import Folding
 from services.audit.history import FoundHistory, LogHistory
+from services.audit.memory import uncollected
 from services.audit.reading import Opened
 from shared.ledger.facts import Recorded
 from shared.ledger.log import about
@@ -97,10 +98,11 @@ def replay(folding: Folding, log: LogHistory, until: int, told: Told) -> None:
 
     Raises `BadExport`, `Unreadable`.
     """
-    for stored in log.facts(after=folding.position, until=until):
-        folding.take(log.decoded(stored), stored.tags)
-        if stored.position % TOLD_EVERY == 0:
-            told(stored.position, until)
+    with uncollected():
+        for stored in log.facts(after=folding.position, until=until):
+            folding.take(log.decoded(stored), stored.tags)
+            if stored.position % TOLD_EVERY == 0:
+                told(stored.position, until)
 
 
 def digest(log: FoundHistory, position: int, told: Told) -> Digested:

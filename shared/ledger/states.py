@@ -67,11 +67,16 @@ class Nouns:
                 self._by_kind.setdefault(kind, {})[noun.name] = noun
 
     def about(self, kind: type[Any], tags: Sequence[str]) -> list[tuple[str, Noun]]:
-        """Return whom a fact of this kind with these tags is about, by tag."""
-        nouns = self._by_kind.get(kind)
+        """Return whom a fact of this kind with these tags is about, by tag; a noun is in one."""
+        nouns, found = self._by_kind.get(kind), list[tuple[str, Noun]]()
         if not nouns:
-            return []
-        return [(tag, noun) for tag in tags if (noun := nouns.get(tag[: tag.find(":")]))]
+            return found
+        for tag in tags:
+            if noun := nouns.get(tag[: tag.find(":")]):
+                found.append((tag, noun))
+                if len(found) == len(nouns):
+                    break  # this goes through every fact of a log: most have one noun, named first
+        return found
 
 
 class States:

@@ -5,30 +5,19 @@ It reads the facts as they stand in it. Whether those are the facts that were se
 """
 
 import argparse
-import gc
 import json
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from services.audit.checking import JWKS_BYTES_MAX
-from services.audit.export import (
-    JWKS,
-    LOG_NAMES,
-    BadExport,
-    LogName,
-    Manifest,
-    facts_path,
-    fingerprint,
-    number_of,
-    read_fact,
-    read_manifest,
-)
+from services.audit.export import JWKS, LOG_NAMES, Manifest, fingerprint, read_manifest
+from services.audit.history import LogHistory
 from services.audit.laws import LAWS, Judging, Violation
+from services.audit.memory import uncollected
 from services.audit.reading import Opened, Unreadable, opened_export
 from shared.ledger.recorder import StoredFact
 from shared.progress import Told, progress
@@ -61,59 +50,30 @@ def _judge(arguments: argparse.Namespace) -> int:
             print(f"judging {fingerprint(content)} as it stands; `verify` says if it was sealed so")
         found = list[Violation]()
         doing = f"judging {arguments.export.name}"
-        with progress(doing, "facts", shown=shown) as told, _uncollected():
-            reading = _Reading(export, manifest, told)
-            for one in judging.run(reading.facts("consent"), reading.facts("accounts")):
+        consent, accounts = (LogHistory(export, manifest, log) for log in LOG_NAMES)
+        size = consent.size + accounts.size
+        with progress(doing, "facts", shown=shown) as told, uncollected():
+            for one in judging.run(
+                _counted(consent, 0, size, told), _counted(accounts, consent.size, size, told)
+            ):
                 found.append(one)
                 if shown:
                     print(_sentence(one))
     seconds = time.perf_counter() - started
     if shown:
-        print("\n".join(_summary(found, judging, reading.done, seconds)))
+        print("\n".join(_summary(found, judging, size, seconds)))
     else:
         document = _document(found, judging, manifest, fingerprint(content))
-        print(json.dumps({**document, "facts": reading.done, "seconds": round(seconds, 3)}))
+        print(json.dumps({**document, "facts": size, "seconds": round(seconds, 3)}))
     return int(bool(found))
 
 
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Look for no rings in memory meanwhile: there are none, and looking takes a sixth longer."""
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was:
-            gc.enable()
-
-
-class _Reading:
-    """Reads the facts of an export, and tells how far it is."""
-
-    def __init__(self, export: Opened, manifest: Manifest, told: Told) -> None:
-        self._export, self._logs, self._told = export, manifest.logs, told
-        self._size = sum(one.size for one in manifest.logs.values())
-        self.done = 0
-
-    def facts(self, log: LogName) -> Iterator[StoredFact]:
-        """Yield a log's facts in order; raises `Unreadable`, `BadExport`."""
-        size = self._logs[log].size
-        for number in range(1, number_of(size) + 1 if size else 1):
-            path = facts_path(log, number)
-            try:
-                for line in self._export.lines(path):
-                    yield read_fact(line)
-                    self._count()
-            except FileNotFoundError:
-                raise Unreadable(f"{path} is missing") from None
-            except BadExport as error:
-                raise BadExport(f"{path}: {error}") from error
-
-    def _count(self) -> None:
-        self.done += 1
-        if self.done % TOLD_EVERY == 0 or self.done == self._size:
-            self._told(self.done, self._size)
+def _counted(log: LogHistory, before: int, size: int, told: Told) -> Iterator[StoredFact]:
+    """Yield a log's facts in order, and tell how far that is; raises `Unreadable`, `BadExport`."""
+    for fact in log.facts():
+        yield fact
+        if fact.position % TOLD_EVERY == 0 or fact.position == log.size:
+            told(before + fact.position, size)
 
 
 def _judging(export: Opened, manifest: Manifest) -> Judging:

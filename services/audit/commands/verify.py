@@ -12,6 +12,7 @@ from services.audit.checking import Trust, check
 from services.audit.comparing import compare
 from services.audit.findings import Checked
 from services.audit.history import index
+from services.audit.memory import uncollected
 from services.audit.reading import Opened, Unreadable, opened_export
 from services.audit.telling import checked_document, checked_sentences, finding_sentence
 from shared.ledger.policy import Policy
@@ -82,7 +83,7 @@ def _checked(place: Path, trust: Trust, told: Told, arguments: argparse.Namespac
     if arguments.processes > 1 or arguments.states:
         states, processes = arguments.states, max(arguments.processes, 1)
         return check_apart(place, trust, told, processes=processes, states=states)
-    with opened_export(place) as export:
+    with opened_export(place) as export, uncollected():
         return check(export, trust, told)
 
 
