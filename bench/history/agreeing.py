@@ -9,7 +9,7 @@ from bench.history.case import Case
 from bench.history.flows import agreed, plain
 from bench.history.keys import Device
 from bench.history.lives import enrolled, invite, registered
-from bench.history.looking import minutes
+from bench.history.looking import minutes, pace
 from bench.history.planted import Broken, Deed
 from bench.history.world import Steps
 from services.consent.facts import (
@@ -46,11 +46,11 @@ def left_out(case: Case, fact: Any) -> None:
 def asked_first(case: Case) -> Steps:
     """Send a code before anything is shown; then show, and go on."""
     case.ask()
-    yield minutes(1, 2, case.world)
+    yield pace(case)
     case.press(Decision.GIVEN)
-    yield minutes(1, 2, case.world)
+    yield pace(case)
     case.serve()
-    yield minutes(0.5, 1, case.world)
+    yield pace(case)
     challenge = case.press(Decision.GIVEN)
     yield timedelta(seconds=30)
     case.sign(challenge)
@@ -81,10 +81,10 @@ def decided(*decisions: Decision) -> Callable[[Case], Steps]:
 
     def steps(case: Case) -> Steps:
         case.ask()
-        yield minutes(1, 3, case.world)
+        yield pace(case)
         case.serve()
         for decision in decisions:
-            yield minutes(0.5, 1, case.world)
+            yield pace(case)
             challenge = case.press(decision)
             yield timedelta(seconds=40)
             case.sign(challenge)
@@ -92,15 +92,35 @@ def decided(*decisions: Decision) -> Callable[[Case], Steps]:
     return steps
 
 
+def _too_late(case: Case) -> Steps:
+    """Agree when the time to decide is over."""
+    case.ask()
+    yield pace(case)
+    case.serve()
+    assert case.question
+    yield case.question.decide_by - case.world.now + minutes(2, 90, case.world)
+    case.sign(case.press(Decision.GIVEN))
+
+
+def _with_an_old_code(case: Case) -> Steps:
+    """Agree with a code that had run out, while there was still time to decide."""
+    case.ask()
+    yield pace(case)
+    case.serve()
+    challenge = case.press(Decision.GIVEN)
+    yield challenge.expires_at - case.world.now + minutes(2, 30, case.world)
+    case.sign(challenge)
+
+
 def _otherwise(case: Case) -> Steps:
     """Ask for one account, and let another be signed."""
     case.ask()
-    yield minutes(1, 3, case.world)
+    yield pace(case)
     own = case.product
     others = [one for one in case.world.products if one.bank_id == own.bank_id and one != own]
     case.product = others[0]
     case.serve()
-    yield minutes(1, 3, case.world)
+    yield pace(case)
     case.sign(case.press(Decision.GIVEN))
 
 
@@ -286,6 +306,8 @@ AGREEING = [
         agreed,
         twists={GIVEN: changed(policy_version=7)},
     ),
+    Deed("agreed when the time was over", (Broken(41, (GIVEN,)),), _too_late),
+    Deed("agreed with an old code", (Broken(41, (GIVEN,)),), _with_an_old_code, COUNTER),
     Deed("agreed to something else than was asked", (Broken(40, (GIVEN,)),), _otherwise),
     Deed(
         "agreed though nobody asked", (Broken(40, (GIVEN,)),), agreed, twists={ASKED_IT: left_out}

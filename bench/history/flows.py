@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from bench.history.case import Case
-from bench.history.looking import look_at_account, look_at_question, minutes
+from bench.history.looking import look_at_account, look_at_question, minutes, pace
 from bench.history.rejecting import (
     reject_answer,
     reject_capture,
@@ -32,11 +32,11 @@ def agreed(case: Case) -> Steps:
     world = case.world
     if not asked(case):
         return
-    yield minutes(1, 5, world)
+    yield pace(case)
     case.serve()
     if case.place and world.chance.random.random() < 0.2:
         look_at_question(case, f"clerk:{case.place.clerk_id}", ReadFor.OWN_QUESTION)
-    yield minutes(1, 10, world)
+    yield pace(case)
     yield from signed(case)
     if case.place:
         yield minutes(1, 6, world)
@@ -61,7 +61,7 @@ def signed(case: Case) -> Steps:
         yield from witnessed(case)
         return
     asked = case.press(Decision.GIVEN)
-    yield timedelta(seconds=chance.random.randint(15, 200))
+    yield timedelta(seconds=chance.random.randint(15, 200 if case.place else 90))
     if case.way.grade is Grade.OTP and chance.random.random() < 0.05:
         failed = SignatureFailed(
             consent_id=case.consent_id,
@@ -225,9 +225,9 @@ def refused(case: Case) -> Steps:
     world = case.world
     if not asked(case):
         return
-    yield minutes(1, 5, world)
+    yield pace(case)
     case.serve()
-    yield minutes(1, 4, world)
+    yield pace(case)
     challenge = case.press(Decision.REFUSED)
     yield timedelta(seconds=50)
     case.sign(challenge)

@@ -8,7 +8,7 @@ from typing import Any
 from bench.history.agreeing import decided
 from bench.history.case import Case
 from bench.history.flows import agreed
-from bench.history.looking import minutes
+from bench.history.looking import minutes, pace
 from bench.history.planted import Broken, Deed
 from bench.history.question import Person
 from bench.history.using import COUNTER, KEY_UV, USED
@@ -139,9 +139,9 @@ def counter(*steps: str | Callable[[Case], None]) -> Callable[[Case], Steps]:
 
     def flow(case: Case) -> Steps:
         case.ask()
-        yield minutes(1, 3, case.world)
+        yield pace(case)
         case.serve()
-        yield minutes(1, 3, case.world)
+        yield pace(case)
         case.sign(case.press(Decision.GIVEN))
         for step in steps:
             yield minutes(0.5, 2, case.world)

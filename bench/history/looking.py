@@ -24,6 +24,12 @@ def minutes(low: float, high: float, world: World) -> timedelta:
     return timedelta(seconds=world.chance.random.randint(int(low * 60), int(high * 60)))
 
 
+def pace(case: Case) -> timedelta:
+    """Return how long one step takes whoever is asked: of those online five minutes are all."""
+    slowest = 60 if case.place is None else 300
+    return timedelta(seconds=case.world.chance.random.randint(15, slowest))
+
+
 def look_at_account(case: Case, by: str, purpose: ReadFor) -> AccountRead:
     """Record that somebody was shown the opening."""
     of = {"opening_id": case.opening_id}

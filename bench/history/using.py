@@ -8,7 +8,7 @@ from typing import Any
 from bench.history.agreeing import changed, left_out, marked
 from bench.history.case import Case
 from bench.history.flows import agreed, plain, signed
-from bench.history.looking import minutes
+from bench.history.looking import minutes, pace
 from bench.history.planted import Broken, Deed
 from bench.history.world import Steps
 from shared.contracts.consent import CONSENT_EVENT, REDEMPTION, Channel, Decision, Grade
@@ -80,9 +80,9 @@ def _expired(case: Case) -> Steps:
 
 def _unconfirmed(case: Case) -> Steps:
     case.ask()
-    yield minutes(1, 5, case.world)
+    yield pace(case)
     case.serve()
-    yield minutes(1, 5, case.world)
+    yield pace(case)
     yield from signed(case)
     yield minutes(1, 5, case.world)
     case.capture()
@@ -98,7 +98,7 @@ def in_order(*steps: str) -> Callable[[Case], Steps]:
 
     def flow(case: Case) -> Steps:
         case.ask()
-        yield minutes(1, 3, case.world)
+        yield pace(case)
         case.serve()
         for step in steps:
             yield minutes(0.5, 2, case.world)

@@ -52,7 +52,8 @@ class LogHistory:
         self._export = export
         named = {file.path for file in manifest.files}
         every = range(1, number_of(self.size) + 1) if self.size else ()
-        self.numbers = [one for one in every if facts_path(log, one) in named]
+        whole = manifest.subset is None  # of a part, some files have no facts, and are not there
+        self.numbers = [one for one in every if whole or facts_path(log, one) in named]
 
     def facts(self, *, after: int = 0, until: int | None = None) -> Iterator[StoredFact]:
         """Return the facts behind `after`, up to and with `until`, in order, read from the files.

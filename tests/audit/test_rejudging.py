@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.history.generate import generate
 from demo.cast import OFFICE
 from services.audit.history import open_history
 from services.audit.questions import ASKERS
@@ -143,3 +144,14 @@ def test_the_command_tells_it(place: Path, copy: Path, told: Told) -> None:
     code, document = told("rejudge", copy, "--log", "consent")
     assert (code, len(document["consent"]["otherwise"])) == (1, 2)
     assert told("rejudge", copy / "nowhere")[0] == 2
+
+
+def test_a_long_history_is_decided_again_alike(tmp_path: Path) -> None:
+    """Of all that happens in half a year but representatives and witnesses, nothing is otherwise."""
+    made = judged(generate(tmp_path / "history", 1_500, planted_every=0).export)
+    assert {name: one.otherwise for name, one in made.items()} == {"consent": [], "accounts": []}
+    assert made["consent"].judged.total() > 900
+    assert {why for _, why in made["consent"].unasked} <= {
+        "a representative's times are personal",
+        "two witnesses signed",
+    }

@@ -210,6 +210,17 @@ def change_statement(kind: str, **changed: Any) -> Break:
     return lambda consent, _: first(consent, kind)["data"]["statement"].update(changed)
 
 
+def confirm_within(**times: str) -> Break:
+    """Return a change of the time in which an agreement was to be confirmed."""
+
+    def way(consent: Facts, _: Facts) -> None:
+        confirmed = first(consent, "consent.confirmed")["data"]["consent_id"]
+        given = (one["data"] for one in consent if one["kind"] == "consent.given.1")
+        next(one for one in given if one["consent_id"] == confirmed)["statement"].update(times)
+
+    return way
+
+
 def forge(_: Facts, accounts: Facts) -> None:
     """Put another citizen into an account's event, and leave the signature."""
     data = first(accounts, "account.opened")["data"]
@@ -357,7 +368,7 @@ GIVEN = "consent.given"
 USED = "consent.redeemed"
 SIDE = "purpose.given"
 LOOK = "data.read"
-OTHER, LONG_AGO = "0" * 64, "2001-01-01T00:00:00Z"
+OTHER, LONG_AGO, FAR_OFF = "0" * 64, "2001-01-01T00:00:00Z", "2101-01-01T00:00:00Z"
 LATER = "2024-01-01T00:00:00Z"
 DISPUTED = {
     "channel": "link", "used_at": None, "asking_again_from": LATER, "authority_told_by": LATER,
@@ -465,6 +476,10 @@ BROKEN: dict[str, tuple[int, Break]] = {
     "opened by a clerk": (24, change(1, OPENED, commanded_by="clerk:gdv-01")),
     "decided by a clerk": (24, change(1, OPENED, officer_id="gdv-01")),
     "witnesses that were none": (20, witness_by_nobody),
+    "decided when time was over": (41, change(0, "consent.requested", decide_by=LONG_AGO)),
+    "signed by what had run out": (41, change(0, "signature.asked", expires_at=LONG_AGO)),
+    "confirmed too early": (41, confirm_within(not_before=FAR_OFF)),
+    "confirmed too late": (41, confirm_within(expires_at=LONG_AGO)),
     "judged by a policy of nobody": (25, change(0, GIVEN, policy_version=1)),
     **GOVERNED,
 }

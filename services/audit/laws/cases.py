@@ -58,6 +58,7 @@ class Question(msgspec.Struct, frozen=True, gc=False):
     site_id: str | None
     clerk_id: str | None
     asked_at: datetime
+    decide_by: datetime
 
     @property
     def act(self) -> Act:
@@ -79,6 +80,7 @@ class Code(msgspec.Struct, frozen=True, gc=False):
     position: int
     statement: bytes
     phone_id: str | None
+    expires_at: datetime
 
 
 class Agreed(msgspec.Struct, frozen=True, gc=False):
@@ -232,6 +234,7 @@ class Cases(Group):
             _interned(fact.site_id),
             _interned(fact.clerk_id),
             fact.asked_at,
+            fact.decide_by,
         )
         return NOTHING
 
@@ -246,7 +249,8 @@ class Cases(Group):
         fact: SignatureAsked = heard.fact
         case = self.of(fact.consent_id)
         phone_id = _interned(fact.phone_id)
-        code = Code(fact.challenge_id, heard.position, as_bytes(fact.statement_hash), phone_id)
+        statement = as_bytes(fact.statement_hash)
+        code = Code(fact.challenge_id, heard.position, statement, phone_id, fact.expires_at)
         case.codes = (*case.codes, code)
         case.asked_first = case.asked_first or heard.position
         return NOTHING

@@ -20,6 +20,7 @@ from services.audit.laws.people import People, PeopleLaws
 from services.audit.laws.policy import Policies, PolicyLaws
 from services.audit.laws.roles import Roles
 from services.audit.laws.shape import VOCABULARIES, Order, Shape
+from services.audit.laws.times import InTime
 from services.audit.laws.uses import Uses
 from shared.ledger.recorder import StoredFact
 from shared.passkeys import RelyingParty
@@ -48,6 +49,7 @@ class Judging:
             PasskeyLaws(cases, policies, Party(party)),
             Gates(cases, directory, people, policies),
             Decisions(cases),
+            InTime(cases),
             Counter(cases),
             Roles(cases),
             self._documents,

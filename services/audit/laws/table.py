@@ -259,6 +259,14 @@ _ALL = (
         " place.",
         "R2, R13; Law 91/2025 art. 9.4",
     ),
+    Law(
+        41,
+        "Không ai đồng ý, từ chối hay xác nhận khi đã hết thời hạn, hay trước lúc được xác nhận: im"
+        " lặng là không.",
+        "Nobody agreed, refused or confirmed when the time for it was over, nor confirmed before"
+        " it: silence is no.",
+        "R9; Law 91/2025 art. 9.4 d; ADR 12",
+    ),
 )
 
 LAWS: Mapping[int, Law] = {law.number: law for law in _ALL}
