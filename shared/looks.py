@@ -47,6 +47,25 @@ class ReadFor(StrEnum):
     """One of our services, by itself."""
 
 
+class LookGround(StrEnum):
+    """Why an inspector opens somebody's case; written down before it is shown."""
+
+    INSPECTION = "inspection"
+    COMPLAINT = "complaint"
+    COURT = "court"
+    INCIDENT = "incident"
+
+
+class Inspected(StrEnum):
+    """What an inspector's own pages show of somebody."""
+
+    HISTORY = "history"
+    """Everything that happened in one case."""
+
+    OVERVIEW = "overview"
+    """Every case in a citizen's name."""
+
+
 PURPOSES = {
     "bank": ReadFor.OWN_QUESTION,
     "clerk": ReadFor.OWN_QUESTION,
@@ -56,7 +75,7 @@ PURPOSES = {
 """What each role may look for."""
 
 ReadT = TypeVar("ReadT", bound=Any)
-"""A service's own fact of a look; it has `look_id`, `read_by`, `fields`, `read_at` and whose."""
+"""A service's own fact of a look: `look_id`, `read_by`, `fields`, `ground`, `read_at` and whose."""
 
 
 def purpose_of(read_by: str) -> ReadFor:
@@ -67,6 +86,18 @@ def purpose_of(read_by: str) -> ReadFor:
 def shown(document: Mapping[str, Any]) -> list[str]:
     """Return the names of what a document shows; what is empty in it shows nothing."""
     return [name for name, value in document.items() if value is not None]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Inspection:
+    """What an inspector's pages are about to show of a citizen: questions or openings, by id."""
+
+    citizen_id: str
+    ids: Sequence[str]
+    fields: Sequence[Inspected]
+    ground: LookGround
+    case_id: str
+    read_by: str
 
 
 # -- recording ----------------------------------------------------------------------------------
@@ -110,7 +141,10 @@ async def record(log: Log, reads: Sequence[Any]) -> None:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Looked:
-    """Everything that one reader was shown of one question, for one purpose, in one case (UTC)."""
+    """Everything that one reader was shown of one question, for one purpose, in one case (UTC).
+
+    `ground` is that of an inspector, if one was given.
+    """
 
     read_by: str
     purpose: ReadFor
@@ -119,13 +153,14 @@ class Looked:
     fields: tuple[str, ...]
     first_at: datetime
     last_at: datetime
+    ground: LookGround | None = None
 
 
 def grouped(reads: Iterable[Any]) -> list[Looked]:
     """Return looks put together, whoever looked last first."""
     groups = dict[tuple[Any, ...], Looked]()
     for one in reads:
-        key = (one.read_by, one.purpose, one.consent_id, one.case_id)
+        key = (one.read_by, one.purpose, one.consent_id, one.case_id, one.ground)
         before = groups.get(key)
         fields = (*(before.fields if before else ()), *one.fields)
         groups[key] = Looked(
@@ -136,5 +171,6 @@ def grouped(reads: Iterable[Any]) -> list[Looked]:
             fields=tuple(dict.fromkeys(fields)),
             first_at=before.first_at if before else one.read_at,
             last_at=one.read_at,
+            ground=one.ground,
         )
     return sorted(groups.values(), key=lambda one: one.last_at, reverse=True)

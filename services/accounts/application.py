@@ -35,7 +35,7 @@ from shared.contracts.consent import (
 )
 from shared.errors import Kind, Reason, Rejection, Unavailable
 from shared.ledger.log import Log
-from shared.looks import ReadFor
+from shared.looks import Inspection, ReadFor
 from shared.marks import Marks
 from shared.signing import BadToken, token_header
 
@@ -155,6 +155,26 @@ class Openings:
         """
         at = self._parts.now()
         reads = [_read(one, by, at) for one in openings if one["citizen_id"]]
+        await looks.record(self._parts.log, reads)
+
+    async def inspect(self, inspection: Inspection) -> None:
+        """Record what an inspector's own pages are about to show of openings.
+
+        Raises `Rejection` for an opening that is not there, or in another's name.
+        """
+        at, reads = self._parts.now(), list[AccountRead]()
+        for opening_id in inspection.ids:
+            opening = await self.opening(opening_id)
+            if opening["citizen_id"] != inspection.citizen_id:
+                raise Rejection(Kind.UNKNOWN, "opening_unknown")
+            by = Reading(
+                read_by=inspection.read_by,
+                purpose=ReadFor.SUPERVISION,
+                case_id=inspection.case_id,
+            )
+            read = _read(opening, by, at)
+            fields = list[str](inspection.fields)
+            reads.append(replace(read, fields=fields, ground=inspection.ground))
         await looks.record(self._parts.log, reads)
 
     async def _evidence(self, command: Command) -> ConsentEvent | Reason:

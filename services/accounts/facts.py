@@ -9,7 +9,7 @@ from datetime import datetime
 
 from shared.ledger.facts import Vocabulary, fact
 from shared.ledger.indexes import TagsIndexed
-from shared.looks import ReadFor
+from shared.looks import LookGround, ReadFor
 
 
 @fact("account.opened.1", tags=("opening", "consent", "citizen", "bank", "office", "clerk"))
@@ -121,7 +121,8 @@ class AccountRead:
     """Somebody was shown these fields, never said with their values, of an opening.
 
     The same look has the same `look_id` for an hour, and is recorded once in it. The case, if the
-    reader named one, is the reader's own; a rejected opening has no consent.
+    reader named one, is the reader's own, the ground an inspector's; a rejected opening has no
+    consent.
     """
 
     look_id: str
@@ -133,6 +134,7 @@ class AccountRead:
     purpose: ReadFor
     fields: list[str]
     read_at: datetime
+    ground: LookGround | None = None
 
 
 VOCABULARY = Vocabulary(

@@ -3,6 +3,7 @@
 import httpx
 from fastapi import FastAPI
 
+from services.accounts.api import looks as look_routes
 from services.accounts.api import openings as opening_routes
 from services.accounts.application import Openings, Parts
 from services.accounts.consents import LIMITS, TIMEOUT, HttpConsents
@@ -51,9 +52,11 @@ def create_app(settings: Settings, client: httpx.AsyncClient | None = None) -> F
         now=now,
         close=close,
     )
+    openings = Openings(parts)
     add_routes(
         app,
-        opening_routes.routes(Openings(parts)),
+        opening_routes.routes(openings),
+        look_routes.routes(openings),
         rejection_routes.routes(Rejections(parts.log, VOCABULARY)),
         live_states.routes(LiveStates(parts.log, VOCABULARY, NOUNS)),
     )

@@ -9,6 +9,7 @@ from fastapi import APIRouter, FastAPI
 from services.consent.accounts import HttpAccounts
 from services.consent.api import consents as consent_routes
 from services.consent.api import directory as directory_routes
+from services.consent.api import looks as look_routes
 from services.consent.api import notices as notice_routes
 from services.consent.api import phones as phone_routes
 from services.consent.api import policies as policy_routes
@@ -171,6 +172,7 @@ def _machine_routes(
     yield consent_routes.routes(asking, looking, parts.policies, parts.now)
     yield submission_routes.routes(Submitting(parts))
     yield consent_routes.key_routes(parts.signer)
+    yield look_routes.routes(looking)
     yield notice_routes.routes(parts.notices)
     yield consent_routes.invalidation_routes(stopping, looking)
     yield receipt_routes.routes(asking, receipting, Listing(parts), looking)

@@ -9,7 +9,17 @@ from hypothesis import strategies as st
 
 from services.accounts.facts import AccountRead
 from services.consent.facts import DataRead
-from shared.looks import LOOK, ONCE_IN, Looked, ReadFor, grouped, named, purpose_of, shown
+from shared.looks import (
+    LOOK,
+    ONCE_IN,
+    Looked,
+    LookGround,
+    ReadFor,
+    grouped,
+    named,
+    purpose_of,
+    shown,
+)
 from tests.support.given import AT
 from tests.support.given import given as given_facts
 
@@ -45,6 +55,7 @@ OTHERWISE: list[dict[str, Any]] = [
     {"case_id": "case-1"},
     {"purpose": ReadFor.INVALIDATION},
     {"fields": ["standing", "event"]},
+    {"ground": LookGround.COMPLAINT},
     {"read_at": BEGUN + ONCE_IN},
     {"read_at": BEGUN - timedelta(microseconds=1)},
 ]
@@ -79,7 +90,7 @@ def test_several_at_once_are_each_recorded_once() -> None:
 
 @given(
     st.lists(
-        st.tuples(st.sampled_from([{}, *OTHERWISE[:6]]), st.integers(0, 5 * 3600)), max_size=30
+        st.tuples(st.sampled_from([{}, *OTHERWISE[:7]]), st.integers(0, 5 * 3600)), max_size=30
     ),
     st.sampled_from([timedelta(minutes=7), ONCE_IN, timedelta(hours=3)]),
 )
@@ -112,7 +123,7 @@ def test_a_look_names_fields_and_no_values() -> None:
     ]
 
 
-@given(st.lists(st.tuples(st.sampled_from([{}, *OTHERWISE[:6]]), st.integers(0, 9)), max_size=12))
+@given(st.lists(st.tuples(st.sampled_from([{}, *OTHERWISE[:7]]), st.integers(0, 9)), max_size=12))
 def test_grouped_looks_lose_nobody_and_no_field(times: list[tuple[dict[str, Any], int]]) -> None:
     """Every look is within its reader's group, with its fields; whoever looked last comes first."""
     reads = [
@@ -130,4 +141,4 @@ def test_grouped_looks_lose_nobody_and_no_field(times: list[tuple[dict[str, Any]
 
 
 def _key(one: DataRead | Looked) -> tuple[Any, ...]:
-    return one.read_by, one.purpose, one.consent_id, one.case_id
+    return one.read_by, one.purpose, one.consent_id, one.case_id, one.ground

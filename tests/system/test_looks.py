@@ -14,7 +14,7 @@ import pytest
 from demo.cast import ACCOUNT, BANKS, OFFICE, Citizen
 from services.consent.pages.own import SAW, SAW_OF_ACCOUNT
 from services.consent.pages.words import ENGLISH, VIETNAMESE
-from shared.looks import ONCE_IN, PURPOSES, ReadFor
+from shared.looks import ONCE_IN, PURPOSES, LookGround, ReadFor
 from shared.web import Role
 from tests.support.faults import break_once
 from tests.support.world import World, a_world, new_id
@@ -58,6 +58,7 @@ SHOWING = {
     "GET /consents/{consent_id}/receipt",
     "POST /consents/{consent_id}/invalidation",
     "POST /consents/{consent_id}/validate",
+    "POST /looks",
     "GET /openings",
     "GET /openings/{opening_id}",
     "GET /citizens/{citizen_id}/openings",
@@ -347,6 +348,7 @@ def test_every_reader_and_purpose_has_words(words: dict[str, str]) -> None:
     readers = {*PURPOSES, Role.OPERATOR, "witness"} - {Role.BANK}
     assert all(words[f"reader_{one}"] for one in readers)
     assert all(words[f"why_{one}"] for one in ReadFor)
+    assert all(words[f"ground_{one}"] for one in LookGround)
     assert {*SAW.values(), *SAW_OF_ACCOUNT.values()} <= set(words)
 
 
@@ -362,6 +364,69 @@ def test_many_who_look_at_once_are_recorded_once_each(stage: Stage) -> None:
         assert {one.status_code for one in answers} == {200}
         looks = await opened.new()
         assert sorted(one["read_by"] for one in looks) == sorted(READERS.values())
+
+    stage.play(scenario)
+
+
+# -- an inspector's own pages -------------------------------------------------------------------
+
+
+def inspection(opened: Opened, **changes: Any) -> dict[str, dict[str, Any]]:
+    """Return what an inspector's pages say at each service before they show something."""
+    said = {"fields": ["history"], "ground": "complaint", "case_id": "tt-7", **changes}
+    whose = {"citizen_id": opened.citizen.id, **said}
+    return {
+        "consent": {"consent_ids": [opened.consent_id], **whose},
+        "accounts": {"opening_ids": [opened.opening_id], **whose},
+    }
+
+
+def test_an_inspectors_ground_is_recorded_and_told(stage: Stage) -> None:
+    """Once an hour at each service, with ground and case; the citizen reads both."""
+
+    async def scenario(world: World) -> None:
+        await world.newcomer("+84900020001")
+        opened = await an_account(world)
+        for _ in range(2):
+            for service, body in inspection(opened).items():
+                answer = await opened.call(service, "POST", "/looks", "regulator", json=body)
+                assert answer.status_code == 204
+        looks = await opened.new()
+        assert [(one["ground"], one["case_id"], one["fields"]) for one in looks] == [
+            ("complaint", "tt-7", ["history"])
+        ] * 2
+        assert {one["purpose"] for one in looks} == {"supervision"}
+        assert {one["consent_id"] for one in looks} == {opened.consent_id}
+        page = (await world.consent.get(await a_link(world, opened.citizen))).text
+        said = VIETNAMESE["ground_complaint"]
+        assert page.count(f"<dd>{VIETNAMESE['why_supervision']}: {said}, hồ sơ tt-7</dd>") == 2
+        await violate_nothing(world)
+
+    stage.play(scenario)
+
+
+def test_an_inspection_of_what_is_not_that_citizens_is_no_look(stage: Stage) -> None:
+    """Nor one by anybody else, without ground or case, or that the log did not take."""
+
+    async def scenario(world: World) -> None:
+        await world.newcomer("+84900020002")
+        opened = await an_account(world)
+        opened.others = [world.people[1]]
+        strangers = inspection(opened, citizen_id=world.people[1].id)
+        missing = inspection(opened, ground=None), inspection(opened, case_id="")
+        for service in ("consent", "accounts"):
+            for holder, body, status in (
+                ("regulator", strangers[service], 404),
+                ("so-viet", inspection(opened)[service], 403),
+                *(("regulator", one[service], 422) for one in missing),
+            ):
+                answer = await opened.call(service, "POST", "/looks", holder, json=body)
+                assert answer.status_code == status
+            break_once(getattr(world, f"{service}_app").state.log.recorder, "before")
+            body = inspection(opened)[service]
+            lost = await opened.call(service, "POST", "/looks", "regulator", json=body)
+            assert lost.status_code == 503
+        assert await opened.new() == []
 
     stage.play(scenario)
 

@@ -10,7 +10,9 @@ from services.consent.application.parts import Parts, requested
 from services.consent.facts import DataRead
 from services.consent.views import ConsentView
 from shared import looks
-from shared.looks import ReadFor
+from shared.errors import Kind, Rejection
+from shared.ledger.log import about
+from shared.looks import Inspection, ReadFor
 
 
 class Looking:
@@ -54,6 +56,30 @@ class Looking:
         by, purpose = f"witness:{witness_id}", ReadFor.WITNESSING
         reads = [self._read(view, fields, by, purpose) for view in views]
         await looks.record(self._parts.log, reads)
+
+    async def inspect(self, inspection: Inspection) -> None:
+        """Record what an inspector's own pages are about to show of questions to a citizen.
+
+        Raises `Rejection` for a question with which that citizen has nothing to do.
+        """
+        log, at, reads = self._parts.log, self._parts.now(), list[DataRead]()
+        for consent_id in inspection.ids:
+            arm = about(f"consent:{consent_id}", f"citizen:{inspection.citizen_id}")
+            if not await log.read(arm, limit=1, withheld=True):
+                raise Rejection(Kind.UNKNOWN, "consent_unknown")
+            read = DataRead(
+                look_id="",
+                citizen_id=inspection.citizen_id,
+                consent_id=consent_id,
+                case_id=inspection.case_id,
+                read_by=inspection.read_by,
+                purpose=ReadFor.SUPERVISION,
+                fields=list(inspection.fields),
+                read_at=at,
+                ground=inspection.ground,
+            )
+            reads.append(read)
+        await looks.record(log, reads)
 
     def _read(
         self,

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from shared.ledger.facts import fact
-from shared.looks import ReadFor
+from shared.looks import LookGround, ReadFor
 
 
 @fact("page.asked.1", tags=("citizen",))
@@ -20,7 +20,7 @@ class DataRead:
     """Somebody was shown these fields, never said with their values, of one question to a citizen.
 
     The same look has the same `look_id` for an hour, and is recorded once in it. The case, if the
-    reader named one, is the reader's own.
+    reader named one, is the reader's own; the ground is an inspector's.
     """
 
     look_id: str
@@ -31,3 +31,4 @@ class DataRead:
     purpose: ReadFor
     fields: list[str]
     read_at: datetime
+    ground: LookGround | None = None

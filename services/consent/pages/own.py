@@ -45,6 +45,8 @@ SAW = {
     "receipt": "saw_receipt",
     "product": "saw_question",
     "notice": "saw_question",
+    "history": "saw_question_history",
+    "overview": "saw_overview",
 }
 """What the fields are to a citizen; those that the question itself has say nothing of them."""
 
@@ -52,6 +54,7 @@ SAW_OF_ACCOUNT = {
     "standing": "saw_account",
     "history": "saw_history",
     "account_end": "saw_account_end",
+    "overview": "saw_overview",
 }
 
 
@@ -225,6 +228,7 @@ def _look(
         "saw": [words[one] for one in _saw(look)],
         "names": names.get(looked.consent_id),
         "why": words[f"why_{looked.purpose}"],
+        "ground": words[f"ground_{looked.ground}"] if looked.ground else None,
         "case": looked.case_id,
         "first": local_time(looked.first_at, lang),
         "last": local_time(looked.last_at, lang),
