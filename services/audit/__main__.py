@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from services.audit.bundling import NotBundled
-from services.audit.commands import bundle, export, judge, rejudge, replay, verify
+from services.audit.commands import bundle, export, judge, pages, rejudge, replay, verify
 from services.audit.comparing import Incomparable
 from services.audit.export import BadExport
 from services.audit.reading import Unreadable
@@ -49,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     replay.add(verbs.add_parser("replay", help="tell the state at any moment"))
     rejudge.add(verbs.add_parser("rejudge", help="judge what was decided again"))
     bundle.add_to(verbs, verify.trust)
+    pages.add(verbs.add_parser("pages", help="show an export in this machine's browser"))
     return parser
 
 

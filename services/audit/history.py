@@ -5,6 +5,7 @@ What is asked here is not checked: `verify` tells whether an export is what was 
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 
@@ -117,6 +118,10 @@ class FoundHistory(LogHistory):
         """Return the fact of a position, None where there is none."""
         found = self.index.entries(after=position - 1, until=position)
         return next(self._read(found), None)
+
+    def last(self) -> int:
+        """Return the last position that is there, 0 if none is."""
+        return self.index.position_at(datetime.max.replace(tzinfo=UTC))
 
     def _read(self, entries: Iterable[Entry]) -> Iterator[StoredFact]:
         for number, group in groupby(entries, key=lambda one: number_of(one.position)):

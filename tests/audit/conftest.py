@@ -36,6 +36,7 @@ from shared.ledger.keys import load_keys
 from shared.ledger.recorder import Append
 from tests.support.matters import Morning, a_morning
 from tests.support.samples import QUESTION, SERVED
+from tests.support.story import Taken, a_story
 
 JULY, AUGUST = datetime(2023, 7, 31, 16, 59, tzinfo=UTC), datetime(2023, 7, 31, 17, tzinfo=UTC)
 """The last minute of July in Vietnam, and the first of August."""
@@ -137,6 +138,13 @@ def export(stage: Stage) -> Path:
 def morning(tmp_path_factory: pytest.TempPathFactory) -> Morning:
     """Give what both logs have of one morning, of which bundles are made."""
     return a_morning(tmp_path_factory.mktemp("morning"))
+
+
+@pytest.fixture(scope="session")
+def taken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Taken]:
+    """Give a whole story, played and taken home, with its services still there."""
+    with a_story(tmp_path_factory.mktemp("story")) as taken:
+        yield taken
 
 
 @pytest.fixture

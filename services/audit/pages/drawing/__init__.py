@@ -1,0 +1,1 @@
+"""Where everything stands in a drawing: numbers alone, which templates make SVG of."""
