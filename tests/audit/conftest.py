@@ -36,7 +36,7 @@ from shared.ledger.keys import load_keys
 from shared.ledger.recorder import Append
 from tests.support.matters import Morning, a_morning
 from tests.support.samples import QUESTION, SERVED
-from tests.support.story import Taken, a_story
+from tests.support.story import Taken, a_story, shown
 
 JULY, AUGUST = datetime(2023, 7, 31, 16, 59, tzinfo=UTC), datetime(2023, 7, 31, 17, tzinfo=UTC)
 """The last minute of July in Vietnam, and the first of August."""
@@ -45,6 +45,9 @@ IN_JULY, IN_AUGUST = 200, 100
 """Banks registered in either month: all together the log of consents has more than one tile."""
 
 Told = Callable[..., tuple[int, dict[str, Any]]]
+
+Site = httpx.Client
+"""A browser without a screen, at the pages."""
 
 
 @dataclass
@@ -145,6 +148,16 @@ def taken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Taken]:
     """Give a whole story, played and taken home, with its services still there."""
     with a_story(tmp_path_factory.mktemp("story")) as taken:
         yield taken
+
+
+@pytest.fixture(scope="module")
+def site(taken: Taken) -> Iterator[Site]:
+    """Give the pages of the story's export, with the inspector's own keys and policy."""
+    with (
+        shown(taken.export, keys=taken.keys, policy=taken.policy) as base,
+        httpx.Client(base_url=base, follow_redirects=True) as client,
+    ):
+        yield client
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import re
 import shutil
-from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
 
@@ -24,20 +23,9 @@ from shared.ledger.log import about
 from shared.ledger.merkle import BadProof
 from shared.ledger.proofs import Proof
 from shared.ledger.verify import trusted_keys
+from tests.audit.conftest import Site
 from tests.audit.tampering import in_line
 from tests.support.story import Taken, shown
-
-Site = httpx.Client
-
-
-@pytest.fixture(scope="module")
-def site(taken: Taken) -> Iterator[Site]:
-    """Give the pages of the story's export, with the inspector's own keys and policy."""
-    with (
-        shown(taken.export, keys=taken.keys, policy=taken.policy) as base,
-        httpx.Client(base_url=base, follow_redirects=True) as client,
-    ):
-        yield client
 
 
 def text(page: str) -> str:

@@ -8,6 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.base import BaseHTTPMiddleware
 
 from services.audit.export import BadExport
+from services.audit.pages.case_pages import CasePages
 from services.audit.pages.front import Front
 from services.audit.pages.gating import Grounds
 from services.audit.pages.guarding import Guarding
@@ -24,7 +25,7 @@ def create_app(parts: Parts) -> FastAPI:
     """Return the pages of an open export, ready to serve."""
     app = FastAPI(title="Thuận audit", docs_url=None, redoc_url=None, openapi_url=None)
     app.mount("/static", StaticFiles(directory=HERE / "static"))
-    for pages in (Front(parts), Grounds(parts)):
+    for pages in (Front(parts), Grounds(parts), CasePages(parts)):
         app.include_router(pages.routes())
     app.add_middleware(BaseHTTPMiddleware, dispatch=Guarding(parts))
     _add_sorry(app, Rendering(parts))
