@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import time
 from html import unescape
 from pathlib import Path
 
@@ -11,11 +12,14 @@ import pytest
 
 from demo.cast import BANKS, OFFICE, SITE
 from services.accounts.facts import VOCABULARY as ACCOUNTS
+from services.audit import __main__ as audit
 from services.audit.export import LogName
 from services.audit.history import open_history
+from services.audit.laws import LAWS
 from services.audit.pages.fact_words import FACTS
 from services.audit.pages.rendering import SECURITY_HEADERS
 from services.audit.pages.searching import NOUNS, search
+from services.audit.pages.verifying import judged
 from services.audit.pages.words import WORDS
 from services.audit.writing import is_zip
 from services.consent.facts import VOCABULARY as CONSENT
@@ -25,7 +29,9 @@ from shared.ledger.proofs import Proof
 from shared.ledger.verify import trusted_keys
 from tests.audit.conftest import Site
 from tests.audit.tampering import in_line
-from tests.support.story import Taken, shown
+from tests.support.story import Taken, addresses, planted, shown
+
+TRIES, TRY_EVERY_S = 200, 0.05
 
 
 def text(page: str) -> str:
@@ -33,12 +39,13 @@ def text(page: str) -> str:
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", page)).split())
 
 
-def checked(site: Site) -> str:
-    """Return the front page once the export was checked."""
-    for _ in range(200):
-        page = site.get("/?lang=en").text
+def checked(site: Site, path: str = "/?lang=en") -> str:
+    """Return the front page, or another, once the export was checked and judged."""
+    for _ in range(TRIES):
+        page = site.get(path).text
         if "data-again" not in page:
             return page
+        time.sleep(TRY_EVERY_S)
     raise AssertionError("it is not checked yet")
 
 
@@ -91,6 +98,47 @@ def test_without_keys_it_says_that_they_are_the_exports_own(taken: Taken) -> Non
         assert WORDS["en"]["keys_own"] in said
         assert WORDS["en"]["right_what"] in said
         assert WORDS["en"]["unchecked"] in said, "nobody knows the witness"
+
+
+# -- the laws -------------------------------------------------------------------------------------
+
+
+def test_in_the_story_every_law_holds(site: Site) -> None:
+    """Said on the front page, and of each law by number and in both languages."""
+    front, page = text(checked(site)), text(checked(site, "/laws?lang=vi"))
+    assert WORDS["en"]["laws_none"].format(count=len(LAWS)) in front
+    assert WORDS["vi"]["laws_none"].format(count=len(LAWS)) in page
+    assert all(law.vi in page for law in LAWS.values())
+
+
+def test_a_violation_is_listed_with_its_place(taken: Taken, tmp_path: Path) -> None:
+    """An account without a use: law 2, the account's position, and a link to it."""
+    copy = planted(taken.export, tmp_path / "planted")
+    with shown(copy) as base, httpx.Client(base_url=base) as site:
+        page = checked(site, "/laws?lang=en")
+        with open_history(copy) as history:
+            found = judged(history)
+        assert found is not None
+        account = next(one for one in found.violations if (one.law, one.log) == (2, "accounts"))
+        assert f"/facts/accounts/{account.positions[0]}?lang=en" in links(page)
+        assert LAWS[2].en in text(page)
+        assert account.sentence in text(page)
+        assert f"✕ {WORDS['en']['laws_some'].format(count=len(found.violations))}" in text(
+            checked(site)
+        )
+
+
+def test_of_a_part_no_law_is_judged(taken: Taken, tmp_path: Path) -> None:
+    """What is not in it would look like a violation."""
+    part, named = tmp_path / "part", addresses(taken)
+    assert audit.main(["export", str(part), *named, "--bank", "so-viet"]) == 0
+    with shown(part) as base, httpx.Client(base_url=base) as site:
+        assert WORDS["en"]["laws_part"] in checked(site, "/laws?lang=en")
+        said = text(checked(site))
+        assert WORDS["en"]["right_part"] in said
+        with open_history(part) as history:
+            position = history.logs["consent"].last()
+        assert "Right. From this fact" in text(site.get(f"/facts/consent/{position}?lang=en").text)
 
 
 # -- every page -----------------------------------------------------------------------------------

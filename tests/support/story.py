@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -130,3 +131,13 @@ def shown(export: Path, **more: Any) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
         server.should_exit = True
         thread.join()
+
+
+def planted(export: Path, place: Path) -> Path:
+    """Return a copy from which somebody took the first use of a consent: an account has none."""
+    copy = Path(shutil.copytree(export, place))
+    file = copy / "consent" / "facts" / "000001.ndjson"
+    lines = file.read_bytes().splitlines(keepends=True)
+    (first, *_) = [one for one in lines if b'"kind":"consent.redeemed.1"' in one]
+    file.write_bytes(b"".join(one for one in lines if one != first))
+    return copy

@@ -12,6 +12,7 @@ from services.audit.pages.case_pages import CasePages
 from services.audit.pages.front import Front
 from services.audit.pages.gating import Grounds
 from services.audit.pages.guarding import Guarding
+from services.audit.pages.law_pages import LawPages
 from services.audit.pages.looking import NotRecorded
 from services.audit.pages.parts import Parts
 from services.audit.pages.rendering import HERE, NotHere, Rendering, lang_of
@@ -25,7 +26,7 @@ def create_app(parts: Parts) -> FastAPI:
     """Return the pages of an open export, ready to serve."""
     app = FastAPI(title="Thuận audit", docs_url=None, redoc_url=None, openapi_url=None)
     app.mount("/static", StaticFiles(directory=HERE / "static"))
-    for pages in (Front(parts), Grounds(parts), CasePages(parts)):
+    for pages in (Front(parts), LawPages(parts), Grounds(parts), CasePages(parts)):
         app.include_router(pages.routes())
     app.add_middleware(BaseHTTPMiddleware, dispatch=Guarding(parts))
     _add_sorry(app, Rendering(parts))

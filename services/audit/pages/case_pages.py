@@ -16,6 +16,7 @@ from services.accounts.facts import (
     OpeningRejected,
 )
 from services.audit.export import LogName
+from services.audit.laws import LAWS, Violation
 from services.audit.pages.cases import Case, Happened, read_case, tag_of_case
 from services.audit.pages.directory import name_of
 from services.audit.pages.drawing import timeline
@@ -106,6 +107,7 @@ class CasePages(Gating):
             known,
             fact_word=lambda kind: fact_word(kind, lang),
             word=lambda name: WORDS[lang][name],
+            laws=lambda one: [each.law for each in self._broken(one)],
         )
         count = sum(map(known.knows, case.steps))
         return self.page(
@@ -120,6 +122,8 @@ class CasePages(Gating):
             line=drawing,
             rows=[_row(one, found, known, lang) for one in case.steps],
             breaks=[one for one in found if one.source is None],
+            broken=[(one, each) for one in case.steps for each in self._broken(one)],
+            law=lambda number: LAWS[number].vi if lang == "vi" else LAWS[number].en,
             known=known,
             count=count,
             back=_here(request, case, count - 1) if count else None,
@@ -133,6 +137,11 @@ class CasePages(Gating):
             clock=_clock,
             long=lambda length: _long(length, lang),
         )
+
+    def _broken(self, one: Happened) -> list[Violation]:
+        """Return the violations that a fact has part in, as far as the laws are judged yet."""
+        judged = self._parts.verifying.state.judged
+        return judged.at(one.log, one.position) if judged else []
 
     def _keys(self) -> TrustedKeys:
         if "consent" not in self._parts.history.logs:

@@ -9,6 +9,7 @@ from fastapi.responses import PlainTextResponse, Response
 
 from services.audit.export import BadExport, LogName
 from services.audit.history import FoundHistory
+from services.audit.laws import LAWS
 from services.audit.pages.cases import Case, Happened, at_place, read_case, tag_of_case
 from services.audit.pages.drawing import tree
 from services.audit.pages.gating import Gating, masked, pretty
@@ -56,6 +57,7 @@ class Front(Gating):
             fingerprint=self._parts.fingerprint,
             taken_at=manifest.taken_at,
             subset=manifest.subset,
+            laws=len(LAWS),
             trusted=all(trust.keys_of(one) for one in origins),
             logs=[self._log(one) for one in self._parts.logs],
         )

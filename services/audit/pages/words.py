@@ -218,12 +218,16 @@ VIETNAMESE = {
     "laws_title": "Luật nào bị vi phạm?",
     "laws_running": "Đang xét các luật.",
     "laws_none": "Mọi luật đều giữ được, trong {count} luật đã xét.",
-    "laws_some": "{count} chỗ vi phạm.",
+    "laws_some": "Số chỗ vi phạm: {count}",
     "laws_failed": "Không xét được các luật",
     "laws_part": "Đây là một phần của nhật ký, nên không xét các luật: cái còn thiếu trông như vi phạm.",
     "law": "Luật",
     "law_all": "Các luật đã xét",
     "where": "Ở đâu",
+    "law_says": "Điều phải đúng",
+    "law_source": "Lấy từ",
+    "law_broken": "Số chỗ vi phạm",
+    "law_at": "Việc có phần trong vi phạm luật: {count}",
 }
 
 ENGLISH = {
@@ -435,12 +439,16 @@ ENGLISH = {
     "laws_title": "Is any law broken?",
     "laws_running": "The laws are being judged.",
     "laws_none": "All {count} laws that were judged hold.",
-    "laws_some": "{count} violations.",
+    "laws_some": "Violations: {count}",
     "laws_failed": "The laws could not be judged",
     "laws_part": "This is a part of the log, so the laws are not judged: what is missing would look like a violation.",
     "law": "Law",
     "law_all": "The laws that were judged",
     "where": "Where",
+    "law_says": "What must hold",
+    "law_source": "Taken from",
+    "law_broken": "Violations",
+    "law_at": "Facts with a part in breaking a law: {count}",
 }
 
 WORDS: dict[Lang, dict[str, str]] = {"vi": VIETNAMESE, "en": ENGLISH}
