@@ -107,7 +107,7 @@ class Rendering:
             other="en" if lang == "vi" else "vi",
             local=not self._parts.looking.online,
             looks_file=self._parts.looking.file,
-            asked=request.query_params.get("q", ""),
+            typed=request.query_params.get("q", ""),
             **_said_in(lang),
             **values,
         )
@@ -124,6 +124,7 @@ def _said_in(lang: Lang) -> Mapping[str, Any]:
         "url": lambda *parts, **query: address(lang, *parts, **query),
         "time": lambda instant: local_time(instant, lang),
         "day": lambda instant: local_day(instant, lang),
+        "short_day": lambda day: day.strftime(DAY_FORMATS[lang]),
         "number": lambda value: number(value, lang),
         "fact_word": lambda kind: fact_word(kind, lang),
         "reason": lambda code: reason(code, lang),
