@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from demo.services import a_port
 from services.accounts.facts import AccountConfirmed, AccountOpened
 from services.audit.history import History, open_history
 from services.audit.pages.cases import Case, Happened, read_case
@@ -311,3 +312,65 @@ def test_a_refusal_names_nobody(site: Site, history: History) -> None:
     pages = [page, *(site.get(f"/facts/{one.log}/{one.position}").text for one in case.happened)]
     for one in pages:
         assert not [person for person in people if str(person) in one]
+
+
+def at_services(taken: Taken, **changed: str) -> dict[str, Any]:
+    """Return what `pages` is told of services that run."""
+    services = taken.services
+    urls = {"consent": services.consent.url, "accounts": services.accounts.url, **changed}
+    return {**urls, "token_file": taken.token}
+
+
+def looks_in(taken: Taken, case: Case) -> list[dict[str, Any]]:
+    """Return what both services recorded of looks at a case, on a ground."""
+    headers, found = taken.tokens.header("regulator"), list[dict[str, Any]]()
+    for service in (taken.services.consent, taken.services.accounts):
+        path = f"{service.url}/log?limit=1000&tag={case.tag}"
+        page = httpx.get(path, headers=headers).json()
+        found += [one["data"] for one in page["facts"] if one["data"].get("ground")]
+    return found
+
+
+def test_in_reach_of_the_services_each_look_is_a_fact_of_theirs(
+    taken: Taken, history: History
+) -> None:
+    """Before anything is shown, at both, with ground and case; nothing is said of a file."""
+    case = a_case(history, AccountConfirmed)
+    assert looks_in(taken, case) == []
+    with (
+        shown(taken.export, **at_services(taken)) as base,
+        httpx.Client(base_url=base, follow_redirects=True) as site,
+    ):
+        assert "aside" not in site.get("/").text
+        for _ in range(2):
+            assert str(case.citizen_id) in opened(site, case)
+        site.get(f"/facts/consent/{case.happened[0].position}")
+    consent, accounts = looks_in(taken, case)
+    for look in (consent, accounts):
+        assert (look["ground"], look["case_id"]) == ("complaint", "TT-2023-117")
+        assert (look["read_by"], look["fields"]) == ("regulator:nhnn", ["history"])
+        assert look["citizen_id"] == case.citizen_id
+    assert [accounts["opening_id"]] == case.openings
+
+
+@pytest.mark.parametrize("gone", ["consent", "accounts"])
+def test_where_a_service_does_not_answer_nothing_is_shown(
+    taken: Taken, history: History, gone: str
+) -> None:
+    """Neither with one of the two alone, nor with a token that may not look."""
+    case = a_case(history, AccountConfirmed)
+    bank = taken.folder / "bank-token"
+    bank.write_text(taken.tokens.by_holder["so-viet"])
+    closed = at_services(taken, **{gone: f"http://127.0.0.1:{a_port(0)}"})
+    for named in (closed, {**at_services(taken), gone: None}, {**closed, "token_file": bank}):
+        with (
+            shown(taken.export, **named) as base,
+            httpx.Client(base_url=base, follow_redirects=True) as site,
+        ):
+            answer = site.post(f"/ground/consent/{case.subject.id}?lang=en", data=GROUND)
+            assert answer.status_code == 503
+            assert WORDS["en"]["not_recorded"] in answer.text
+            assert str(case.citizen_id) not in answer.text
+            fact = site.get(f"/facts/consent/{case.happened[0].position}?lang=en")
+            assert fact.status_code == 503
+            assert str(case.citizen_id) not in fact.text
