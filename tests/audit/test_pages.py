@@ -3,6 +3,7 @@
 import re
 import shutil
 import time
+from datetime import date
 from html import unescape
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -24,6 +25,7 @@ from services.audit.pages.verifying import judged
 from services.audit.pages.words import WORDS
 from services.audit.writing import is_zip
 from services.consent.facts import VOCABULARY as CONSENT
+from shared.clock import day_of
 from shared.ledger.log import about
 from shared.ledger.merkle import BadProof
 from shared.ledger.proofs import Proof
@@ -220,7 +222,7 @@ def test_a_citizens_id_is_masked_until_somebody_has_it(taken: Taken, site: Site)
     assert f"/cases/citizen/{people[0]}" in site.get(f"/search?q={people[0]}&lang=en").text
 
 
-def test_a_position_and_a_day_are_found(site: Site) -> None:
+def test_a_position_and_a_day_are_found(taken: Taken, site: Site) -> None:
     """A number in both logs, a day however it is written, and the facts of it in order."""
     found = links(site.get("/search?q=7&lang=en").text)
     assert {"/facts/consent/7?lang=en", "/facts/accounts/7?lang=en"} <= found
@@ -229,8 +231,12 @@ def test_a_position_and_a_day_are_found(site: Site) -> None:
         found = links(site.get("/search", params={"q": day, "lang": "en"}).text)
         assert "/days/2023-08-09/consent?lang=en" in found
     page = site.get("/days/2023-08-10/consent?lang=en").text
-    assert "1 facts on this day" in text(page)
-    assert len(re.findall(r"/facts/consent/\d+", page)) == 1
+    with open_history(taken.export) as history:
+        log = history.logs["consent"]
+        wanted = [one for one in log.facts() if day_of(one.recorded_at) == date(2023, 8, 10)]
+    assert f"{len(wanted)} facts on this day" in text(page)
+    found_there = [int(one) for one in re.findall(r"/facts/consent/(\d+)", page)]
+    assert found_there == [one.position for one in wanted]
     assert WORDS["en"]["day_none"] in site.get("/days/2023-08-11/consent?lang=en").text
 
 

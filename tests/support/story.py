@@ -81,6 +81,7 @@ def a_story(folder: Path) -> Iterator[Taken]:
     with Services(folder, tokens, (0, 0, 0), folder / "clock") as services:
         taken = Taken(folder / "export", folder, tokens, citizens(), clock, services)
         asyncio.run(_play(taken))
+        assert audit.main(["index", *addresses(taken)]) == 0
         _wait(services)
         assert audit.main(["export", str(taken.export), *addresses(taken)]) == 0
         yield taken

@@ -8,6 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.base import BaseHTTPMiddleware
 
 from services.audit.export import BadExport
+from services.audit.pages.bundle_pages import BundlePages
 from services.audit.pages.case_pages import CasePages
 from services.audit.pages.citizen_pages import CitizenPages
 from services.audit.pages.front import Front
@@ -23,12 +24,14 @@ from services.audit.reading import Unreadable
 
 NOT_FOUND, BROKEN, UNAVAILABLE = 404, 500, 503
 
+PAGES = (Front, LawPages, Grounds, CasePages, CitizenPages, PlacePages, BundlePages)
+
 
 def create_app(parts: Parts) -> FastAPI:
     """Return the pages of an open export, ready to serve."""
     app = FastAPI(title="Thuận audit", docs_url=None, redoc_url=None, openapi_url=None)
     app.mount("/static", StaticFiles(directory=HERE / "static"))
-    for pages in (Front, LawPages, Grounds, CasePages, CitizenPages, PlacePages):
+    for pages in PAGES:
         app.include_router(pages(parts).routes())
     app.add_middleware(BaseHTTPMiddleware, dispatch=Guarding(parts))
     _add_sorry(app, Rendering(parts))

@@ -83,6 +83,7 @@ FACTS: dict[str, Words] = {
     "policy.proposed.1": Words("Đề nghị chính sách", "Policy proposed"),
     "policy.set.1": Words("Đặt chính sách", "Policy set"),
     "policy.rejected.1": Words("Không nhận chính sách", "Policy rejected"),
+    "tags.indexed.1": Words("Lập chỉ mục", "Tags indexed"),
     # accounts
     "account.opened.1": Words("Cho mở tài khoản", "Account allowed"),
     "opening.rejected.1": Words("Không mở được", "Opening rejected"),

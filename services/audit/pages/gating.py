@@ -39,8 +39,16 @@ class Gating(Rendering):
         ground = self._parts.looking.ground(case.tag)
         if ground is None or not (case.consents or case.openings):
             return False
-        self._parts.looking.look(self._look(case, case.citizen_id, ground))
+        self.record(case, ground)
         return True
+
+    def record(self, case: Case, ground: Ground) -> None:
+        """Record that a case is about to be shown; raises `NotRecorded`.
+
+        One that names nobody shows nothing of anybody.
+        """
+        if case.citizen_id is not None and (case.consents or case.openings):
+            self._parts.looking.look(self._look(case, case.citizen_id, ground))
 
     def ask(self, request: Request, case: Case, place: str, *, wrong: bool = False) -> Response:
         """Return the form in which the ground is given; `place` is what its address ends with."""
