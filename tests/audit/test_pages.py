@@ -2,6 +2,9 @@
 
 import re
 import shutil
+import signal
+import subprocess
+import sys
 import time
 from datetime import date
 from html import unescape
@@ -13,6 +16,7 @@ import msgspec
 import pytest
 
 from demo.cast import BANKS, OFFICE, SITE
+from demo.services import a_port
 from services.accounts.facts import VOCABULARY as ACCOUNTS
 from services.audit import __main__ as audit
 from services.audit.export import LogName
@@ -175,6 +179,10 @@ def test_a_stranger_is_not_answered(site: Site) -> None:
         answer = site.post("/ground/citizen/c", headers={"Origin": origin})
         assert answer.status_code == 403
     assert site.get("/", headers={"Host": "localhost:1"}).status_code == 200
+    style = site.get("/static/page.css")
+    assert style.headers["x-content-type-options"] == "nosniff"
+    assert "@import" not in style.text
+    assert "url(" not in style.text
 
 
 @pytest.mark.parametrize(
@@ -274,3 +282,36 @@ def test_a_fact_of_the_directory_is_shown_and_one_of_a_person_is_not(
         assert WORDS["en"]["fact_masked"] in page
         assert "Right. From this fact" in text(page)
         assert not [one.id for one in taken.people if one.id in page]
+
+
+# -- the command ----------------------------------------------------------------------------------
+
+
+def test_the_command_serves_until_it_is_interrupted(taken: Taken) -> None:
+    """A process of its own, on loopback, which says where; Ctrl-C ends it with 0."""
+    port = a_port(0)
+    command = [sys.executable, "-m", "services.audit", "pages", str(taken.export)]
+    with subprocess.Popen(
+        [*command, "--port", str(port)], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith(f"http://127.0.0.1:{port}/ shows")
+        transport = httpx.HTTPTransport(retries=5)
+        with httpx.Client(transport=transport) as client:
+            assert client.get(f"http://127.0.0.1:{port}/").status_code == 200
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=30) == 0
+
+
+def test_what_hinders_the_command_is_said(
+    taken: Taken, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No export, keys that are none, services without a token: 2, and why."""
+    (tmp_path / "none").write_text("")
+    for arguments, why in (
+        ([tmp_path / "nowhere"], "there is no"),
+        ([taken.export, "--keys", tmp_path / "none"], "has no keys"),
+        ([taken.export, "--consent", "http://127.0.0.1:1"], "--token-file"),
+    ):
+        assert audit.main(["pages", *map(str, arguments)]) == 2
+        assert why in capsys.readouterr().err

@@ -11,11 +11,12 @@ from fastapi import FastAPI
 
 from services.audit.checking import Trust
 from services.audit.export import LogName, fingerprint
-from services.audit.history import open_history
+from services.audit.history import index, open_history
 from services.audit.pages.app import create_app
 from services.audit.pages.looking import Looking, Recording, ToFile, ToServices
 from services.audit.pages.parts import Parts
 from services.audit.pages.verifying import Verifying
+from services.audit.reading import Unreadable
 from services.audit.sources import NoAnswer
 from shared.clock import system_clock
 from shared.ledger.policy import Policy
@@ -51,7 +52,8 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def _pages(arguments: argparse.Namespace) -> int:
     with pages(arguments) as app:
-        print(f"http://127.0.0.1:{arguments.port}/ shows {arguments.export}; Ctrl-C ends it")
+        where = f"http://127.0.0.1:{arguments.port}/"
+        print(f"{where} shows {arguments.export}; Ctrl-C ends it", flush=True)
         uvicorn.run(
             app, host="127.0.0.1", port=arguments.port, access_log=False, log_level="warning"
         )
@@ -64,8 +66,9 @@ def pages(arguments: argparse.Namespace) -> Iterator[FastAPI]:
     trust = _trust(arguments)
     with ExitStack() as stack:
         recording = stack.enter_context(_recording(arguments))
-        told = stack.enter_context(progress("indexing", "facts", shown=True))
-        history = stack.enter_context(open_history(arguments.export, told))
+        with progress("indexing", "facts", shown=True) as told:
+            index(arguments.export, told)
+        history = stack.enter_context(open_history(arguments.export))
         verifying = Verifying(arguments.export, trust)
         verifying.start()
         stack.callback(verifying.wait)
@@ -76,8 +79,11 @@ def pages(arguments: argparse.Namespace) -> Iterator[FastAPI]:
 
 def _trust(arguments: argparse.Namespace) -> Trust:
     lines = arguments.keys.read_text("utf-8").splitlines() if arguments.keys else []
+    keys = trusted_keys(lines)
+    if arguments.keys and not keys:
+        raise Unreadable(f"{arguments.keys} has no keys")
     policy = arguments.policy and Policy.parse(arguments.policy.read_text("utf-8"))
-    return Trust(trusted_keys(lines), policy)
+    return Trust(keys, policy)
 
 
 @contextmanager

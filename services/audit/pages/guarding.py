@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from fastapi import Request
 from fastapi.responses import Response
 
-from services.audit.pages.rendering import Rendering, lang_of
+from services.audit.pages.rendering import SECURITY_HEADERS, Rendering, lang_of
 from services.audit.pages.words import WORDS
 
 FORBIDDEN = 403
@@ -24,11 +24,14 @@ class Guarding(Rendering):
     async def __call__(
         self, request: Request, following: Callable[[Request], Awaitable[Response]]
     ) -> Response:
-        """Answer a request, or let it through."""
+        """Answer a request, or let it through; whatever comes back has every header."""
         if not _is_own(request):
             text = WORDS[lang_of(request)]["foreign"]
             return self.sorry(request, text, status=FORBIDDEN)
-        return await following(request)
+        answer = await following(request)
+        for name, value in SECURITY_HEADERS.items():
+            answer.headers.setdefault(name, value)
+        return answer
 
 
 def _is_own(request: Request) -> bool:
