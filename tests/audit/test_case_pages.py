@@ -20,8 +20,9 @@ from services.accounts.facts import AccountConfirmed, AccountOpened
 from services.audit.history import History, open_history
 from services.audit.pages.cases import Case, Happened, read_case
 from services.audit.pages.drawing import timeline
+from services.audit.pages.fact_words import FACTS
 from services.audit.pages.lanes import LANES, lane_of
-from services.audit.pages.links import links
+from services.audit.pages.links import ELSEWHERE, links
 from services.audit.pages.moments import NoMoment, moment, of_step
 from services.audit.pages.words import WORDS
 from services.audit.replaying import seen
@@ -179,6 +180,26 @@ def test_a_drawing_loses_nothing_and_nothing_overlaps(taken: Taken, data: st.Dat
     assert all(0 <= x <= drawn.width - drawn.card_width and y < drawn.height for x, y in boxes)
 
 
+@given(
+    st.text("aảbc ", max_size=60)
+    | st.sampled_from([one for words in FACTS.values() for one in words])
+)
+def test_a_card_has_two_lines_at_most(said: str) -> None:
+    """None longer than a card is wide; what facts are called is never cut."""
+    lines = timeline.wrapped(said)
+    assert 1 <= len(lines) <= 2
+    assert all(len(one) <= timeline.LETTERS_MAX for one in lines) or " " not in said
+    if said in {one for words in FACTS.values() for one in words}:
+        assert " ".join(lines) == said
+
+
+def test_what_is_missing_is_never_cut() -> None:
+    """The words for it, in both languages."""
+    for words in WORDS.values():
+        for wrong in [*(one for _, one in MISSING), *ELSEWHERE, "no_proposal", "no_stop"]:
+            assert " ".join(timeline.wrapped(words[wrong])) == words[wrong]
+
+
 # -- as it was known ------------------------------------------------------------------------------
 
 
@@ -280,6 +301,7 @@ def test_nothing_of_a_case_is_shown_before_its_ground(
             assert answer.status_code == 422
             assert case.citizen_id not in answer.text
         assert not file.exists()
+        assert WORDS["en"]["ground_read"] not in masked.text
         for _ in range(3):
             assert case.citizen_id in opened(site, case)
         lines = [json.loads(one) for one in file.read_text().splitlines()]
@@ -342,6 +364,7 @@ def test_in_reach_of_the_services_each_look_is_a_fact_of_theirs(
         httpx.Client(base_url=base, follow_redirects=True) as site,
     ):
         assert "aside" not in site.get("/").text
+        assert WORDS["en"]["ground_read"] in site.get(f"{path(case)}?lang=en").text
         for _ in range(2):
             assert str(case.citizen_id) in opened(site, case)
         site.get(f"/facts/consent/{case.happened[0].position}")

@@ -14,6 +14,15 @@ from tests.browser.conftest import FLAGS, Watch, is_clean
 from tests.support.story import Taken, a_story, planted, shown
 
 LAPTOP, NARROW = 1280, 320
+
+TEXT_OUTSIDE = """() => [...document.querySelectorAll("svg.timeline a")].flatMap(card => {
+    const box = card.querySelector("rect").getBoundingClientRect();
+    const texts = [...card.querySelectorAll("text")];
+    const outside = texts.filter(one => one.getBoundingClientRect().right > box.right);
+    return outside.map(one => one.textContent);
+})"""
+"""What is written beyond the edge of its card."""
+
 VI, EN = WORDS["vi"], WORDS["en"]
 
 
@@ -148,6 +157,7 @@ def test_axe_finds_nothing_on_any_page(
         page.goto(f"{base}/cases/consent/{case}?lang={lang}")
         if page.locator("#ground").count():
             give_ground(page, words)
+        assert page.evaluate(TEXT_OUTSIDE) == []
         for path in (
             "/",
             "/laws",

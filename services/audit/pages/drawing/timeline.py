@@ -17,7 +17,7 @@ TIME_WIDTH, LANE_WIDTH = 120, 212
 
 CARD_WIDTH, CARD_HEIGHT = 180, 46
 HEAD_HEIGHT, ROW_HEIGHT, WAIT_HEIGHT = 48, 64, 30
-LETTERS_MAX = 23
+LETTERS_MAX = 20
 """Letters in one line of a card."""
 
 WAIT_FROM = timedelta(minutes=5)
@@ -186,4 +186,4 @@ def wrapped(text: str) -> list[str]:
     while words and len(f"{first} {words[0]}".strip()) <= LETTERS_MAX:
         first = f"{first} {words.pop(0)}".strip()
     second = " ".join(words)
-    return [first, second if len(second) <= LETTERS_MAX + 2 else f"{second[:LETTERS_MAX]}…"]
+    return [first, second if len(second) <= LETTERS_MAX else f"{second[: LETTERS_MAX - 1]}…"]
