@@ -21,6 +21,7 @@ from services.audit.history import History, open_history
 from services.audit.pages.cases import Case, Happened, read_case
 from services.audit.pages.drawing import timeline
 from services.audit.pages.fact_words import FACTS
+from services.audit.pages.gating import masked
 from services.audit.pages.lanes import LANES, lane_of
 from services.audit.pages.links import ELSEWHERE, links
 from services.audit.pages.moments import NoMoment, moment, of_step
@@ -334,6 +335,31 @@ def test_a_refusal_names_nobody(site: Site, history: History) -> None:
     pages = [page, *(site.get(f"/facts/{one.log}/{one.position}").text for one in case.happened)]
     for one in pages:
         assert not [person for person in people if str(person) in one]
+
+
+IDS = ["c-1", "c-f00", "4f1c"]
+
+
+@given(
+    st.recursive(
+        st.sampled_from(
+            ["gdv-01", *(f"{by}citizen:{one}" for one in IDS for by in ("", "asked_by:"))]
+        )
+        | st.integers()
+        | st.none(),
+        lambda inner: (
+            st.lists(inner)
+            | st.dictionaries(st.sampled_from(["asked_by", "why", "of"]), inner)
+            | st.fixed_dictionaries({"citizen_id": st.sampled_from(IDS), "statement": inner})
+        ),
+    )
+)
+def test_what_is_masked_has_no_id_of_a_person(document: Any) -> None:
+    """However deep; whoever is no citizen stays, and what is empty stays empty."""
+    said = json.dumps(masked(document))
+    assert not [one for one in IDS if f'"{one}"' in said or f"citizen:{one}" in said]
+    assert said.count("gdv-01") == json.dumps(document).count("gdv-01")
+    assert masked({"citizen_id": None}) == {"citizen_id": None}
 
 
 def at_services(taken: Taken, **changed: str) -> dict[str, Any]:

@@ -95,7 +95,7 @@ class Front(Gating):
             size=self._log_named(log).size,
             case=_case(tag, fact, lang, known=bool(said)) if tag else None,
             said=said,
-            tags=[one for one in fact.stored.tags if not (case and case.refused and _names(one))],
+            tags=fact.stored.tags if case and not case.refused else masked(fact.stored.tags),
             proven=proven,
             unproved=unproved,
             tree=tree.draw(proven) if proven else None,
@@ -141,7 +141,7 @@ class Front(Gating):
         if case is not None and not self.is_open(case):
             return None
         document = msgspec.json.decode(fact.stored.data)
-        return pretty(masked(document) if case and case.refused else document)
+        return pretty(document if case and not case.refused else masked(document))
 
     def _proven(self, fact: Happened) -> tuple[Proven | None, str | None]:
         log = self._log_named(fact.log)
@@ -149,10 +149,6 @@ class Front(Gating):
             return prove(self._parts.history, log, fact.stored, self._parts.trust), None
         except BadExport as error:
             return None, str(error)
-
-
-def _names(tag: str) -> bool:
-    return tag.startswith("citizen:")
 
 
 def _linked(found: Found, lang: Lang) -> dict[str, Any]:

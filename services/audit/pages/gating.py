@@ -3,6 +3,7 @@
 Until then nothing is shown of it. Where a look cannot be recorded, nothing is shown either.
 """
 
+import re
 from typing import Annotated, Any
 
 import msgspec
@@ -24,6 +25,9 @@ from shared.looks import Inspected, LookGround
 
 SEE_OTHER, MALFORMED = 303, 422
 MASK = "…"
+
+CALLER = re.compile(r"(citizen:)[^\s…]+")
+"""A citizen who did something by themselves, as facts and tags name whoever did it."""
 
 
 class Gating(Rendering):
@@ -141,6 +145,8 @@ def masked(document: Any) -> Any:
             }
         case list():
             return [masked(one) for one in document]
+        case str():
+            return CALLER.sub(rf"\1{MASK}", document)
         case _:
             return document
 

@@ -3,7 +3,7 @@
 Nobody's case is opened by it: what is listed has its position and time, and no person's id.
 """
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -175,7 +175,7 @@ def _positions(
 
 
 def _spans(history: History, tag: str) -> Iterator[Span]:
-    """Yield rights and suspensions, each with its times."""
+    """Yield rights and suspensions, each with its times; none that a citizen wanted for them."""
     kinds = [RightGranted, SuspensionOrdered, SuspensionLifted]
     found = list(_found(history, about(tag, kinds=kinds)))
     newest = {one.fact.right_id: one for one in found if isinstance(one.fact, RightGranted)}
@@ -191,7 +191,7 @@ def _spans(history: History, tag: str) -> Iterator[Span]:
                 of = of or fact.office_id
                 last = newest[fact.right_id] is one
                 yield Span(fact.right, of, fact.valid_from, fact.valid_until, one, last)
-            case SuspensionOrdered(suspension_id=own_id, ordered_by=by):
+            case SuspensionOrdered(suspension_id=own_id, ordered_by=by, citizen_id=None):
                 yield Span("suspension", by, one.at, lifted.get(own_id), one)
             case _:
                 pass
@@ -212,15 +212,15 @@ def _listed(history: History, name: str, arm: DCBQueryItem, period: Period) -> L
 
 def _attempts(history: History, noun: str, own_id: str, period: Period) -> Attempts:
     by_day: dict[date, Counter[str]] = {}
-    reasons, count, newest = Counter[str](), 0, list[Happened]()
+    reasons, count, newest = Counter[str](), 0, deque[Happened](maxlen=LISTED_MAX)
     for one in _rejected(history, noun, own_id, period):
         said = getattr(one.fact, "reasons", [])
         by_day.setdefault(day_of(one.at), Counter())[said[0] if said else "malformed"] += 1
         reasons.update(set(said))
         count += 1
-        newest = [*newest, one][-LISTED_MAX:]
-    newest.sort(key=lambda one: one.at, reverse=True)
-    return Attempts(by_day, reasons, newest, count)
+        newest.append(one)
+    last = sorted(newest, key=lambda one: one.at, reverse=True)
+    return Attempts(by_day, reasons, last, count)
 
 
 def _rejected(history: History, noun: str, own_id: str, period: Period) -> Iterator[Happened]:

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from services.audit.checking import Checked, Trust, check
+from services.audit.checking import Trust, check
+from services.audit.findings import Checked
 from services.audit.export import LOG_NAMES, BadExport, LogName
 from services.audit.history import History, open_history
 from services.audit.laws import Violation, judge
