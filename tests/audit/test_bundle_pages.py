@@ -5,12 +5,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 
 from services.accounts.facts import AccountConfirmed
+from services.audit import __main__ as audit
 from services.audit.bundle_checking import check_bundle
 from services.audit.checking import Trust
 from services.audit.history import History, open_history
+from services.audit.pages import bundle_pages
 from services.audit.pages.words import WORDS
 from services.audit.reading import opened_export
 from shared.ledger.log import about
@@ -18,7 +21,7 @@ from shared.ledger.verify import trusted_keys
 from tests.audit.conftest import Site
 from tests.audit.test_case_pages import GROUND, a_case, noted
 from tests.audit.test_pages import text
-from tests.support.story import Taken
+from tests.support.story import Taken, addresses, shown
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +86,24 @@ def test_without_a_ground_nothing_is_handed_out(site: Site, history: History) ->
         assert answer.headers["content-type"].startswith("text/html")
     assert site.get("/bundles/moon/x").status_code == 404
     assert site.get("/bundles/clerk/nobody").status_code == 404
+
+
+def test_why_there_is_no_bundle_is_said(
+    taken: Taken, site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a part of a log none can be made; one of too many cases is the command's."""
+    part = tmp_path / "part"
+    assert audit.main(["export", str(part), *addresses(taken), "--bank", "so-viet"]) == 0
+    with open_history(part) as history:
+        case = a_case(history, AccountConfirmed)
+    with shown(part) as base, httpx.Client(base_url=base) as of_part:
+        answer = of_part.post(f"/bundles/consent/{case.subject.id}?lang=en", data=GROUND)
+        assert answer.status_code == 409
+        assert WORDS["en"]["not_bundled"] in answer.text
+    monkeypatch.setattr(bundle_pages, "CASES_MAX", 3)
+    answer = site.get("/bundles/clerk/gdv-01?lang=en")
+    assert answer.status_code == 409
+    assert "more than 3 cases" in answer.text
 
 
 def test_what_cannot_be_looked_at_is_not_handed_out(

@@ -7,6 +7,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 from starlette.middleware.base import BaseHTTPMiddleware
 
+from services.audit.bundling import NotBundled
 from services.audit.export import BadExport
 from services.audit.pages.bundle_pages import BundlePages
 from services.audit.pages.case_pages import CasePages
@@ -22,7 +23,7 @@ from services.audit.pages.rendering import HERE, NotHere, Rendering, lang_of
 from services.audit.pages.words import WORDS
 from services.audit.reading import Unreadable
 
-NOT_FOUND, BROKEN, UNAVAILABLE = 404, 500, 503
+NOT_FOUND, CONFLICT, BROKEN, UNAVAILABLE = 404, 409, 500, 503
 
 PAGES = (Front, LawPages, Grounds, CasePages, CitizenPages, PlacePages, BundlePages)
 
@@ -55,7 +56,12 @@ def _add_sorry(app: FastAPI, rendering: Rendering) -> None:
         text = WORDS[lang_of(request)]["not_recorded"]
         return rendering.sorry(request, text, status=UNAVAILABLE, detail=str(error))
 
+    async def not_bundled(request: Request, error: Exception) -> Response:
+        text = WORDS[lang_of(request)]["not_bundled"]
+        return rendering.sorry(request, text, status=CONFLICT, detail=str(error))
+
     app.add_exception_handler(NotRecorded, not_recorded)
+    app.add_exception_handler(NotBundled, not_bundled)
     app.add_exception_handler(Exception, failed)
     for kind in (NotHere, HTTPException, RequestValidationError):
         app.add_exception_handler(kind, not_here)

@@ -18,8 +18,7 @@ from services.audit.bundling import NotBundled, make_bundle
 from services.audit.pages.cases import Case, read_case
 from services.audit.pages.gating import MALFORMED, Gating
 from services.audit.pages.looking import Ground
-from services.audit.pages.rendering import SECURITY_HEADERS, NotHere, lang_of
-from services.audit.pages.words import WORDS
+from services.audit.pages.rendering import SECURITY_HEADERS, NotHere
 from shared.contracts.fields import ID_PATTERN
 from shared.ledger.log import about
 from shared.ledger.states import Subject
@@ -36,8 +35,6 @@ OF = {
 
 CASES_MAX = 1_000
 """Cases in one bundle, each of them a look; larger ones are made by the command."""
-
-CONFLICT = 409
 
 
 class BundlePages(Gating):
@@ -72,10 +69,9 @@ class BundlePages(Gating):
         place = Path(folder.name) / f"{noun}-{own_id}.zip"
         try:
             make_bundle(self._parts.history.export, About(OF[noun], [own_id]), place)
-        except NotBundled as error:
+        except BaseException:
             folder.cleanup()
-            text = WORDS[lang_of(request)]["not_bundled"]
-            return self.sorry(request, text, status=CONFLICT, detail=str(error))
+            raise
         return FileResponse(
             place,
             filename=place.name,
@@ -101,7 +97,7 @@ class BundlePages(Gating):
         )
 
     def _cases(self, noun: str, own_id: str) -> list[Case]:
-        """Return the cases of everybody concerned; raises `NotHere` where there is nothing."""
+        """Return the cases of everybody concerned; raises `NotHere` for none, or `NotBundled`."""
         if noun not in OF:
             raise NotHere
         if noun in {"consent", "opening", "citizen"}:
@@ -111,8 +107,10 @@ class BundlePages(Gating):
             return [case]
         tags = set(self._concerned(f"{noun}:{own_id}"))
         found = [read_case(self._parts.history, tag) for tag in sorted(tags)[: CASES_MAX + 1]]
-        if not found or len(found) > CASES_MAX:
+        if not found:
             raise NotHere
+        if len(found) > CASES_MAX:
+            raise NotBundled(f"more than {CASES_MAX:,} cases: ./run audit bundle makes it")
         return [one for one in found if one is not None]
 
     def _concerned(self, tag: str) -> Iterator[str]:
