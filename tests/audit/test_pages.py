@@ -35,8 +35,8 @@ from shared.ledger.merkle import BadProof
 from shared.ledger.proofs import Proof
 from shared.ledger.verify import trusted_keys
 from tests.audit.conftest import Site
-from tests.audit.tampering import in_line
 from tests.support.story import Taken, addresses, planted, shown
+from tests.support.tampering import in_line
 
 TRIES, TRY_EVERY_S = 200, 0.05
 

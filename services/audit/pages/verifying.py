@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from services.audit.checking import Trust, check
-from services.audit.findings import Checked
 from services.audit.export import LOG_NAMES, BadExport, LogName
+from services.audit.findings import Checked
 from services.audit.history import History, open_history
 from services.audit.laws import Violation, judge
 from services.audit.reading import Unreadable, opened_export
