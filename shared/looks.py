@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, TypeVar
 
+import msgspec
 from eventsourcing.dcb.api import DCBQueryItem
 
 from shared.canonical import digest
@@ -104,9 +105,14 @@ class Inspection:
 
 
 def named(read: ReadT, once_in: timedelta = ONCE_IN) -> ReadT:
-    """Return a look under the id that all looks alike in the same period have."""
+    """Return a look under the id that all looks alike in the same period have.
+
+    A ground came later: without one, it is in no byte, and a look keeps the id that it had.
+    """
     begun = read.read_at - (read.read_at - EPOCH) % once_in
-    alike = replace(read, look_id="", read_at=begun)
+    alike = msgspec.to_builtins(replace(read, look_id="", read_at=begun))
+    if read.ground is None:
+        del alike["ground"]
     return replace(read, look_id=digest(alike)[:ID_DIGITS])
 
 
