@@ -105,15 +105,23 @@ class Inspection:
 
 
 def named(read: ReadT, once_in: timedelta = ONCE_IN) -> ReadT:
-    """Return a look under the id that all looks alike in the same period have.
+    """Return a look under the id that all looks alike in the same period have."""
+    alike = alike_of(msgspec.to_builtins(read), read.read_at, once_in)
+    return replace(read, look_id=digest(alike)[:ID_DIGITS])
+
+
+def alike_of(
+    said: Mapping[str, Any], read_at: datetime, once_in: timedelta = ONCE_IN
+) -> dict[str, Any]:
+    """Return what a look's id is the digest of: what it says, but for when in its period.
 
     A ground came later: without one, it is in no byte, and a look keeps the id that it had.
     """
-    begun = read.read_at - (read.read_at - EPOCH) % once_in
-    alike = msgspec.to_builtins(replace(read, look_id="", read_at=begun))
-    if read.ground is None:
+    begun = read_at - (read_at - EPOCH) % once_in
+    alike = {**said, "look_id": "", "read_at": begun}
+    if alike["ground"] is None:
         del alike["ground"]
-    return replace(read, look_id=digest(alike)[:ID_DIGITS])
+    return alike
 
 
 def boundary(asked: Sequence[Any]) -> Sequence[DCBQueryItem]:

@@ -13,7 +13,7 @@ from services.audit.laws.digests import has_digest
 from services.audit.laws.law import NOTHING, Group, Heard, Hearings, Violation
 from services.audit.laws.policy import Policies
 from services.consent.facts import DataRead, PageAsked
-from shared.looks import EPOCH, ID_DIGITS, ONCE_IN, ReadFor
+from shared.looks import ID_DIGITS, ReadFor, alike_of
 
 
 class Looks(Group):
@@ -63,9 +63,7 @@ class Looks(Group):
     def _named(self, log: LogName, heard: Heard) -> Iterator[Violation]:
         """Hold a look to its id, which all that are alike in the same hour have."""
         said = {name: getattr(heard.fact, name) for name in heard.fact.__slots__}
-        begun = heard.fact.read_at - (heard.fact.read_at - EPOCH) % ONCE_IN
-        look_id = heard.fact.look_id
-        alike = {**said, "look_id": "", "read_at": begun}
+        look_id, alike = heard.fact.look_id, alike_of(said, heard.fact.read_at)
         rightly = len(look_id) == ID_DIGITS and has_digest(alike, look_id)
         number = int(look_id, 16) if rightly else 0
         if not rightly or number in self._known:
