@@ -187,6 +187,7 @@ def judged(place: Path, keys: str, policy: str) -> Fact:
 
 
 if __name__ == "__main__":
+    sys.excepthook = lambda kind, how, _: print(f"WRONG: {kind.__name__}: {how}", file=sys.stderr)
     told = judged(*asked(sys.argv[1:]))
     sys.stdout.write(json.dumps(told, indent=1) + "\n")
     sys.exit(not told["right"])

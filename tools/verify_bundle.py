@@ -245,5 +245,6 @@ def asked(words: list[str]) -> tuple[Path, str, str]:
     return Path(words[0]), Path(named["--keys"]).read_text("utf-8"), policy
 
 if __name__ == "__main__":
+    sys.excepthook = lambda kind, how, _: print(f"WRONG: {kind.__name__}: {how}", file=sys.stderr)
     for name, one in verify(*asked(sys.argv[1:]))[0].items():
         sys.stdout.write(f"right: {len(one.facts)} facts of {name}, all up to {one.indexed}\n")

@@ -49,6 +49,9 @@ from shared.ledger.recorder import StoredFact
 from shared.ledger.verify import trusted_keys
 from shared.signing import TrustedKeys
 
+AGREED = "there is an agreement, though none is said to be"
+"""What is wrong with a bundle that is to prove that there is none."""
+
 
 @dataclass
 class LogOfBundle:
@@ -297,6 +300,5 @@ def _judge(checked: BundleChecked, keys: TrustedKeys, consent_ids: set[str]) -> 
     if about.absent:
         citizens = about.ids if about.noun is Noun.CITIZEN else None
         if agreed := agreements(matter, citizens):
-            how, position = "there is an agreement, though none is said to be", agreed[0].position
-            raise Found(Finding(how, "consent", "consent/facts.ndjson", position))
+            raise Found(Finding(AGREED, "consent", "consent/facts.ndjson", agreed[0].position))
     return verdicts(matter, consent_ids)

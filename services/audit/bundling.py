@@ -26,7 +26,7 @@ from services.audit.bundle import (
     index_line,
     led_to,
 )
-from services.audit.bundle_checking import BundleChecked, check_bundle
+from services.audit.bundle_checking import AGREED, BundleChecked, check_bundle
 from services.audit.checking import Trust
 from services.audit.export import (
     JWKS,
@@ -44,6 +44,7 @@ from services.audit.export import (
     read_manifest,
     tlog_path,
 )
+from services.audit.findings import Finding
 from services.audit.reading import Opened, opened_export
 from services.audit.writing import ZIP_TIME
 from shared.ledger.indexes import (
@@ -123,11 +124,18 @@ def make_bundle(export: Opened, about: About, place: Path) -> BundleChecked:
         with opened_export(beside) as made:
             checked = check_bundle(made, Trust())
         if checked.findings:
-            raise NotBundled(f"the export does not hold together: {checked.findings[0].how}")
+            raise NotBundled(_why(checked.findings[0]))
         beside.replace(place)
     finally:
         beside.unlink(missing_ok=True)
     return checked
+
+
+def _why(finding: Finding) -> str:
+    """Return why there is no bundle: an agreement that is there, or an export that is not right."""
+    if finding.how == AGREED:
+        return f"there is an agreement, in the log of consents at position {finding.position:,}"
+    return f"the export does not hold together: {finding.how}"
 
 
 class _Making:

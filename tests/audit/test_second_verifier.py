@@ -213,3 +213,21 @@ def test_both_are_programs(bundles: Bundles, tmp_path: Path) -> None:
 
 
 OPENED = '"verdict": "valid"'
+
+
+def test_what_is_no_bundle_is_said_in_a_line(tmp_path: Path) -> None:
+    """On a command line, not in the words of a program that broke."""
+    (tmp_path / "keys").write_text("")
+    (tmp_path / "bad.zip").write_bytes(b"PK\5\6" + bytes(18))
+    for tool in ("verify_bundle", "judge_bundle"):
+        for keys in ("keys", "none"):
+            done = subprocess.run(
+                [sys.executable, TOOLS / f"{tool}.py", "bad.zip", "--keys", keys],
+                cwd=tmp_path,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert done.returncode == 1
+            assert "Traceback" not in done.stderr
+            assert len(done.stderr.splitlines()) <= 1
