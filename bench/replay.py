@@ -42,7 +42,6 @@ from services.audit.history import index, open_history
 from services.audit.memory import uncollected
 from services.audit.replaying import digest, seen
 from shared.ledger.policy import Policy
-from shared.ledger.recorder import StoredFact
 from shared.ledger.states import Subject
 from shared.ledger.verify import trusted_keys
 
@@ -128,10 +127,6 @@ def _replayed(made: Made) -> float:
         history = stack.enter_context(open_history(made.export))
         log = history.logs["consent"]
         folding = stack.enter_context(Folding(log))
-
-        def taken(fact: StoredFact) -> None:
-            folding.take(log.decoded(fact), fact.tags)
-
         started = time.perf_counter()
         came = check_log(
             history.export,
@@ -139,7 +134,7 @@ def _replayed(made: Made) -> float:
             "consent",
             _trust(made),
             lambda position: None,
-            taken=taken,
+            taken=folding.read,
         )
         assert isinstance(came, LogChecked), came
         return came.facts / (time.perf_counter() - started)

@@ -16,7 +16,6 @@ from services.audit.folding import Folding
 from services.audit.history import open_history
 from services.audit.memory import uncollected
 from services.audit.reading import opened_export
-from shared.ledger.recorder import StoredFact
 
 POLL_S = 0.2
 
@@ -80,11 +79,10 @@ def _run(job: Job) -> LogChecked | Finding:
         history = stack.enter_context(open_history(job.place))
         log = history.logs[job.log]
         folding = stack.enter_context(Folding(log))
-
-        def taken(fact: StoredFact) -> None:
-            folding.take(log.decoded(fact), fact.tags)
-
-        came = check_log(history.export, history.manifest, job.log, job.trust, told, taken=taken)
+        came = check_log(
+            history.export, history.manifest, job.log, job.trust, told, taken=folding.read
+        )
         if isinstance(came, LogChecked) and history.manifest.subset is None:
-            came.states = folding.digest()
+            came.unread = len(folding.unread)
+            came.states = None if folding.unread else folding.digest()
         return came

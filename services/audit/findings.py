@@ -40,6 +40,8 @@ class LogChecked:
     """Up to which position the log indexes its tags, each as it is."""
     states: tuple[int, bytes] | None = None
     """How many subjects its facts are about, and the digest of all, if they were folded."""
+    unread: int = 0
+    """Facts of no kind that this program knows: with any, there is no such digest."""
 
 
 @dataclass

@@ -16,9 +16,10 @@ from typing import Any
 
 from typing_extensions import override
 
-from services.audit.history import FoundHistory
+from services.audit.history import FoundHistory, UnreadFact
 from shared.ledger.facts import Recorded
 from shared.ledger.log import about
+from shared.ledger.recorder import StoredFact
 from shared.ledger.states import Noun, state_leaf, state_root
 
 KEPT_MAX = 8_192
@@ -42,6 +43,8 @@ class Folding(AbstractContextManager["Folding"]):
         self._store = sqlite3.connect(Path(self._folder.name) / "leaves.sqlite")
         self._store.executescript(TABLES)
         self.position = 0
+        self.unread = list[str]()
+        """What could not be read as a fact, and so made no state: where, and why."""
 
     @override
     def __exit__(
@@ -52,6 +55,14 @@ class Folding(AbstractContextManager["Folding"]):
     ) -> None:
         self._store.close()
         self._folder.cleanup()
+
+    def read(self, stored: StoredFact) -> None:
+        """Take in the log's next fact as it lies there; one that cannot be read is passed over."""
+        try:
+            self.take(self._log.decoded(stored), stored.tags)
+        except UnreadFact as error:
+            self.unread.append(str(error))
+            self.position = stored.position
 
     def take(self, recorded: Recorded, tags: Sequence[str]) -> None:
         """Take in the log's next fact, with the tags that it was stored with."""

@@ -42,6 +42,10 @@ NOUNS: Mapping[LogName, Nouns] = {"consent": OF_CONSENT, "accounts": OF_ACCOUNTS
 JWKS_BYTES_MAX = 1 << 20
 
 
+class UnreadFact(BadExport):
+    """A fact that this program does not know, or that is not of its kind's shape."""
+
+
 class LogHistory:
     """One log of an export."""
 
@@ -69,15 +73,14 @@ class LogHistory:
                         yield fact
 
     def decoded(self, stored: StoredFact) -> Recorded:
-        """Return a fact in its place, without what it says of persons; raises `BadExport`."""
+        """Return a fact in its place, without what it says of persons; raises `UnreadFact`."""
+        where = f"{self.name} at {stored.position:,}"
         try:
             fact = self.vocabulary.decode(stored.kind, stored.data)
         except UnknownFact:
-            raise BadExport(
-                f"{self.name} at {stored.position:,}: this program knows no {stored.kind}"
-            ) from None
-        except (msgspec.DecodeError, ValueError) as error:
-            raise BadExport(f"{self.name} at {stored.position:,}: {error}") from error
+            raise UnreadFact(f"{where}: this program knows no {stored.kind}") from None
+        except (msgspec.DecodeError, ValueError, RecursionError) as error:
+            raise UnreadFact(f"{where}: {error}") from error
         return Recorded(stored.position, stored.recorded_at, fact)
 
     def _file(self, number: int) -> Iterator[StoredFact]:

@@ -37,6 +37,8 @@ class Digested:
     position: int
     subjects: int
     digest: bytes
+    unread: Sequence[str] = ()
+    """Facts that made no state, because this program cannot read them: where, and why."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ def replay(folding: Folding, log: LogHistory, until: int, told: Told) -> None:
     """
     with uncollected():
         for stored in log.facts(after=folding.position, until=until):
-            folding.take(log.decoded(stored), stored.tags)
+            folding.read(stored)
             if stored.position % TOLD_EVERY == 0:
                 told(stored.position, until)
 
@@ -133,8 +135,9 @@ def difference(log: FoundHistory, before: int, after: int, told: Told) -> Differ
 
 
 def _digested(log: FoundHistory, folding: Folding, position: int) -> Digested:
-    made = Digested(position, *folding.digest())
-    log.index.keep(program(), position, made.subjects, made.digest)
+    made = Digested(position, *folding.digest(), tuple(folding.unread))
+    if not made.unread:
+        log.index.keep(program(), position, made.subjects, made.digest)
     return made
 
 

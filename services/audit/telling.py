@@ -99,6 +99,7 @@ def _of_log(one: LogChecked) -> dict[str, Any]:
         "witnessed": one.witnessed,
         "cosigned_by": one.cosigned_by,
         "indexed": one.indexed,
+        "unread": one.unread,
         "states": one.states and {"subjects": one.states[0], "digest": one.states[1].hex()},
     }
 
@@ -114,6 +115,8 @@ def _log_sentences(one: LogChecked) -> list[str]:
         said.append(f"  cosigned by {names} up to position {one.witnessed:,}: the policy's quorum")
     if one.indexed:
         said.append(f"  its tags are indexed up to position {one.indexed:,}, as they are")
+    if one.unread:
+        said.append(f"  no digest of states: this program cannot read {one.unread:,} of its facts")
     if one.states:
         said.append(f"  {one.states[0]:,} subjects, digest of their states {one.states[1].hex()}")
     return said

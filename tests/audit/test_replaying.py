@@ -183,12 +183,27 @@ def test_an_index_of_another_export_is_made_anew(stage: Stage, export: Path, tol
     assert told("replay", place, "--of", "bank:b7") == told("replay", export, "--of", "bank:b7")
 
 
-def test_a_line_that_is_no_fact_is_named(stage: Stage, export: Path, told: Told) -> None:
-    """With its file and place; nothing is folded past it."""
+def test_a_fact_that_is_none_of_ours_is_passed_over_and_said(
+    stage: Stage, export: Path, told: Told
+) -> None:
+    """Of another kind, or not of its kind's shape: everything else is folded."""
+    for old, new in (
+        (b'"kind":"bank.registered.1"', b'"kind":"moon.landed.1"'),
+        (b'"name":"N"', b'"name":7'),
+    ):
+        place = stage.copy(export)
+        file = place / "consent" / "facts" / "000001.ndjson"
+        file.write_bytes(file.read_bytes().replace(old, new, 1))
+        code, document = told("replay", place)
+        assert (code, document["accounts"]["unread"]) == (1, [])
+        (unread,) = document["consent"]["unread"]
+        assert unread.startswith("consent at 1: ")
+        assert document == told("replay", place)[1], "it is no digest to be kept"
+
+
+def test_a_line_that_is_no_fact_ends_it(stage: Stage, export: Path, told: Told) -> None:
+    """What is cut is not known, and so nothing behind it is."""
     place = stage.copy(export)
     file = place / "consent" / "facts" / "000001.ndjson"
-    content = file.read_bytes()
-    file.write_bytes(content.replace(b'"kind":"bank.registered.1"', b'"kind":"moon.landed.1"', 1))
-    assert told("replay", place)[0] == 2
-    file.write_bytes(content[: len(content) // 2])
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
     assert told("replay", place)[0] == 2

@@ -41,6 +41,9 @@ EXAMPLES = """examples:
   ./run audit replay 2023-08 --since 2023-08-08T00:00+07:00    what came to be, and what changed
   ./run audit replay 2023-08 --consent http://127.0.0.1:8101 --token-file TOKEN"""
 
+TOLD_MAX = 10
+"""Facts that people are told of which this program cannot read; programs are told all."""
+
 Moment = int | datetime | Path
 """A position, an instant, or a file with a checkpoint."""
 
@@ -125,7 +128,7 @@ def _tell_digests(
         print(json.dumps({one.log: one.document() for one in compared}))
     else:
         print("\n".join(line for one in compared for line in one.lines()))
-    return 0 if all(one.equal for one in compared) else 1
+    return 0 if all(one.equal and not one.made.unread for one in compared) else 1
 
 
 @dataclass(frozen=True)
@@ -148,6 +151,9 @@ class _Compared:
         subjects = f"{self.made.subjects:,} subject{'' if self.made.subjects == 1 else 's'}"
         yield f"{self.log} at position {self.made.position:,}: {subjects}"
         yield f"  digest {self.made.digest.hex()}"
+        yield from (f"  WRONG: not folded: {one}" for one in self.made.unread[:TOLD_MAX])
+        if (more := len(self.made.unread) - TOLD_MAX) > 0:
+            yield f"  and {more:,} more that are not folded"
         if self.said is not None:
             yield "  the service says the same" if self.equal else f"  WRONG: it says {self.said}"
 
@@ -168,7 +174,12 @@ def _live(arguments: argparse.Namespace, address: str, position: int) -> str:
 
 
 def _digest_document(one: Digested) -> dict[str, Any]:
-    return {"position": one.position, "subjects": one.subjects, "digest": one.digest.hex()}
+    return {
+        "position": one.position,
+        "subjects": one.subjects,
+        "digest": one.digest.hex(),
+        "unread": list(one.unread),
+    }
 
 
 # -- two moments ----------------------------------------------------------------------------------
