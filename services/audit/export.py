@@ -111,7 +111,7 @@ def read_fact(line: bytes) -> StoredFact:
         said.tags,
         bytes(said.data),
         b"",
-        tuple([bytes.fromhex(one) for one in said.parts]),
+        tuple([bytes.fromhex(one) for one in said.parts]) if said.parts else (),
     )
 
 

@@ -10,7 +10,6 @@ from services.audit.export import (
     LogName,
     Manifest,
     facts_path,
-    number_of,
     read_fact,
     tlog_path,
 )
@@ -44,9 +43,12 @@ class ExportedLog:
     def facts(self, number: int) -> Iterator[StoredFact]:
         """Return the facts of a file; raises `Found` for a line that is none, or not its own."""
         path, last = facts_path(self.name, number), (number - 1) * FACTS_PER_FILE
+        first, end = last + 1, min(last + FACTS_PER_FILE, self.said.size)
         try:
             for line in self.export.lines(path):
-                fact = self._in_place(read_fact(line), number)
+                fact = read_fact(line)
+                if not first <= fact.position <= end:
+                    raise _misplaced(fact)
                 last = fact.position
                 yield fact
         except FileNotFoundError:
@@ -55,7 +57,6 @@ class ExportedLog:
             position = last + 1 if self.subset is None else None
             raise Found(Finding(str(error), self.name, path, position)) from error
 
-    def _in_place(self, fact: StoredFact, number: int) -> StoredFact:
-        if number_of(fact.position) != number or fact.position > self.said.size:
-            raise BadExport(f"position {fact.position:,} does not belong here")
-        return fact
+
+def _misplaced(fact: StoredFact) -> BadExport:
+    return BadExport(f"position {fact.position:,} does not belong here")

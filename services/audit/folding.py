@@ -42,6 +42,7 @@ class Folding(AbstractContextManager["Folding"]):
         self._folder = tempfile.TemporaryDirectory(prefix="thuan-")
         self._store = sqlite3.connect(Path(self._folder.name) / "leaves.sqlite")
         self._store.executescript(TABLES)
+        self._any_left = False
         self.position = 0
         self.unread = list[str]()
         """What could not be read as a fact, and so made no state: where, and why."""
@@ -102,13 +103,18 @@ class Folding(AbstractContextManager["Folding"]):
 
     def _before(self, tag: str, noun: Noun, position: int) -> Any:
         """Return the state of a subject that is not kept: none yet, or folded anew."""
-        if not self._store.execute("SELECT 1 FROM leaves WHERE tag = ?", [tag]).fetchone():
+        if not (self._any_left and self._is_left(tag)):
             return noun.initial
         arm = about(tag, kinds=list(noun.kinds))
         return noun.fold(self._log.recorded(arm, until=position - 1))
+
+    def _is_left(self, tag: str) -> bool:
+        found = self._store.execute("SELECT 1 FROM leaves WHERE tag = ?", [tag])
+        return found.fetchone() is not None
 
     def _let_go(self, count: int) -> None:
         """Leave behind the leaf hashes of those that were touched longest ago."""
         leaving = list(islice(self._kept, count))
         rows = [(tag, state_leaf(tag, self._kept.pop(tag))) for tag in leaving]
         self._store.executemany("INSERT OR REPLACE INTO leaves VALUES (?, ?)", rows)
+        self._any_left = True

@@ -22,6 +22,7 @@ DIGESTS = struct.Struct(">32s32sB")
 
 DIGEST_BYTES = 32
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+DAY_S, SECOND_US = 86_400, 1_000_000
 
 INSTANTS_KEPT = 1_024
 """All facts of a commit have one time, and what is read in order asks for the same again."""
@@ -88,7 +89,8 @@ def decode(entry: bytes) -> Entry:
 @lru_cache(maxsize=INSTANTS_KEPT)
 def stamp_of(instant: datetime) -> int:
     """Return an instant in microseconds since 1970-01-01 UTC."""
-    return (instant - EPOCH) // timedelta(microseconds=1)
+    since = instant - EPOCH
+    return (since.days * DAY_S + since.seconds) * SECOND_US + since.microseconds
 
 
 @lru_cache(maxsize=INSTANTS_KEPT)
@@ -107,5 +109,16 @@ def digests_in(row: bytes) -> tuple[bytes, ...]:
 
 def tags_digest(tags: Sequence[str]) -> bytes:
     """Return the digest of the tags in their order, each behind its length in bytes."""
-    row = b"".join([len(text := tag.encode()).to_bytes(2) + text for tag in tags])
+    row = b"".join([_lengths[len(text := tag.encode())] + text for tag in tags])
     return sha256(row).digest()
+
+
+class _Lengths(dict[int, bytes]):
+    """Lengths as two bytes, each made once: there are few, and every tag of every fact has one."""
+
+    def __missing__(self, length: int) -> bytes:
+        made = self[length] = length.to_bytes(2)
+        return made
+
+
+_lengths = _Lengths()
