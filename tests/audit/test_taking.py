@@ -11,7 +11,7 @@ import pytest
 
 from services.audit import __main__ as audit
 from services.audit import export as format_of_exports
-from services.audit import taking
+from services.audit import exported, taking
 from services.audit.export import (
     FACTS_PER_FILE,
     Manifest,
@@ -130,7 +130,7 @@ def test_a_log_lies_in_as_many_files_as_it_fills(
     stage: Stage, told: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each begins where the one before ends, whole or of a part; all are checked."""
-    for module in (format_of_exports, taking):
+    for module in (format_of_exports, taking, exported):
         monkeypatch.setattr(module, "FACTS_PER_FILE", 256)
     for more, files in (([], 2), (["--month", "2023-07"], 1), (["--month", "2023-08"], 2)):
         place = stage.place()
