@@ -46,6 +46,90 @@ REASONS: dict[str, Sentences] = {
     "registered_otherwise": Sentences(
         "This id is registered with other particulars.", "Mã này đã đăng ký với nội dung khác."
     ),
+    # getting a token, and calling with one
+    "grant_unsupported": Sentences(
+        "Only client credentials get a token here.",
+        "Chỉ cấp mã truy cập theo kiểu client_credentials.",
+    ),
+    "scope_unknown": Sentences(
+        "The scope is not this client's role.", "Phạm vi yêu cầu không phải vai trò của bên gọi."
+    ),
+    "client_unknown": Sentences(
+        "The client is not registered, or no longer as it was.",
+        "Bên gọi chưa đăng ký, hoặc đăng ký đã đổi.",
+    ),
+    "assertion_malformed": Sentences(
+        "The client's assertion is not a readable signed document with all its claims.",
+        "Giấy xác nhận của bên gọi không đọc được hoặc thiếu nội dung.",
+    ),
+    "assertion_algorithm": Sentences(
+        "The client's assertion is not signed with Ed25519 or ES256 by a key for that.",
+        "Giấy xác nhận không ký bằng Ed25519 hay ES256 với đúng loại khóa.",
+    ),
+    "assertion_key_unknown": Sentences("The client has no such key.", "Bên gọi không có khóa này."),
+    "assertion_signature": Sentences(
+        "The client's assertion was changed or forged.", "Giấy xác nhận bị sửa hoặc giả mạo."
+    ),
+    "assertion_audience": Sentences(
+        "The client's assertion is meant for another service, or for several.",
+        "Giấy xác nhận dành cho nơi khác, hoặc cho nhiều nơi.",
+    ),
+    "assertion_expired": Sentences(
+        "The client's assertion does not count now.", "Giấy xác nhận hiện không có hiệu lực."
+    ),
+    "assertion_not_short": Sentences(
+        "The client's assertion would count for too long.", "Giấy xác nhận có thời hạn quá dài."
+    ),
+    "assertion_replayed": Sentences(
+        "The client's assertion was used before.", "Giấy xác nhận đã dùng rồi."
+    ),
+    "proof_missing": Sentences(
+        "There is not exactly one proof of the key in the DPoP header.",
+        "Tiêu đề DPoP phải có đúng một bằng chứng về khóa.",
+    ),
+    "proof_malformed": Sentences(
+        "The proof of the key is not a readable signed document with all its claims.",
+        "Bằng chứng về khóa không đọc được hoặc thiếu nội dung.",
+    ),
+    "proof_key": Sentences(
+        "The proof does not hold a public Ed25519 or P-256 key.",
+        "Bằng chứng không chứa khóa công khai Ed25519 hay P-256.",
+    ),
+    "proof_algorithm": Sentences(
+        "The proof is not signed with Ed25519 or ES256 by a key for that.",
+        "Bằng chứng không ký bằng Ed25519 hay ES256 với đúng loại khóa.",
+    ),
+    "proof_signature": Sentences(
+        "The proof was changed or forged.", "Bằng chứng bị sửa hoặc giả mạo."
+    ),
+    "proof_method": Sentences(
+        "The proof is for another method.", "Bằng chứng dành cho phương thức khác."
+    ),
+    "proof_address": Sentences(
+        "The proof is for another address.", "Bằng chứng dành cho địa chỉ khác."
+    ),
+    "proof_time": Sentences(
+        "The proof is not of this minute.", "Bằng chứng không phải vừa mới ký."
+    ),
+    "proof_token": Sentences(
+        "The proof is for another access token.", "Bằng chứng dành cho mã truy cập khác."
+    ),
+    "proof_replayed": Sentences("The proof was used before.", "Bằng chứng đã dùng rồi."),
+    "access_invalid": Sentences(
+        "The access token was not signed by this service, or was changed.",
+        "Mã truy cập không do dịch vụ này ký, hoặc đã bị sửa.",
+    ),
+    "access_elsewhere": Sentences(
+        "The access token is another service's.", "Mã truy cập là của dịch vụ khác."
+    ),
+    "access_expired": Sentences(
+        "The access token does not count now; get another.",
+        "Mã truy cập hiện không có hiệu lực; hãy lấy mã mới.",
+    ),
+    "access_key_differs": Sentences(
+        "The access token is bound to another key than the proof's.",
+        "Mã truy cập gắn với khóa khác với khóa của bằng chứng.",
+    ),
     # asking for a consent
     "request_rejected": Sentences(
         "This person may not be asked now.", "Không được hỏi người này lúc này."

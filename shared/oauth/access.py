@@ -1,0 +1,87 @@
+"""The access token that a client gets: a JWT (RFC 9068) bound to a key of the client's (`cnf.jkt`).
+
+It says who the client is in the words of facts, counts ten minutes, and at the service that made it
+alone. Without the key it is bound to it is no use to anybody (RFC 9449 section 6).
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+
+from shared.oauth.clients import Client, Clients
+from shared.oauth.jose import NotProved, read_claims
+from shared.signing import BadToken, Signer, TrustedKeys
+
+TYPE = "at+jwt"
+
+LIFE_S = 600
+"""Seconds that a token counts: getting another costs a client two signatures, and whom an operator
+strikes off is refused at once all the same."""
+
+
+class _Bound(msgspec.Struct):
+    jkt: str
+
+
+class _Claims(msgspec.Struct):
+    iss: str
+    aud: str
+    sub: str
+    client_id: str
+    role: str
+    id: str
+    scope: str
+    jti: str
+    iat: int
+    exp: int
+    cnf: _Bound
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """For whom a token is: client, and the thumbprint of the key it is bound to."""
+
+    client: Client
+    jkt: str
+
+
+def access_token(granted: Granted, signer: Signer, jti: str, now: datetime) -> str:
+    """Return a token for the client; its issuer is its audience. Raises `NoKey`."""
+    client, instant = granted.client, int(now.timestamp())
+    claims = _Claims(
+        iss=signer.issuer,
+        aud=signer.issuer,
+        sub=client.client_id,
+        client_id=client.client_id,
+        role=client.role,
+        id=client.id,
+        scope=client.role,
+        jti=jti,
+        iat=instant,
+        exp=instant + LIFE_S,
+        cnf=_Bound(granted.jkt),
+    )
+    return signer.sign(TYPE, msgspec.json.encode(claims), now)
+
+
+def check_access(
+    token: str, issuer: str, trusted: TrustedKeys, clients: Clients, now: datetime
+) -> Granted:
+    """Return for whom a token is, if it is ours, counts now, and the client is still that client.
+
+    Raises `BadToken` with `access_invalid`, `access_elsewhere`, `access_expired` or
+    `client_unknown`.
+    """
+    try:
+        claims = read_claims(trusted.verify(token, TYPE), _Claims)
+    except (BadToken, NotProved) as error:
+        raise BadToken("access_invalid") from error
+    if (claims.iss, claims.aud) != (issuer, issuer):
+        raise BadToken("access_elsewhere")
+    if not claims.iat <= now.timestamp() < claims.exp:
+        raise BadToken("access_expired")
+    client = clients.get(claims.client_id)
+    if client is None or (client.role, client.id) != (claims.role, claims.id):
+        raise BadToken("client_unknown")
+    return Granted(client, claims.cnf.jkt)

@@ -1,0 +1,36 @@
+"""What OAuth calls each no: at the token endpoint (RFC 6749 section 5.2), and at a resource.
+
+The standards' few words are for a client's library; our own codes are for whoever has to mend it.
+"""
+
+from shared.oauth.jose import ALGORITHMS
+
+_ALGORITHMS = f'algs="{" ".join(ALGORITHMS)}"'
+
+CHALLENGES = f"Bearer, DPoP {_ALGORITHMS}"
+"""How one can say who one is, to whoever did not."""
+
+ACCESS = "access_"
+PROOF = "proof_"
+
+AT_TOKEN = {
+    "malformed": "invalid_request",
+    "grant_unsupported": "unsupported_grant_type",
+    "scope_unknown": "invalid_scope",
+}
+
+
+def error_at_token(code: str) -> str:
+    """Return the `error` of a no at the token endpoint."""
+    if code.startswith(PROOF):
+        return "invalid_dpop_proof"
+    return AT_TOKEN.get(code, "invalid_client")
+
+
+def challenge(code: str) -> str:
+    """Return the `WWW-Authenticate` of a 401 with this code (RFC 9449 section 7.1)."""
+    if code.startswith(PROOF):
+        return f'DPoP error="invalid_dpop_proof", {_ALGORITHMS}'
+    if code.startswith(ACCESS):
+        return f'DPoP error="invalid_token", {_ALGORITHMS}'
+    return CHALLENGES

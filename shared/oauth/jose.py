@@ -1,0 +1,114 @@
+"""A compact JWS that somebody else signed: with Ed25519 or ES256, and with nothing else.
+
+The key decides which algorithm may stand in the header, so that none is ever confused with another:
+a public key is no HMAC secret, and `none` is no signature. Private and symmetric keys are refused
+wherever a public one belongs.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, TypeVar
+
+import msgspec
+from joserfc import jws
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, OKPKey
+from joserfc.registry import Header
+from typing_extensions import override
+
+from shared.signing import BadToken, token_header
+
+PublicKey = ECKey | OKPKey
+
+ALGORITHMS = ("Ed25519", "EdDSA", "ES256")
+"""What clients may sign with. `EdDSA` is the older name of `Ed25519` (RFC 9864)."""
+
+BY_KEY = {("OKP", "Ed25519"): ("Ed25519", "EdDSA"), ("EC", "P-256"): ("ES256",)}
+"""The algorithms of each kind of key, by `kty` and `crv`."""
+
+PUBLIC_MEMBERS = ("kty", "crv", "x", "y")
+SECRET_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
+"""What only private and symmetric keys have (RFC 7518 section 6, RFC 8037)."""
+
+ClaimsT = TypeVar("ClaimsT")
+
+
+class Why(StrEnum):
+    """Why a text proves nothing, whatever it is for."""
+
+    MALFORMED = "malformed"
+    ALGORITHM = "algorithm"
+    SIGNATURE = "signature"
+
+
+class NotProved(Exception):
+    """A text that its signature does not prove."""
+
+    def __init__(self, why: Why) -> None:
+        super().__init__(why)
+        self.why = why
+
+
+class _Registry(jws.JWSRegistry):
+    """Takes the older name for the newer, and passes over header names that it does not know."""
+
+    @override
+    def get_alg(self, name: str) -> Any:
+        return super().get_alg("Ed25519" if name == "EdDSA" else name)
+
+    @override
+    def check_header(self, header: Header) -> None:
+        if "b64" in header:
+            raise JoseError("an unencoded payload (RFC 7797) has no place here")
+        super().check_header(header)
+
+
+_REGISTRY = _Registry(algorithms=("Ed25519", "ES256"), strict_check_header=False)
+
+
+def public_key(jwk: object) -> PublicKey:
+    """Return the public key of a JWK, its other members left out; raises `ValueError`."""
+    if not isinstance(jwk, Mapping) or SECRET_MEMBERS & set(jwk):
+        raise ValueError("not a public key")
+    kind = (jwk.get("kty"), jwk.get("crv"))
+    if kind not in BY_KEY:
+        raise ValueError("neither an Ed25519 nor a P-256 key")
+    members = {name: jwk[name] for name in PUBLIC_MEMBERS if name in jwk}
+    try:
+        key = (OKPKey if kind[0] == "OKP" else ECKey).import_key(members)
+        _ = key.public_key  # a point that is not on the curve shows only here
+    except (JoseError, ValueError, TypeError, KeyError) as error:
+        raise ValueError("not a public key") from error
+    return key
+
+
+def thumbprint(key: PublicKey) -> str:
+    """Return the RFC 7638 thumbprint, SHA-256, base64url."""
+    return key.thumbprint()
+
+
+def said(text: str) -> tuple[dict[str, Any], bytes]:
+    """Return header and payload of a compact JWS without believing either; raises `NotProved`."""
+    try:
+        return token_header(text), jws.extract_compact(text.encode()).payload
+    except BadToken as error:
+        raise NotProved(Why.MALFORMED) from error
+
+
+def check_signed(text: str, key: PublicKey) -> None:
+    """Check that the key signed the text, by an algorithm of its own; raises `NotProved`."""
+    header, _ = said(text)
+    if header.get("alg") not in BY_KEY[key.key_type, str(key.as_dict(private=False)["crv"])]:
+        raise NotProved(Why.ALGORITHM)
+    try:
+        jws.deserialize_compact(text, key, registry=_REGISTRY)
+    except (JoseError, ValueError, TypeError) as error:
+        raise NotProved(Why.SIGNATURE) from error
+
+
+def read_claims(payload: bytes, claims: type[ClaimsT]) -> ClaimsT:
+    """Return what a payload says; raises `NotProved` where it lacks a claim or has it otherwise."""
+    try:
+        return msgspec.json.decode(payload, type=claims)
+    except (ValueError, RecursionError) as error:  # msgspec's are ValueErrors
+        raise NotProved(Why.MALFORMED) from error
