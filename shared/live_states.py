@@ -100,7 +100,7 @@ def routes(states: LiveStates) -> APIRouter:
         With `of`, such as `consent:4f1c…`, the state of one subject instead. Nothing personal is
         in either: a replay of the exported log comes to the same.
         """
-        caller_of(request, Role.REGULATOR)
+        await caller_of(request, Role.REGULATOR)
         position = await states.position(at, time)
         if of:
             state = msgspec.Raw(state_text(await states.state(Subject.of(of), position)))

@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import msgspec
 from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
@@ -31,6 +31,7 @@ from shared.errors import Kind, Reason, Rejection, Unavailable
 from shared.ledger.indexing import Indexing
 from shared.ledger.log import Log
 from shared.ledger.seal import Seal
+from shared.oauth.answers import challenge
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -65,7 +66,7 @@ logger = logging.getLogger(__name__)
 
 
 class Role(StrEnum):
-    """Who a bearer token stands for."""
+    """Whom a token stands for."""
 
     BANK = "bank"
     CLERK = "clerk"
@@ -119,22 +120,31 @@ class Tokens:
         raise Rejection(Kind.UNAUTHENTICATED, "unauthenticated")
 
 
-def require(*roles: Role) -> Callable[[Request], Awaitable[Caller]]:
-    """Return a dependency that gives the caller, if it has one of the roles.
+class Prover(Protocol):
+    """Tells whom a request is from that has a token bound to a key, and a proof of that key."""
 
-    It is a coroutine only because FastAPI sends plain functions through a pool of threads.
-    """
+    async def caller(self, request: Request) -> Caller:
+        """Return who sent a request whose `Authorization` is `DPoP …`; raises `Rejection`."""
+
+
+def require(*roles: Role) -> Callable[[Request], Awaitable[Caller]]:
+    """Return a dependency that gives the caller, if it has one of the roles."""
 
     async def dependency(request: Request) -> Caller:
-        return caller_of(request, *roles)
+        return await caller_of(request, *roles)
 
     return dependency
 
 
-def caller_of(request: Request, *roles: Role) -> Caller:
+async def caller_of(request: Request, *roles: Role) -> Caller:
     """Return who sent the request, if it has one of the roles; raises `Rejection`."""
     tokens: Tokens = request.app.state.tokens
-    caller = tokens.caller(request.headers.get("authorization"))
+    prover: Prover | None = request.app.state.prover
+    header = request.headers.get("authorization")
+    if prover and (header or "").lower().startswith("dpop "):
+        caller = await prover.caller(request)
+    else:
+        caller = tokens.caller(header)
     if caller.role not in roles:
         raise Rejection(Kind.FORBIDDEN, "role_not_allowed")
     return caller
@@ -160,11 +170,12 @@ def create_web_app(
     now: Clock,
     close: Callable[[], Awaitable[None]],
     background: Callable[[], Coroutine[Any, Any, None]] | None = None,
+    prover: Prover | None = None,
 ) -> FastAPI:
     """Return an app with problem documents, health, the log for whom it is for, bounded bodies.
 
     `name` says which log it is. `background` runs while the app serves, until it is cancelled, and
-    so does the log's index.
+    so does the log's index. Without a `prover` none but bearer tokens are accepted.
     """
     indexing = Indexing(log, name, lambda: seal.sealed, now)
     running = [indexing.run, *([background] if background else [])]
@@ -188,7 +199,8 @@ def create_web_app(
         docs_url=None,  # the usual pages load scripts from elsewhere
         redoc_url=None,
     )
-    app.state.tokens, app.state.log, app.state.seal = tokens, log, seal
+    app.state.tokens, app.state.prover = tokens, prover
+    app.state.log, app.state.seal = log, seal
     add_routes(app, _own_routes(log, seal, indexing), public_log.routes(seal))
     _add_problems(app)
     return app
@@ -254,7 +266,7 @@ def _own_routes(log: Log, seal: Seal, indexing: Indexing) -> APIRouter:
         With tags, such as `bank:so-viet`, only those that carry all of them.
         `parts` are the SHA-256 of what a fact says of persons, which lies beside it, encrypted.
         """
-        caller_of(request, Role.REGULATOR)
+        await caller_of(request, Role.REGULATOR)
         facts = await log.stored(after=after, limit=limit, tags=tag or ())
         page = [
             {
@@ -278,7 +290,7 @@ def _own_routes(log: Log, seal: Seal, indexing: Indexing) -> APIRouter:
         `indexed` is the last position that is under an index, and `position` where that lies. If it
         is less than `head`, the same again goes on; where nothing came but indexes, it adds none.
         """
-        caller_of(request, Role.REGULATOR)
+        await caller_of(request, Role.REGULATOR)
         return await indexing.asked()
 
     return router
@@ -291,7 +303,7 @@ def problem(
     status = STATUS[kind]
     headers = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
     if status == STATUS[Kind.UNAUTHENTICATED]:
-        headers["WWW-Authenticate"] = "Bearer"
+        headers["WWW-Authenticate"] = challenge(code)
     body = {
         "type": f"urn:thuan:{code}",
         "title": sentence(code, "en"),

@@ -10,7 +10,8 @@ from services.accounts.consents import LIMITS, TIMEOUT, HttpConsents
 from services.accounts.facts import VOCABULARY
 from services.accounts.settings import Settings
 from services.accounts.states import NOUNS
-from shared import live_states, rejection_routes
+from shared import live_states, rejection_routes, token_routes
+from shared.authority import Authority, create_authority
 from shared.clock import choose_clock
 from shared.ledger import stores
 from shared.ledger.log import Log
@@ -38,6 +39,8 @@ def create_app(settings: Settings, client: httpx.AsyncClient | None = None) -> F
         now=now,
     )
 
+    authority = Authority(settings.public_url, settings.folder, settings.clients, now)
+
     async def close() -> None:
         parts.log.close()
         await parts.consents.close()
@@ -51,10 +54,12 @@ def create_app(settings: Settings, client: httpx.AsyncClient | None = None) -> F
         seal=Seal(parts.log.recorder, settings.folder, now, settings.policy),
         now=now,
         close=close,
+        prover=authority,
     )
     openings = Openings(parts)
     add_routes(
         app,
+        token_routes.routes(authority),
         opening_routes.routes(openings),
         look_routes.routes(openings),
         rejection_routes.routes(Rejections(parts.log, VOCABULARY)),
@@ -64,11 +69,14 @@ def create_app(settings: Settings, client: httpx.AsyncClient | None = None) -> F
 
 
 def init(settings: Settings) -> None:
-    """Make schema and keys where they are missing; changes nothing that is there."""
+    """Make schema and keys where missing, and a key to follow one that ends soon."""
     settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     stores.create_schema(settings.ledger_address)
     create_seal(settings.folder, settings.log_origin)
     create_marks(settings.folder)
+    create_authority(
+        settings.folder, choose_clock(sandbox=settings.sandbox, file=settings.clock_file)
+    )
 
 
 def from_env() -> FastAPI:

@@ -26,6 +26,12 @@ class Settings(BaseSettings):
     tokens: Path | None = None
     """A JSON file of accepted bearer tokens, as SHA-256, with their roles."""
 
+    clients: Path | None = None
+    """A JSON file of clients that get tokens bound to their keys; none: nobody gets one."""
+
+    public_url: str = "http://localhost:8002"
+    """The address at which banks reach us: who signs our access tokens, and what for (`htu`)."""
+
     consent_url: str = "http://localhost:8001"
     """Where the consent service answers."""
 

@@ -52,7 +52,8 @@ from services.consent.settings import Settings
 from services.consent.sms import HttpGateway, Outbox, SmsGateway
 from services.consent.states import NOUNS
 from services.consent.views import read_host
-from shared import live_states, rejection_routes
+from shared import live_states, rejection_routes, token_routes
+from shared.authority import Authority, create_authority
 from shared.clock import Clock, choose_clock
 from shared.ledger import stores
 from shared.ledger.erasure import Erasure
@@ -116,6 +117,7 @@ def init(settings: Settings) -> None:
     create_marks(settings.folder)
     now = choose_clock(sandbox=settings.sandbox, file=settings.clock_file)
     renew_keys(settings.folder / "keys", now())
+    create_authority(settings.folder, now)
 
 
 def from_env() -> FastAPI:
@@ -133,6 +135,7 @@ def _app(settings: Settings, parts: Parts) -> FastAPI:
         await parts.accounts.close()
 
     seal = Seal(parts.log.recorder, settings.folder, parts.now, settings.policy)
+    authority = Authority(settings.public_url, settings.folder, settings.clients, parts.now)
     app = create_web_app(
         name="consent",
         title="Thuận consent",
@@ -143,11 +146,13 @@ def _app(settings: Settings, parts: Parts) -> FastAPI:
         now=parts.now,
         close=close,
         background=stopping.run,
+        prover=authority,
     )
     app.state.parts = parts
     deciding, receipting = Deciding(parts), Receipting(parts, seal)
     add_routes(
         app,
+        token_routes.routes(authority),
         *_machine_routes(parts, stopping, receipting),
         *_pages(parts, deciding, stopping, receipting, sandbox=settings.sandbox),
     )

@@ -32,8 +32,11 @@ class Settings(BaseSettings):
     tokens: Path | None = None
     """A JSON file of accepted bearer tokens, as SHA-256, with their roles."""
 
+    clients: Path | None = None
+    """A JSON file of clients that get tokens bound to their keys; none: nobody gets one."""
+
     public_url: str = "http://localhost:8001"
-    """The address that citizens' links begin with."""
+    """The address that citizens' links begin with, and at which banks reach us."""
 
     passkey_domain: str = "localhost"
     """The domain that passkeys are made for (RP id), such as `thuan.example`; never changed."""

@@ -89,6 +89,9 @@ class World:
     back: Wire = field(default_factory=Wire)
     """On which stops come to accounts."""
 
+    clients: Path | None = None
+    """The file of clients that get tokens bound to their keys."""
+
     consent_app: Any = None
     accounts_app: Any = None
     consent: Any = None
@@ -110,6 +113,7 @@ class World:
         settings = ConsentSettings(
             folder=self.folder / "consent",
             tokens=self.tokens.file,
+            clients=self.clients,
             public_url="http://consent",
             passkey_domain=RP_ID,
             passkey_origins=(ORIGIN,),
@@ -129,6 +133,8 @@ class World:
         settings = AccountsSettings(
             folder=self.folder / "accounts",
             tokens=self.tokens.file,
+            clients=self.clients,
+            public_url="http://accounts",
             consent_url="http://consent",
             consent_token=self.tokens.by_holder["accounts"],
             sandbox=True,

@@ -63,7 +63,8 @@ def test_nobody_may_call_by_default(running: Running) -> None:
             for client, path in ((world.consent, "/log"), (world.accounts, "/openings")):
                 answer = await client.get(path, headers=headers)
                 assert answer.status_code == 401
-                assert answer.headers["www-authenticate"] == "Bearer"
+                schemes = answer.headers["www-authenticate"]
+                assert schemes == 'Bearer, DPoP algs="Ed25519 EdDSA ES256"'
 
     running.play(scenario)
     with pytest.raises(Exception, match="unauthenticated"):

@@ -109,6 +109,8 @@ OF_NOBODY = {
     "GET /tlog/{path}",
     "GET /status-lists/{number}",
     "GET /.well-known/jwks.json",
+    "GET /.well-known/oauth-authorization-server",
+    "POST /oauth/token",
     "GET /livez",
     "GET /readyz",
     "GET /metrics",

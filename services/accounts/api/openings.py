@@ -89,7 +89,7 @@ class _RecordingRoute(APIRoute):
         return recording
 
     async def _record(self, request: Request) -> None:
-        caller = caller_of(request, Role.CLERK, Role.BANK)
+        caller = await caller_of(request, Role.CLERK, Role.BANK)
         opening_id = request.path_params["opening_id"]
         if re.match(ID_PATTERN, opening_id):
             await self.openings.unread(opening_id, caller.name)

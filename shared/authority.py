@@ -1,0 +1,110 @@
+"""Gives a service's own access tokens to clients that prove who they are, and takes them back.
+
+Here the rules of `shared/oauth/` meet what they need: the file of clients, the keys, the memory of
+what was shown. Each service is its own authority; a token of one is nothing to the other.
+"""
+
+import asyncio
+import json
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+
+from fastapi import Request
+from typing_extensions import override
+
+from shared.clock import Clock
+from shared.errors import Kind, Rejection
+from shared.oauth.access import Granted, access_token, check_access
+from shared.oauth.assertions import check_assertion
+from shared.oauth.clients import Clients, clients
+from shared.oauth.once import Once
+from shared.oauth.proofs import Asked, check_proof
+from shared.seen_once import SeenOnce, create_seen_once
+from shared.signing import BadToken, Signer, TrustedKeys, load_keys, renew_keys
+from shared.watched import Watched
+from shared.web import Caller, Prover, Role
+
+KEYS = "token-keys"
+"""The folder, in a service's own, of the keys that sign its access tokens and nothing else."""
+
+TOKEN_PATH = "/oauth/token"  # noqa: S105 - an address
+
+JTI_BYTES = 16
+
+
+class Authority(Prover):
+    """Grants access tokens, and tells whom a request with one is from."""
+
+    def __init__(self, issuer: str, folder: Path, file: Path | None, now: Clock) -> None:
+        """`issuer` is the address at which clients reach the service; `file` has the clients."""
+        self.issuer = issuer.rstrip("/")
+        self._keys = Watched(folder / KEYS, load_keys)
+        self._clients = Watched(file, _read_clients) if file else None
+        self._seen = SeenOnce(folder)
+        self._now = now
+
+    async def grant(self, assertion: str, proofs: Sequence[str], scope: str) -> tuple[str, Granted]:
+        """Return an access token, and for whom it is; raises `Rejection`, `NoKey`.
+
+        `proofs` are all `DPoP` headers of the request, `scope` what was asked for, or nothing.
+        """
+        now, asked = self._now(), Asked("POST", self.issuer + TOKEN_PATH)
+        audiences = (self.issuer, asked.address)
+        try:
+            client, first = check_assertion(assertion, self._known(), audiences, now)
+            jkt, second = check_proof(proofs, asked, now)
+        except BadToken as error:
+            raise _rejected(error.code) from error
+        if scope not in {"", client.role}:
+            raise Rejection(Kind.MALFORMED, "scope_unknown")
+        await self._once(first, "assertion_replayed", client.client_id)
+        await self._once(second, "proof_replayed", client.client_id)
+        granted = Granted(client, jkt)
+        signer = Signer(self.issuer, self._keys.content())
+        return access_token(granted, signer, secrets.token_urlsafe(JTI_BYTES), now), granted
+
+    @override
+    async def caller(self, request: Request) -> Caller:
+        """Return whom a request is from by its `DPoP` token and proof; raises `Rejection`."""
+        token = request.headers["authorization"].partition(" ")[2].strip()
+        raw_path: bytes = request.scope["raw_path"]
+        asked = Asked(request.method, self.issuer + raw_path.decode("ascii", "replace"), token)
+        now = self._now()
+        try:
+            trusted = TrustedKeys(self._keys.content())
+            granted = check_access(token, self.issuer, trusted, self._known(), now)
+            jkt, once = check_proof(request.headers.getlist("dpop"), asked, now)
+        except BadToken as error:
+            raise _rejected(error.code) from error
+        if jkt != granted.jkt:
+            raise Rejection(Kind.UNAUTHENTICATED, "access_key_differs")
+        await self._once(once, "proof_replayed", granted.client.client_id)
+        return Caller(Role(granted.client.role), granted.client.id)
+
+    def _known(self) -> Clients:
+        return self._clients.content() if self._clients else {}
+
+    async def _once(self, once: Once, code: str, client_id: str) -> None:
+        """Remember something that a client showed; raises `Rejection` if it did so before."""
+        now = int(self._now().timestamp())
+        if not await asyncio.to_thread(self._seen.first, once, client_id, now):
+            raise _rejected(code)
+
+
+def create_authority(folder: Path, now: Clock) -> None:
+    """Make what an authority needs in a service's folder, where missing; renew its keys."""
+    create_seen_once(folder)
+    renew_keys(folder / KEYS, now())
+
+
+def _read_clients(file: Path) -> Clients:
+    """Read the file of clients; raises `ValueError` for anything else, a role we lack included."""
+    found = clients(json.loads(file.read_bytes()))
+    for one in found.values():
+        Role(one.role)
+    return found
+
+
+def _rejected(code: str) -> Rejection:
+    return Rejection(Kind.UNAUTHENTICATED, code)

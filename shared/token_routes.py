@@ -1,0 +1,99 @@
+"""Where a client gets an access token (RFC 6749 section 4.4), and reads how (RFC 8414).
+
+A no is in the words of RFC 6749 section 5.2, with our own code and sentences beside them.
+"""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import JSONResponse
+from starlette.datastructures import FormData
+
+from shared.authority import TOKEN_PATH, Authority
+from shared.contracts.reasons import sentence
+from shared.errors import Kind, Rejection, Unavailable
+from shared.oauth.access import LIFE_S
+from shared.oauth.answers import error_at_token
+from shared.oauth.assertions import ASSERTION_TYPE
+from shared.oauth.jose import ALGORITHMS
+from shared.signing import TOKEN_CHARACTERS_MAX, NoKey
+from shared.web import Role
+
+GRANT = "client_credentials"
+
+NO_STORE = {"Cache-Control": "no-store"}
+
+BAD_REQUEST = 400
+"""Of every no at the token endpoint; a 401 is for a client that sent an `Authorization` header."""
+
+Text = Annotated[str, Form(max_length=TOKEN_CHARACTERS_MAX)]
+
+
+def routes(authority: Authority) -> APIRouter:
+    """Return the routes of a service's own authority."""
+    router = APIRouter(tags=["tokens"])
+
+    @router.post(TOKEN_PATH)
+    async def give_token(
+        request: Request,
+        grant_type: Text = "",
+        client_assertion_type: Text = "",
+        client_assertion: Text = "",
+        scope: Text = "",
+    ) -> JSONResponse:
+        """Give an access token for ten minutes, bound to the key of the `DPoP` header's proof.
+
+        For `grant_type=client_credentials` and an assertion of the client's (RFC 7523).
+        """
+        try:
+            _check(await request.form(), grant_type, client_assertion_type)
+            token, granted = await authority.grant(
+                client_assertion, request.headers.getlist("dpop"), scope
+            )
+        except NoKey:
+            raise Unavailable("no_key") from None
+        except Rejection as no:
+            if no.kind == Kind.UNAVAILABLE:
+                raise
+            return _no(no.code)
+        answer = {
+            "access_token": token,
+            "token_type": "DPoP",
+            "expires_in": LIFE_S,
+            "scope": granted.client.role,
+        }
+        return JSONResponse(answer, headers=NO_STORE)
+
+    @router.get("/.well-known/oauth-authorization-server")
+    async def metadata() -> dict[str, Any]:
+        """Give what a client's library needs to know of how tokens are got here (RFC 8414)."""
+        return {
+            "issuer": authority.issuer,
+            "token_endpoint": authority.issuer + TOKEN_PATH,
+            "grant_types_supported": [GRANT],
+            "response_types_supported": [],
+            "scopes_supported": [*Role],
+            "token_endpoint_auth_methods_supported": ["private_key_jwt"],
+            "token_endpoint_auth_signing_alg_values_supported": ALGORITHMS,
+            "dpop_signing_alg_values_supported": ALGORITHMS,
+        }
+
+    return router
+
+
+def _check(form: FormData, grant_type: str, client_assertion_type: str) -> None:
+    """Check what is asked for, and that nothing stands there twice (RFC 6749 section 3.2)."""
+    if grant_type != GRANT:
+        raise Rejection(Kind.MALFORMED, "grant_unsupported")
+    if client_assertion_type != ASSERTION_TYPE or len(form) != len(form.multi_items()):
+        raise Rejection(Kind.MALFORMED, "malformed")
+
+
+def _no(code: str) -> JSONResponse:
+    body = {
+        "error": error_at_token(code),
+        "error_description": sentence(code, "en"),
+        "code": code,
+        "title_vi": sentence(code, "vi"),
+    }
+    return JSONResponse(body, BAD_REQUEST, NO_STORE)

@@ -1,0 +1,353 @@
+"""A bank calls with its own keys, as documented, and nobody else can with what it sent."""
+
+import asyncio
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from joserfc.jwk import ECKey, OKPKey
+
+from demo.cast import make_tokens
+from demo.commands import command
+from demo.services import Service, a_port
+from services.accounts import main as accounts_main
+from services.accounts.settings import Settings as AccountsSettings
+from shared.authority import KEYS
+from shared.clock import system_clock
+from shared.signing import create_key
+from tests.support.clients import BankClient
+from tests.support.processes import a_client
+from tests.support.world import Running, World, a_running_world, new_id
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "bank-api.md"
+
+
+@dataclass
+class Bank:
+    """A bank's client at one service of a world."""
+
+    world: World
+    client: BankClient
+    http: Any
+    issuer: str
+
+    async def ask(self, **changes: Any) -> httpx.Response:
+        """Ask for a token; `changes` are fields of the form, or `proofs`."""
+        now = self.world.clock()
+        address = f"{self.issuer}/oauth/token"
+        proofs = changes.pop("proofs", [self.client.proof("POST", address, now)])
+        form = {**self.client.form(self.issuer, now), **changes}
+        headers = [("DPoP", proof) for proof in proofs]
+        answer: httpx.Response = await self.http.post("/oauth/token", data=form, headers=headers)
+        return answer
+
+    async def token(self) -> str:
+        """Return a token."""
+        answer = await self.ask()
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["access_token"])
+
+    async def send(
+        self, method: str, path: str, token: str, *proofs: str, **more: Any
+    ) -> httpx.Response:
+        """Send a request with a token, and with a proof for it unless others are given."""
+        signed = proofs or (self.proof(method, path, token),)
+        headers = [("Authorization", f"DPoP {token}"), *(("DPoP", one) for one in signed)]
+        answer: httpx.Response = await self.http.request(method, path, headers=headers, **more)
+        return answer
+
+    def proof(self, method: str, path: str, token: str, **changes: Any) -> str:
+        """Return a proof for a request."""
+        return self.client.proof(method, self.issuer + path, self.world.clock(), token, **changes)
+
+
+def register(file: Path, *rows: dict[str, Any]) -> None:
+    """Put the file of clients in the place of the one before, as an operator should."""
+    beside = file.with_suffix(".new")
+    beside.write_text(json.dumps(rows))
+    beside.replace(file)
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """Give a world in which two banks have clients, whose logs are sound in the end."""
+    folder = tmp_path_factory.mktemp("clients")
+    with a_running_world(folder) as running:
+        running.world.clients = folder / "clients.json"
+        register(running.world.clients, SO_VIET.row(), TRUONG_SON.row())
+        running.play(World.restart)
+        yield running
+
+
+SO_VIET = BankClient()
+TRUONG_SON = BankClient("truong-son-1", "truong-son", OKPKey.generate_key("Ed25519"))
+
+
+def at_accounts(world: World, client: BankClient = SO_VIET) -> Bank:
+    """Return a bank's client at accounts."""
+    return Bank(world, client, world.accounts, "http://accounts")
+
+
+def at_consent(world: World, client: BankClient = SO_VIET) -> Bank:
+    """Return a bank's client at the consent service."""
+    return Bank(world, client, world.consent, "http://consent")
+
+
+def refused(answer: httpx.Response, code: str) -> None:
+    """Check that a call is refused with a code, and says in which of the two it is at fault."""
+    assert (answer.status_code, answer.json()["code"]) == (401, code)
+    word = "invalid_dpop_proof" if code.startswith("proof_") else "invalid_token"
+    if code != "client_unknown":
+        assert answer.headers["www-authenticate"].startswith(f'DPoP error="{word}", algs="')
+
+
+def test_a_bank_asks_opens_and_reads_with_its_own_keys(running: Running) -> None:
+    """A question, an account, and its opening, each in the bank's name; another bank sees none."""
+
+    async def scenario(world: World) -> None:
+        citizen = world.people[0]
+        _, _, event = await world.given(citizen, holder="so-viet")
+        bank, path = at_accounts(world), f"/openings/{new_id()}"
+        token = await bank.token()
+        body = command(citizen, event, clerk=None)
+        answer = await bank.send("PUT", path, token, json=body)
+        assert answer.status_code == 201, answer.text
+        assert (await bank.send("GET", path, token, params={"case_id": "x"})).status_code == 200
+        (fact,) = [f for f in await world.log(world.accounts) if f["kind"] == "account.opened.1"]
+        assert "bank:so-viet" in fact["tags"]
+        other = at_accounts(world, TRUONG_SON)
+        assert (await other.send("GET", path, await other.token())).status_code == 404
+        policies = at_consent(world)
+        assert (await policies.send("GET", "/policies", await policies.token())).status_code == 200
+        assert (await bank.send("GET", "/log", token)).json()["code"] == "role_not_allowed"
+
+    running.play(scenario)
+
+
+def test_a_token_is_as_it_should_be(running: Running) -> None:
+    """Short, of its type, not to be kept by anybody between; the metadata says how to get one."""
+
+    async def scenario(world: World) -> None:
+        for bank in (at_accounts(world), at_consent(world, TRUONG_SON)):
+            answer = await bank.ask(scope="bank")
+            body = answer.json()
+            assert (body["token_type"], body["expires_in"], body["scope"]) == ("DPoP", 600, "bank")
+            assert answer.headers["cache-control"] == "no-store"
+            where = await bank.http.get("/.well-known/oauth-authorization-server")
+            assert where.json()["issuer"] == bank.issuer
+            assert where.json()["token_endpoint"] == f"{bank.issuer}/oauth/token"
+            assert where.json()["response_types_supported"] == []
+
+    running.play(scenario)
+
+
+def test_a_request_for_a_token_that_is_wrong_is_refused(running: Running) -> None:
+    """In the words of RFC 6749, with our code: form, scope, assertion, proof."""
+
+    async def scenario(world: World) -> None:
+        bank, now = at_accounts(world), world.clock()
+        wrong: list[tuple[dict[str, Any], str, str]] = [
+            ({"grant_type": "password"}, "unsupported_grant_type", "grant_unsupported"),
+            ({"client_assertion_type": "x"}, "invalid_request", "malformed"),
+            ({"scope": "regulator"}, "invalid_scope", "scope_unknown"),
+            ({"scope": ["bank", "bank"]}, "invalid_request", "malformed"),
+            ({"client_assertion": ""}, "invalid_client", "assertion_malformed"),
+            (
+                {"client_assertion": SO_VIET.assertion("http://consent", now)},
+                "invalid_client",
+                "assertion_audience",
+            ),
+            ({"proofs": []}, "invalid_dpop_proof", "proof_missing"),
+            (
+                {"proofs": [SO_VIET.proof("POST", "http://consent/oauth/token", now)]},
+                "invalid_dpop_proof",
+                "proof_address",
+            ),
+        ]
+        for changes, error, code in wrong:
+            answer = await bank.ask(**changes)
+            assert answer.status_code == 400, changes
+            assert (answer.json()["error"], answer.json()["code"]) == (error, code)
+            assert answer.headers["cache-control"] == "no-store"
+
+    running.play(scenario)
+
+
+def test_an_assertion_and_a_proof_count_once(running: Running) -> None:
+    """The same again is refused: at once, and after a restart; a fresh one is not."""
+
+    async def scenario(world: World) -> None:
+        bank, now = at_accounts(world), world.clock()
+        assertion = SO_VIET.assertion(bank.issuer, now)
+        proofs = [SO_VIET.proof("POST", f"{bank.issuer}/oauth/token", now)]
+        assert (await bank.ask(client_assertion=assertion)).status_code == 200
+        assert (await bank.ask(proofs=proofs)).status_code == 200
+        again = (await bank.ask(client_assertion=assertion)).json()
+        assert (again["error"], again["code"]) == ("invalid_client", "assertion_replayed")
+        assert (await bank.ask(proofs=proofs)).json()["code"] == "proof_replayed"
+        token = await bank.token()
+        proof = bank.proof("GET", "/openings", token)
+        assert (await bank.send("GET", "/openings", token, proof)).status_code == 200
+        refused(await bank.send("GET", "/openings", token, proof), "proof_replayed")
+        await world.restart_accounts()
+        bank = at_accounts(world)
+        refused(await bank.send("GET", "/openings", token, proof), "proof_replayed")
+        assert (await bank.ask(client_assertion=assertion)).json()["code"] == "assertion_replayed"
+        assert (await bank.send("GET", "/openings", token)).status_code == 200
+
+    running.play(scenario)
+
+
+def test_a_stolen_token_or_proof_is_worth_nothing(running: Running) -> None:
+    """Without the key, with another's, as a bearer token, for another request or time."""
+
+    async def scenario(world: World) -> None:
+        bank, thief = at_accounts(world), at_accounts(world, TRUONG_SON)
+        token, theirs = await bank.token(), await thief.token()
+        get, now = ("GET", "/openings"), world.clock().timestamp()
+        refused(await thief.send(*get, token), "access_key_differs")
+        refused(await bank.send(*get, theirs), "access_key_differs")
+        refused(await bank.send(*get, token, bank.proof(*get, theirs)), "proof_token")
+        refused(await bank.send(*get, token, bank.proof("PUT", get[1], token)), "proof_method")
+        refused(await bank.send(*get, token, bank.proof("GET", "/log", token)), "proof_address")
+        for iat in (now - 120, now + 120):
+            refused(await bank.send(*get, token, bank.proof(*get, token, iat=iat)), "proof_time")
+        twice = [bank.proof(*get, token) for _ in range(2)]
+        refused(await bank.send(*get, token, *twice), "proof_missing")
+        alone = {"Authorization": f"DPoP {token}"}
+        refused(await world.accounts.get("/openings", headers=alone), "proof_missing")
+        bearer = {"Authorization": f"Bearer {token}", "DPoP": bank.proof(*get, token)}
+        answer = await world.accounts.get("/openings", headers=bearer)
+        assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
+        refused(await bank.send(*get, "x.y.z"), "access_invalid")
+        elsewhere = await at_consent(world).token()
+        refused(await bank.send(*get, elsewhere), "access_invalid")
+
+    running.play(scenario)
+
+
+def test_keys_and_clients_change_while_the_service_runs(running: Running) -> None:
+    """Two keys at once, then the new one alone; a client struck off is out with its tokens."""
+
+    async def scenario(world: World) -> None:
+        assert world.clients is not None
+        newer = replace(SO_VIET, key=ECKey.generate_key("P-256"))
+        register(world.clients, SO_VIET.row(newer.key))
+        tokens = [await at_accounts(world, one).token() for one in (SO_VIET, newer)]
+        register(world.clients, newer.row())
+        answer = await at_accounts(world).ask()
+        assert answer.json()["code"] == "assertion_key_unknown"
+        world.clients.write_text("[{")
+        bank = at_accounts(world, newer)
+        for token in (*tokens, await bank.token()):
+            assert (await bank.send("GET", "/openings", token)).status_code == 200
+        register(world.clients, newer.row() | {"id": "truong-son"})
+        refused(await bank.send("GET", "/openings", tokens[0]), "client_unknown")
+        register(world.clients, TRUONG_SON.row())
+        refused(await bank.send("GET", "/openings", tokens[0]), "client_unknown")
+        register(world.clients, SO_VIET.row(), TRUONG_SON.row())
+
+    running.play(scenario)
+
+
+def test_the_services_own_key_is_renewed_while_it_runs(running: Running) -> None:
+    """Tokens of the old key and of the new one are good; the new one signs."""
+
+    async def scenario(world: World) -> None:
+        bank, folder = at_accounts(world), world.folder / "accounts" / KEYS
+        old = await bank.token()
+        create_key(folder, world.clock() - timedelta(seconds=1))
+        new = await bank.token()
+        assert old.split(".")[0] != new.split(".")[0]
+        for token in (old, new):
+            assert (await bank.send("GET", "/openings", token)).status_code == 200
+
+    running.play(scenario)
+
+
+def test_a_token_ends(running: Running) -> None:
+    """After ten minutes it is refused, and another is to be had."""
+
+    async def scenario(world: World) -> None:
+        bank = at_accounts(world)
+        token = await bank.token()
+        world.clock.move_to(world.clock() + timedelta(minutes=10))
+        refused(await bank.send("GET", "/openings", token), "access_expired")
+        assert (await bank.send("GET", "/openings", await bank.token())).status_code == 200
+
+    running.play(scenario)
+
+
+# -- as processes -------------------------------------------------------------------------------
+
+
+def snippets() -> list[str]:
+    """Return the programs of docs/bank-api.md."""
+    return re.findall(r"```python\n(.*?)```", DOCUMENT.read_text("utf-8"), re.DOTALL)
+
+
+def run_as_bank(program: str, folder: Path, service: str) -> str:
+    """Run a program of the document where a bank would, and return what it prints."""
+    env = {**os.environ, "SERVICE": service, "CLIENT_ID": "so-viet-1"}
+    command_line = [sys.executable, "-c", program]
+    done = subprocess.run(
+        command_line, check=False, cwd=folder, env=env, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_documented_way_works_at_real_processes(tmp_path: Path) -> None:
+    """The document's own programs; and a proof that one process took, another refuses."""
+    make_key, call = snippets()
+    public = json.loads(run_as_bank(make_key, tmp_path, ""))
+    client = BankClient(key=ECKey.import_key(json.loads((tmp_path / "bank-key.json").read_text())))
+    assert client.key.as_dict(private=False)["x"] == public["x"]
+    register(tmp_path / "clients.json", client.row())
+    port, other = a_port(0), a_port(0)
+    url = f"http://localhost:{port}"
+    env = {
+        "ACCOUNTS_FOLDER": str(tmp_path / "accounts"),
+        "ACCOUNTS_TOKENS": str(make_tokens(tmp_path).file),
+        "ACCOUNTS_CLIENTS": str(tmp_path / "clients.json"),
+        "ACCOUNTS_PUBLIC_URL": url,
+    }
+    first, second = (Service("accounts", one, env, tmp_path) for one in (port, other))
+    accounts_main.init(AccountsSettings(folder=tmp_path / "accounts"))
+    try:
+        for one in (first, second):
+            one.launch()
+        for one in (first, second):
+            one.wait()
+        assert json.loads(run_as_bank(call, tmp_path, url))["openings"] == []
+        assert asyncio.run(_replayed(client, url, port, other)) == [200, 401, 401]
+    finally:
+        for one in (first, second):
+            one.stop()
+
+
+async def _replayed(client: BankClient, url: str, *ports: int) -> list[int]:
+    """Show one proof at both processes, and at the first again; returns what they answer."""
+    now, address = system_clock(), f"{url}/oauth/token"
+    answers = list[int]()
+    async with (
+        a_client(ports[0], 10, httpx.Limits()) as first,
+        a_client(ports[1], 10, httpx.Limits()) as second,
+    ):
+        proof = {"DPoP": client.proof("POST", address, now)}
+        got = await second.post("/oauth/token", data=client.form(url, now), headers=proof)
+        token = got.json()["access_token"]
+        shown = client.proof("GET", f"{url}/openings", now, token)
+        headers = {"Authorization": f"DPoP {token}", "DPoP": shown}
+        for one in (first, second, first):
+            answers.append((await one.get("/openings", headers=headers)).status_code)
+    return answers
