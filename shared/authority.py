@@ -8,6 +8,7 @@ import asyncio
 import json
 import secrets
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from fastapi import Request
@@ -33,13 +34,21 @@ TOKEN_PATH = "/oauth/token"  # noqa: S105 - an address
 JTI_BYTES = 16
 
 
+class _Keys:
+    """The keys of a folder, to sign with and to check with."""
+
+    def __init__(self, issuer: str, folder: Path) -> None:
+        keys = load_keys(folder)
+        self.signer, self.trusted = Signer(issuer, keys), TrustedKeys(keys)
+
+
 class Authority(Prover):
     """Grants access tokens, and tells whom a request with one is from."""
 
     def __init__(self, issuer: str, folder: Path, file: Path | None, now: Clock) -> None:
         """`issuer` is the address at which clients reach the service; `file` has the clients."""
         self.issuer = issuer.rstrip("/")
-        self._keys = Watched(folder / KEYS, load_keys)
+        self._keys = Watched(folder / KEYS, partial(_Keys, self.issuer))
         self._clients = Watched(file, _read_clients) if file else None
         self._seen = SeenOnce(folder)
         self._now = now
@@ -61,7 +70,7 @@ class Authority(Prover):
         await self._once(first, "assertion_replayed", client.client_id)
         await self._once(second, "proof_replayed", client.client_id)
         granted = Granted(client, jkt)
-        signer = Signer(self.issuer, self._keys.content())
+        signer = self._keys.content().signer
         return access_token(granted, signer, secrets.token_urlsafe(JTI_BYTES), now), granted
 
     @override
@@ -72,7 +81,7 @@ class Authority(Prover):
         asked = Asked(request.method, self.issuer + raw_path.decode("ascii", "replace"), token)
         now = self._now()
         try:
-            trusted = TrustedKeys(self._keys.content())
+            trusted = self._keys.content().trusted
             granted = check_access(token, self.issuer, trusted, self._known(), now)
             jkt, once = check_proof(request.headers.getlist("dpop"), asked, now)
         except BadToken as error:

@@ -138,16 +138,21 @@ def require(*roles: Role) -> Callable[[Request], Awaitable[Caller]]:
 
 async def caller_of(request: Request, *roles: Role) -> Caller:
     """Return who sent the request, if it has one of the roles; raises `Rejection`."""
+    caller: Caller | None = getattr(request.state, "caller", None)
+    if caller is None:  # a proof counts once, also for those who ask twice within one request
+        caller = request.state.caller = await _proved(request)
+    if caller.role not in roles:
+        raise Rejection(Kind.FORBIDDEN, "role_not_allowed")
+    return caller
+
+
+async def _proved(request: Request) -> Caller:
     tokens: Tokens = request.app.state.tokens
     prover: Prover | None = request.app.state.prover
     header = request.headers.get("authorization")
     if prover and (header or "").lower().startswith("dpop "):
-        caller = await prover.caller(request)
-    else:
-        caller = tokens.caller(header)
-    if caller.role not in roles:
-        raise Rejection(Kind.FORBIDDEN, "role_not_allowed")
-    return caller
+        return await prover.caller(request)
+    return tokens.caller(header)
 
 
 async def host_of(request: Request) -> str | None:

@@ -10,8 +10,9 @@ _ALGORITHMS = f'algs="{" ".join(ALGORITHMS)}"'
 CHALLENGES = f"Bearer, DPoP {_ALGORITHMS}"
 """How one can say who one is, to whoever did not."""
 
-ACCESS = "access_"
 PROOF = "proof_"
+"""What every code begins with that is about a proof."""
+
 
 AT_TOKEN = {
     "malformed": "invalid_request",
@@ -31,6 +32,6 @@ def challenge(code: str) -> str:
     """Return the `WWW-Authenticate` of a 401 with this code (RFC 9449 section 7.1)."""
     if code.startswith(PROOF):
         return f'DPoP error="invalid_dpop_proof", {_ALGORITHMS}'
-    if code.startswith(ACCESS):
-        return f'DPoP error="invalid_token", {_ALGORITHMS}'
-    return CHALLENGES
+    if code == "unauthenticated":
+        return CHALLENGES
+    return f'DPoP error="invalid_token", {_ALGORITHMS}'

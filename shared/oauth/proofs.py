@@ -75,7 +75,8 @@ def check_proof(headers: Sequence[str], asked: Asked, now: datetime) -> tuple[st
     key, claims = _signed(headers[0])
     if claims.htm != asked.method:
         raise BadToken("proof_method")
-    if plain_address(claims.htu) != plain_address(asked.address):
+    address = plain_address(asked.address)
+    if address is None or plain_address(claims.htu) != address:
         raise BadToken("proof_address")
     if not abs(now.timestamp() - claims.iat) <= WINDOW_S:
         raise BadToken("proof_time")

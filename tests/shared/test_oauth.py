@@ -244,6 +244,7 @@ def test_a_proof_shows_a_key(key: SigningKey, late: int) -> None:
         ({"htu": ADDRESS.replace("https", "http")}, "proof_address"),
         ({"htu": "/openings/a1"}, "proof_address"),
         ({"htu": "https://[/"}, "proof_address"),
+        ({"htu": "https://x@accounts.example/openings/a1"}, "proof_address"),
         ({"iat": NOW.timestamp() - WINDOW_S - 1}, "proof_time"),
         ({"iat": NOW.timestamp() + WINDOW_S + 1}, "proof_time"),
         ({"iat": 1e308}, "proof_time"),
@@ -276,6 +277,12 @@ def test_proofs_of_other_algorithms_are_refused() -> None:
     assert of_proof(signed({**header, "jwk": rsa, "alg": "RS256"}, {}, RSA)) == "proof_key"
     assert of_proof() == of_proof(PROOF, PROOF) == "proof_missing"
     assert of_proof("x") == of_proof(f"{PROOF}=") == "proof_malformed"
+
+
+def test_a_service_without_an_address_takes_no_proof() -> None:
+    """If what we are called is no address, nothing is for us, not even the very same."""
+    asked = replace(ASKED, address="/openings/a1")
+    assert of_proof(BANK.proof("PUT", "/openings/a1", NOW, TOKEN), asked=asked) == "proof_address"
 
 
 def test_an_address_has_one_spelling() -> None:
@@ -350,11 +357,12 @@ def test_any_text_is_refused_without_a_defect(text: str, what: int) -> None:
     code_of(lambda: check(f"{text}.{text}.{text}"))
 
 
-@given(st.sampled_from([code for code in REASONS if code.startswith(("proof_", "access_"))]))
+@pytest.mark.parametrize(
+    "code", [code for code in REASONS if code.startswith(("proof_", "access_", "client_"))]
+)
 def test_every_no_has_its_word_in_oauth(code: str) -> None:
-    """A client's library hears whether its proof or its token was at fault."""
-    word = "invalid_dpop_proof" if code.startswith("proof_") else "invalid_token"
-    assert challenge(code).startswith(f'DPoP error="{word}"')
-    if word == "invalid_dpop_proof":
-        assert error_at_token(code) == word
-    assert error_at_token("assertion_expired") == error_at_token("client_unknown")
+    """A client's library hears whether its proof, its token or its assertion was at fault."""
+    of_proof = code.startswith("proof_")
+    word = "invalid_dpop_proof" if of_proof else "invalid_token"
+    assert challenge(code).startswith(f'DPoP error="{word}", algs="Ed25519 ')
+    assert error_at_token(code) == ("invalid_dpop_proof" if of_proof else "invalid_client")
