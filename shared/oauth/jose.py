@@ -70,13 +70,12 @@ def public_key(jwk: object) -> PublicKey:
     """Return the public key of a JWK, its other members left out; raises `ValueError`."""
     if not isinstance(jwk, Mapping) or SECRET_MEMBERS & set(jwk):
         raise ValueError("not a public key")
-    kind = (jwk.get("kty"), jwk.get("crv"))
+    members: dict[str, Any] = {name: str(jwk[name]) for name in PUBLIC_MEMBERS if name in jwk}
+    kind = (members.get("kty"), members.get("crv"))
     if kind not in BY_KEY:
         raise ValueError("neither an Ed25519 nor a P-256 key")
-    members = {name: jwk[name] for name in PUBLIC_MEMBERS if name in jwk}
     try:
         key = (OKPKey if kind[0] == "OKP" else ECKey).import_key(members)
-        _ = key.public_key  # a point that is not on the curve shows only here
     except (JoseError, ValueError, TypeError, KeyError) as error:
         raise ValueError("not a public key") from error
     return key

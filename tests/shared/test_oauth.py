@@ -33,6 +33,17 @@ CLIENTS = clients([BANK.row(), OTHER.row()])
 RSA = RSAKey.generate_key(2048)
 """A key of a kind that is not accepted."""
 
+OTHER_CURVES = [
+    ECKey.generate_key("P-384").as_dict(private=False),
+    OKPKey.generate_key("X25519").as_dict(private=False),
+    OKPKey.generate_key("Ed448").as_dict(private=False),
+]
+OFF_CURVE = {
+    **BANK.key.as_dict(private=False),
+    "x": BANK.key.as_dict(private=False)["y"],
+}
+"""A point of no curve: both of its numbers are one."""
+
 OWN_KEY = Key(OKPKey.generate_key("Ed25519"), NOW - timedelta(days=1), NOW + KEY_VALIDITY)
 SIGNER = Signer(ISSUER, [OWN_KEY])
 TRUSTED = TrustedKeys([OWN_KEY])
@@ -211,6 +222,8 @@ def test_a_client_changes_keys_without_a_stop() -> None:
         [BANK.row() | {"jwks": {"keys": [BANK.key.as_dict(private=True)]}}],
         [BANK.row() | {"jwks": {"keys": [RSA.as_dict(private=False)]}}],
         [BANK.row() | {"jwks": {"keys": [{"kty": "oct", "k": "c2VjcmV0"}]}}],
+        [BANK.row() | {"jwks": {"keys": [OFF_CURVE]}}],
+        *([BANK.row() | {"jwks": {"keys": [one]}}] for one in OTHER_CURVES),
         [BANK.row() | {"jwks": {"keys": [BANK.row()["jwks"]["keys"][0] | {"kid": 7}]}}],
     ],
 )
@@ -257,6 +270,8 @@ def test_a_proof_shows_a_key(key: SigningKey, late: int) -> None:
         ({"header": {"jwk": {}}}, "proof_key"),
         ({"header": {"jwk": {"kty": "oct", "k": "c2VjcmV0"}}}, "proof_key"),
         ({"header": {"jwk": {"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA"}}}, "proof_key"),
+        ({"header": {"jwk": OFF_CURVE}}, "proof_key"),
+        *(({"header": {"jwk": one}}, "proof_key") for one in OTHER_CURVES),
         ({"header": {"jwk": OTHER.bound.as_dict(private=False)}}, "proof_signature"),
     ],
 )
@@ -355,6 +370,38 @@ def test_any_text_is_refused_without_a_defect(text: str, what: int) -> None:
     _, check = CHECKED[what]
     code_of(lambda: check(text))
     code_of(lambda: check(f"{text}.{text}.{text}"))
+
+
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=4,
+)
+
+
+@given(name=st.sampled_from(["kty", "crv", "x", "y"]), value=ANY_JSON)
+def test_any_member_of_a_key_has_a_code(name: str, value: object) -> None:
+    """Whatever stands where a text of the key belongs."""
+    jwk = BANK.key.as_dict(private=False)
+    if value != jwk[name]:
+        assert of_proof(
+            signed({"alg": "ES256", "typ": "dpop+jwt", "jwk": {**jwk, name: value}}, {}, BANK.key)
+        ) in {"proof_key", "proof_malformed", "proof_signature"}
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["iss", "sub", "aud", "exp", "iat", "nbf", "jti", "htm", "htu", "ath"]),
+        ANY_JSON | st.sampled_from(["so-viet-1", ISSUER, "PUT", ADDRESS]),
+    )
+    | ANY_JSON
+)
+def test_any_claims_have_a_code(claims: object) -> None:
+    """Also well signed, and whatever they are."""
+    header: dict[str, Any] = {"alg": "ES256", "kid": BANK.key.thumbprint()}
+    assert of_assertion(signed(header, claims, BANK.key)) != "assertion_signature"
+    header = {"alg": "ES256", "typ": "dpop+jwt", "jwk": BANK.key.as_dict(private=False)}
+    assert of_proof(signed(header, claims, BANK.key)) != "proof_signature"
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from services.accounts import main as accounts_main
 from services.accounts.settings import Settings as AccountsSettings
 from shared.authority import KEYS
 from shared.clock import system_clock
+from shared.seen_once import FILE
 from shared.signing import create_key
 from tests.support.clients import BankClient
 from tests.support.processes import a_client
@@ -268,10 +269,11 @@ def test_keys_and_clients_change_while_the_service_runs(running: Running) -> Non
         register(world.clients, newer.row())
         answer = await at_accounts(world).ask()
         assert answer.json()["code"] == "assertion_key_unknown"
-        world.clients.write_text("[{")
         bank = at_accounts(world, newer)
-        for token in (*tokens, await bank.token()):
-            assert (await bank.send("GET", "/openings", token)).status_code == 200
+        for unreadable in ("[{", json.dumps([newer.row() | {"role": "king"}])):
+            world.clients.write_text(unreadable)
+            for token in (*tokens, await bank.token()):
+                assert (await bank.send("GET", "/openings", token)).status_code == 200
         register(world.clients, newer.row() | {"id": "truong-son"})
         refused(await bank.send("GET", "/openings", tokens[0]), "client_unknown")
         register(world.clients, TRUONG_SON.row())
@@ -292,6 +294,29 @@ def test_the_services_own_key_is_renewed_while_it_runs(running: Running) -> None
         assert old.split(".")[0] != new.split(".")[0]
         for token in (old, new):
             assert (await bank.send("GET", "/openings", token)).status_code == 200
+
+    running.play(scenario)
+
+
+def test_without_a_key_or_a_memory_nobody_gets_in(running: Running) -> None:
+    """Nothing was decided, so it is 503 and may be sent again, with fresh signatures."""
+
+    async def scenario(world: World) -> None:
+        bank, folder = at_accounts(world), world.folder / "accounts"
+        token = await bank.token()
+        (folder / KEYS).rename(folder / "away")
+        (folder / KEYS).mkdir()
+        answer = await bank.ask()
+        assert (answer.status_code, answer.json()["code"]) == (503, "no_key")
+        (folder / KEYS).rmdir()
+        (folder / "away").rename(folder / KEYS)
+        (folder / FILE).rename(folder / "away")
+        (folder / FILE).touch()
+        for answer in (await bank.ask(), await bank.send("GET", "/openings", token)):
+            assert (answer.status_code, answer.json()["code"]) == (503, "store_unavailable")
+            assert answer.headers["retry-after"]
+        (folder / "away").replace(folder / FILE)
+        assert (await bank.send("GET", "/openings", token)).status_code == 200
 
     running.play(scenario)
 
