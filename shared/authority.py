@@ -67,7 +67,8 @@ class Authority(Prover):
             raise _rejected(error.code) from error
         if scope not in {"", client.role}:
             raise Rejection(Kind.MALFORMED, "scope_unknown")
-        await self._once(first, "assertion_replayed", client.client_id)
+        # Shown again with a thief's key it would get a token: no power cut may forget it.
+        await self._once(first, "assertion_replayed", client.client_id, lasting=True)
         await self._once(second, "proof_replayed", client.client_id)
         granted = Granted(client, jkt)
         signer = self._keys.content().signer
@@ -94,10 +95,14 @@ class Authority(Prover):
     def _known(self) -> Clients:
         return self._clients.content() if self._clients else {}
 
-    async def _once(self, once: Once, code: str, client_id: str) -> None:
+    def close(self) -> None:
+        """Close what is open."""
+        self._seen.close()
+
+    async def _once(self, once: Once, code: str, client_id: str, *, lasting: bool = False) -> None:
         """Remember something that a client showed; raises `Rejection` if it did so before."""
-        now = int(self._now().timestamp())
-        if not await asyncio.to_thread(self._seen.first, once, client_id, now):
+        remember, now = partial(self._seen.first, lasting=lasting), int(self._now().timestamp())
+        if not await asyncio.to_thread(remember, once, client_id, now):
             raise _rejected(code)
 
 

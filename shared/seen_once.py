@@ -5,10 +5,13 @@ each holder so many at most: whoever has used up theirs is refused, and nothing 
 """
 
 import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from shared.errors import Unavailable
-from shared.ledger.database import Database, create_database
+from shared.ledger.database import BUSY_TIMEOUT_S, create_database
 from shared.oauth.once import Once
 
 FILE = "seen-once.db"
@@ -46,25 +49,46 @@ def create_seen_once(folder: Path) -> None:
 
 
 class SeenOnce:
-    """Remembers what was shown; each call opens the file, so any thread may call."""
+    """Remembers what was shown, through one connection that all threads of the process share."""
 
     def __init__(self, folder: Path, held_max: int = HELD_MAX) -> None:
-        self._database = Database(folder / FILE)
+        self._file = folder / FILE
+        if not self._file.exists():
+            raise FileNotFoundError(f"nothing at {self._file}: run init")
         self._held_max = held_max
+        self._lock = threading.Lock()
+        self._open: sqlite3.Connection | None = None
 
-    def first(self, once: Once, holder: str, now: int) -> bool:
+    def first(self, once: Once, holder: str, now: int, *, lasting: bool = False) -> bool:
         """Remember something for a holder; returns whether it is shown for the first time.
 
-        `now` is in seconds since 1970. Raises `Unavailable`: the holder has shown too much.
+        `now` is in seconds since 1970. What is `lasting` is on the disk before this returns, at the
+        price of some milliseconds; the rest outlives the process, but the last of it not a power
+        cut. Raises `Unavailable`: the holder has shown too much, or the file cannot be written.
         """
-        try:
-            with self._database.connection() as connection:
-                connection.execute("BEGIN IMMEDIATE")
-                first = self._first(connection, once, holder, now)
-                connection.execute("COMMIT")
-        except sqlite3.Error as error:
-            raise Unavailable("store_unavailable") from error
-        return first
+        with self._lock:
+            try:
+                connection = self._connection()
+                connection.execute(f"PRAGMA synchronous={'FULL' if lasting else 'NORMAL'}")
+                with _transaction(connection):
+                    return self._first(connection, once, holder, now)
+            except sqlite3.Error as error:
+                raise Unavailable("store_unavailable") from error
+
+    def close(self) -> None:
+        """Close the file; the next use opens it again."""
+        with self._lock:
+            if self._open:
+                self._open.close()
+            self._open = None
+
+    def _connection(self) -> sqlite3.Connection:
+        """Return the connection, opened at the first use: none survives a fork."""
+        if self._open is None:
+            self._open = sqlite3.connect(
+                self._file, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+            )
+        return self._open
 
     def _first(self, connection: sqlite3.Connection, once: Once, holder: str, now: int) -> bool:
         connection.execute(
@@ -72,10 +96,23 @@ class SeenOnce:
             " (SELECT digest FROM seen WHERE expires < ? ORDER BY expires LIMIT ?)",
             (now, FORGOTTEN_AT_ONCE),
         )
-        if connection.execute("SELECT 1 FROM seen WHERE digest = ?", [once.digest]).fetchone():
+        found = "FROM seen WHERE digest = ? AND expires"
+        connection.execute(f"DELETE {found} < ?", (once.digest, now))
+        if connection.execute(f"SELECT 1 {found} >= ?", (once.digest, now)).fetchone():
             return False
         row = connection.execute("SELECT count FROM held WHERE holder = ?", [holder]).fetchone()
         if row and row[0] >= self._held_max:
             raise Unavailable("overloaded")
         connection.execute("INSERT INTO seen VALUES (?, ?, ?)", (once.digest, holder, once.expires))
         return True
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")

@@ -42,6 +42,7 @@ def create_app(settings: Settings, client: httpx.AsyncClient | None = None) -> F
     authority = Authority(settings.public_url, settings.folder, settings.clients, now)
 
     async def close() -> None:
+        authority.close()
         parts.log.close()
         await parts.consents.close()
 

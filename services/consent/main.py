@@ -127,15 +127,16 @@ def from_env() -> FastAPI:
 
 def _app(settings: Settings, parts: Parts) -> FastAPI:
     stopping = Stopping(parts)
+    authority = Authority(settings.public_url, settings.folder, settings.clients, parts.now)
 
     async def close() -> None:
+        authority.close()
         parts.log.close()
         parts.erasure.close()
         await parts.sms.close()
         await parts.accounts.close()
 
     seal = Seal(parts.log.recorder, settings.folder, parts.now, settings.policy)
-    authority = Authority(settings.public_url, settings.folder, settings.clients, parts.now)
     app = create_web_app(
         name="consent",
         title="Thuận consent",

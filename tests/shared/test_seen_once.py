@@ -2,6 +2,7 @@
 
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -30,8 +31,8 @@ def once(jti: object, expires: int = NOW + 60, signer: str = "a") -> Once:
 def rows(folder: Path) -> tuple[int, int]:
     """Return how many are remembered, and how many holders are counted."""
     connection = sqlite3.connect(folder / FILE)
-    count = "SELECT (SELECT count(*) FROM seen), (SELECT count(*) FROM held)"
-    (found,) = connection.execute(count).fetchall()
+    counted = "SELECT (SELECT count(*) FROM seen), (SELECT count(*) FROM held)"
+    (found,) = connection.execute(counted).fetchall()
     connection.close()
     return int(found[0]), int(found[1])
 
@@ -63,6 +64,10 @@ def test_what_is_over_is_forgotten(folder: Path) -> None:
     assert rows(folder) == (6, 2)
     assert seen.first(once("y", NOW + 200), "other", NOW + 61)
     assert rows(folder) == (2, 1)
+    for number in range(FORGOTTEN_AT_ONCE + 5):
+        seen.first(once(number, NOW + 62), "bank", NOW + 61)
+    seen.first(once("last", NOW + 63), "bank", NOW + 61)
+    assert seen.first(once("last", NOW + 99), "bank", NOW + 64)  # over, if not yet removed
     assert not seen.first(once("x", NOW + 200), "other", NOW + 200)
 
 
@@ -90,17 +95,38 @@ def test_a_memory_that_cannot_be_written_lets_nobody_in(folder: Path) -> None:
         SeenOnce(folder / "elsewhere")
 
 
+def test_what_lasts_is_on_the_disk(folder: Path) -> None:
+    """Whether a commit waits for the disk is asked for each time; closed, it opens again."""
+    seen = SeenOnce(folder)
+    for number, lasting in enumerate((True, False, True)):
+        seen.first(once(number), "bank", NOW, lasting=lasting)
+        (level,) = seen._connection().execute("PRAGMA synchronous").fetchone()
+        assert level == (2 if lasting else 1)
+    seen.close()
+    seen.close()
+    assert not seen.first(once(0), "bank", NOW)
+
+
+@pytest.fixture(scope="module")
+def worn(tmp_path_factory: pytest.TempPathFactory) -> SeenOnce:
+    """Give a memory that is never emptied."""
+    folder = tmp_path_factory.mktemp("worn")
+    create_seen_once(folder)
+    return SeenOnce(folder)
+
+
+SIGNERS = (str(number) for number in count())
+
+
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 90)), max_size=12))
 def test_nothing_is_first_twice_while_it_counts(
-    tmp_path_factory: pytest.TempPathFactory, shown: list[tuple[int, int]]
+    worn: SeenOnce, shown: list[tuple[int, int]]
 ) -> None:
     """In whatever order and at whatever times, as a set that remembers all for its time would."""
-    folder = tmp_path_factory.mktemp("seen")
-    create_seen_once(folder)
-    seen, model = SeenOnce(folder), dict[int, int]()
+    signer, model = next(SIGNERS), dict[int, int]()
     for jti, after in sorted(shown, key=lambda one: one[1]):
         now = NOW + after
         counts = model.get(jti, 0) >= now
-        assert seen.first(once(jti, now + 20), "bank", now) is not counts
+        assert worn.first(once(jti, now + 20, signer), "bank", now) is not counts
         if not counts:
             model[jti] = now + 20

@@ -4,9 +4,11 @@ import asyncio
 import json
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -298,6 +300,12 @@ def test_the_services_own_key_is_renewed_while_it_runs(running: Running) -> None
     running.play(scenario)
 
 
+def rename(file: Path, table: str, other: str) -> None:
+    """Give a table of a database another name."""
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute(f"ALTER TABLE {table} RENAME TO {other}")
+
+
 def test_without_a_key_or_a_memory_nobody_gets_in(running: Running) -> None:
     """Nothing was decided, so it is 503 and may be sent again, with fresh signatures."""
 
@@ -310,12 +318,11 @@ def test_without_a_key_or_a_memory_nobody_gets_in(running: Running) -> None:
         assert (answer.status_code, answer.json()["code"]) == (503, "no_key")
         (folder / KEYS).rmdir()
         (folder / "away").rename(folder / KEYS)
-        (folder / FILE).rename(folder / "away")
-        (folder / FILE).touch()
+        rename(folder / FILE, "seen", "away")
         for answer in (await bank.ask(), await bank.send("GET", "/openings", token)):
             assert (answer.status_code, answer.json()["code"]) == (503, "store_unavailable")
             assert answer.headers["retry-after"]
-        (folder / "away").replace(folder / FILE)
+        rename(folder / FILE, "away", "seen")
         assert (await bank.send("GET", "/openings", token)).status_code == 200
 
     running.play(scenario)
