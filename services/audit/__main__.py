@@ -48,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     judge.add(verbs.add_parser("judge", help="judge both logs by all laws"))
     replay.add(verbs.add_parser("replay", help="tell the state at any moment"))
     rejudge.add(verbs.add_parser("rejudge", help="judge what was decided again"))
-    bundle.add_to(verbs, verify.trust)
+    bundle.add_to(verbs)
     pages.add(verbs.add_parser("pages", help="show an export in this machine's browser"))
     return parser
 

@@ -119,7 +119,7 @@ def _wait(services: Services) -> None:
 @contextmanager
 def shown(export: Path, **more: Any) -> Iterator[str]:
     """Serve the pages of an export as the command does; gives their address."""
-    named = {"consent": None, "accounts": None, "token_file": None, "keys": None, "policy": None}
+    named = dict.fromkeys(("consent", "accounts", "token_file", "keys", "policy")) | {"key": []}
     port = a_port(0)
     arguments = argparse.Namespace(export=export, port=port, **{**named, **more})
     with pages(arguments) as app:

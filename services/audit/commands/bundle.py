@@ -5,7 +5,7 @@ import json
 import re
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from services.audit.bundle_checking import BundleChecked, check_bundle
 from services.audit.bundle_telling import bundle_document, bundle_sentences
 from services.audit.bundling import NotBundled, make_bundle
 from services.audit.checking import Trust
+from services.audit.commands import trusting
 from services.audit.reading import opened_export
 from services.audit.sources import Source
 from services.audit.telling import finding_sentence
@@ -24,17 +25,14 @@ ABSENT = "The same, where there is no agreement to open an account: it proves th
 CHECK = "Checks a bundle, and judges it anew. Without any network."
 
 
-def add_to(
-    verbs: "argparse._SubParsersAction[argparse.ArgumentParser]",
-    trust: Callable[[argparse.Namespace], Trust],
-) -> None:
-    """Add the verbs; `trust` reads what keys and policy an inspector names."""
+def add_to(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the verbs."""
     _add_index(verbs.add_parser("index", help="have both logs indexed", description=INDEX))
     making = verbs.add_parser("bundle", help="evidence of one matter", description=MAKE)
     absent = verbs.add_parser("absent", help="evidence that nobody agreed", description=ABSENT)
     for parser, nouns in ((making, [*Noun]), (absent, [Noun.ACCOUNT, Noun.CITIZEN])):
         _add_make(parser, nouns, absent=parser is absent)
-    _add_check(verbs.add_parser("check", help="check a bundle", description=CHECK), trust)
+    _add_check(verbs.add_parser("check", help="check a bundle", description=CHECK))
 
 
 # -- index ----------------------------------------------------------------------------------------
@@ -103,15 +101,11 @@ def _id(text: str) -> str:
 # -- check ----------------------------------------------------------------------------------------
 
 
-def _add_check(
-    parser: argparse.ArgumentParser, trust: Callable[[argparse.Namespace], Trust]
-) -> None:
-    parser.set_defaults(verb=lambda arguments: _check(arguments, trust(arguments)))
+def _add_check(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(verb=lambda arguments: _check(arguments, trusting.trust(arguments)))
     parser.set_defaults(undone="cannot be checked")
     parser.add_argument("bundle", type=Path, metavar="BUNDLE", help="a bundle")
-    parser.add_argument("--key", action="append", default=[], help="a log's key that you trust")
-    parser.add_argument("--keys", type=Path, help="a file of them, one a line")
-    parser.add_argument("--policy", type=Path, help="a policy file (C2SP tlog-policy)")
+    trusting.add(parser)
     parser.add_argument("--json", action="store_true", help="tell in JSON")
 
 

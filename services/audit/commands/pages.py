@@ -9,18 +9,15 @@ import httpx
 import uvicorn
 from fastapi import FastAPI
 
-from services.audit.checking import Trust
+from services.audit.commands import trusting
 from services.audit.export import LogName, fingerprint
 from services.audit.history import index, open_history
 from services.audit.pages.app import create_app
 from services.audit.pages.looking import Looking, Recording, ToFile, ToServices
 from services.audit.pages.parts import Parts
 from services.audit.pages.verifying import Verifying
-from services.audit.reading import Unreadable
 from services.audit.sources import NoAnswer
 from shared.clock import system_clock
-from shared.ledger.policy import Policy
-from shared.ledger.verify import trusted_keys
 from shared.progress import progress
 
 DESCRIPTION = """Shows an export, a folder or a zip, in the browser of this machine: what it is and
@@ -44,10 +41,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--consent", metavar="URL", help="where looks at consents are recorded")
     parser.add_argument("--accounts", metavar="URL", help="where looks at accounts are recorded")
     parser.add_argument("--token-file", type=Path, help="the regulator's token, in a file")
-    parser.add_argument("--keys", type=Path, help="a file of logs' keys that you trust, one a line")
-    parser.add_argument(
-        "--policy", type=Path, help="a policy file (C2SP tlog-policy): check its witnesses' quorum"
-    )
+    trusting.add(parser)
 
 
 def _pages(arguments: argparse.Namespace) -> int:
@@ -63,7 +57,7 @@ def _pages(arguments: argparse.Namespace) -> int:
 @contextmanager
 def pages(arguments: argparse.Namespace) -> Iterator[FastAPI]:
     """Give the pages of an export, which is being checked meanwhile; raises as `open_history`."""
-    trust = _trust(arguments)
+    trust = trusting.trust(arguments)
     with ExitStack() as stack:
         recording = stack.enter_context(_recording(arguments))
         with progress("indexing", "facts", shown=True) as told:
@@ -75,15 +69,6 @@ def pages(arguments: argparse.Namespace) -> Iterator[FastAPI]:
         name = fingerprint(history.export.manifest())
         looking = Looking(recording, system_clock)
         yield create_app(Parts(history, name, trust, verifying, looking))
-
-
-def _trust(arguments: argparse.Namespace) -> Trust:
-    lines = arguments.keys.read_text("utf-8").splitlines() if arguments.keys else []
-    keys = trusted_keys(lines)
-    if arguments.keys and not keys:
-        raise Unreadable(f"{arguments.keys} has no keys")
-    policy = arguments.policy and Policy.parse(arguments.policy.read_text("utf-8"))
-    return Trust(keys, policy)
 
 
 @contextmanager

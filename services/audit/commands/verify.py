@@ -9,14 +9,13 @@ from pathlib import Path
 
 from services.audit.apart import check_apart
 from services.audit.checking import Trust, check
+from services.audit.commands import trusting
 from services.audit.comparing import compare
 from services.audit.findings import Checked
 from services.audit.history import index
 from services.audit.memory import uncollected
-from services.audit.reading import Opened, Unreadable, opened_export
+from services.audit.reading import Opened, opened_export
 from services.audit.telling import checked_document, checked_sentences, finding_sentence
-from shared.ledger.policy import Policy
-from shared.ledger.verify import trusted_keys
 from shared.progress import Told, progress
 
 DESCRIPTION = """Checks an export, a folder or a zip; of two, that the later continues the earlier.
@@ -29,11 +28,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(verb=_verify, undone="cannot be checked")
     parser.add_argument("export", type=Path, metavar="EXPORT", help="a folder, or a zip")
     parser.add_argument("later", type=Path, nargs="?", metavar="LATER", help="a later one")
-    parser.add_argument("--key", action="append", default=[], help="a log's key that you trust")
-    parser.add_argument("--keys", type=Path, help="a file of them, one a line")
-    parser.add_argument(
-        "--policy", type=Path, help="a policy file (C2SP tlog-policy): check its witnesses' quorum"
-    )
+    trusting.add(parser)
     parser.add_argument(
         "--states", action="store_true", help="tell the digest of all states, too (see replay)"
     )
@@ -44,7 +39,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def _verify(arguments: argparse.Namespace) -> int:
-    started, brought = time.perf_counter(), trust(arguments)
+    started, brought = time.perf_counter(), trusting.trust(arguments)
     with _check(arguments.export, brought, arguments) as first:
         if arguments.later is None:
             last, earlier, findings = first[1], None, first[1].findings
@@ -85,15 +80,3 @@ def _checked(place: Path, trust: Trust, told: Told, arguments: argparse.Namespac
         return check_apart(place, trust, told, processes=processes, states=states)
     with opened_export(place) as export, uncollected():
         return check(export, trust, told)
-
-
-def trust(arguments: argparse.Namespace) -> Trust:
-    """Return what the inspector brings; raises `Unreadable`, `BadNote`, `BadPolicy`, `OSError`."""
-    lines = list(arguments.key)
-    if arguments.keys:
-        lines += arguments.keys.read_text("utf-8").splitlines()
-    keys = trusted_keys(lines)
-    if arguments.keys and not keys:
-        raise Unreadable(f"{arguments.keys} has no keys")
-    policy = arguments.policy and Policy.parse(arguments.policy.read_text("utf-8"))
-    return Trust(keys, policy)
