@@ -31,6 +31,7 @@ from services.audit.export import (
     README,
     LogName,
     Manifest,
+    Taken,
 )
 from services.audit.taking import DOCS, TEXTS
 from services.audit.writing import paths_in
@@ -200,7 +201,10 @@ def _all(steps: Steps) -> None:
 def _finish(made: Made, world: World) -> None:
     """Write what is not facts: notes, keys, texts, and last the manifest."""
     at, export = world.now + timedelta(minutes=1), made.export
-    logs = {"consent": world.consent.finish(at), "accounts": world.accounts.finish(at)}
+    logs: dict[LogName, Taken] = {
+        "consent": world.consent.finish(at),
+        "accounts": world.accounts.finish(at),
+    }
     (export / JWKS).write_bytes(world.issuer.jwks())
     (export / README).write_bytes((TEXTS / README).read_bytes())
     (export / LEDGER_FORMAT).write_bytes((DOCS / LEDGER_FORMAT).read_bytes())
@@ -208,7 +212,7 @@ def _finish(made: Made, world: World) -> None:
     for name, text in Notices().files("open-account.2").items():
         (export / "texts" / name).write_text(text, "utf-8")
     files = [file_of(export, path) for path in paths_in(export)]
-    manifest = Manifest(FORMAT, at, logs, None, (), files)  # type: ignore[arg-type]
+    manifest = Manifest(FORMAT, at, logs, None, (), files)
     (export / MANIFEST).write_bytes(manifest.content())
     _trusted(made, world.chance)
 

@@ -1,6 +1,6 @@
 """Clerks, offices, places and banks: every right, stop and attempt, and nobody's case."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -16,11 +16,16 @@ from services.audit.pages.cases import Happened
 from services.audit.pages.drawing import bars, periods
 from services.audit.pages.places import LISTED, NOUNS, Period, Span, period_of, read_place
 from services.audit.pages.words import WORDS
+from services.consent.facts import VOCABULARY as CONSENT
 from services.consent.facts import Right
 from shared.clock import VIETNAM, day_of
+from shared.ledger.facts import Recorded
+from shared.ledger.recorder import StoredFact
 from tests.audit.conftest import Site
 from tests.audit.test_case_pages import GROUND
 from tests.audit.test_pages import links, text
+from tests.support.given import AT
+from tests.support.samples import right
 from tests.support.story import Taken, shown
 
 PLACES = [
@@ -171,9 +176,9 @@ def test_bars_are_as_high_as_what_they_stand_for(counted: dict[date, dict[str, i
         return
     assert drawn is not None
     top = max(count for _, count in drawn.lines)
-    heights = Counter[float]()
+    heights = defaultdict[float, float](float)
     for part in drawn.parts:
-        heights[part.x] += part.height  # type: ignore[assignment]  # a sum of pixels
+        heights[part.x] += part.height
         assert 0 <= part.y <= part.y + part.height <= drawn.base + 1e-6
     wanted = sorted(sum(counts.values()) for counts in by_day.values() if counts)
     assert [round(one * top / bars.PLOT_HEIGHT) for one in sorted(heights.values())] == wanted
@@ -191,7 +196,9 @@ def test_a_right_is_drawn_from_its_beginning_to_its_end(
 ) -> None:
     """One bar each, none outside the scale, in the order of time; open ones go on."""
     end = datetime(2023, 8, 10, tzinfo=VIETNAM)
-    happened: Happened = None  # type: ignore[assignment]  # no matter where it lies
+    granted: Any = right(Right.TRAINING, "k")
+    stored = StoredFact.new(1, AT, CONSENT.encode(granted))
+    happened = Happened("consent", stored, Recorded(1, AT, granted))  # no matter where it lies
     spans = [Span(Right.TRAINING, "x", one, until, happened) for one, until in times]
     drawn = periods.draw(spans, end)
     assert drawn is not None

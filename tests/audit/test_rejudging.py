@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench.history.generate import generate
-from demo.cast import OFFICE
+from demo.cast import OFFICE, Citizen
 from services.audit.history import open_history
 from services.audit.questions import ASKERS
 from services.audit.rejudging import Rejudged, rejudge
@@ -45,11 +45,11 @@ async def lives(world: World) -> None:
     await _answered(world, "declination", *await _opened(world, sixth), reason="no_match")
 
 
-async def _opened(world: World, citizen: object) -> tuple[str, str]:
+async def _opened(world: World, citizen: Citizen) -> tuple[str, str]:
     """Agree and open; returns the ids of both."""
     opening_id = new_id()
-    consent_id, _, event = await world.given(citizen)  # type: ignore[arg-type]  # one of its people
-    answer = await world.open(citizen, event, opening_id=opening_id)  # type: ignore[arg-type]
+    consent_id, _, event = await world.given(citizen)
+    answer = await world.open(citizen, event, opening_id=opening_id)
     answer.raise_for_status()
     return consent_id, opening_id
 

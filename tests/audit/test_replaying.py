@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from services.audit import __main__ as audit
+from services.audit.export import LogName
 from services.audit.folding import KEPT_MAX, Folding
 from services.audit.history import open_history
 from services.audit.replaying import replay, seen
@@ -40,8 +41,9 @@ def test_replayed_and_live_agree_at_random_positions(
 ) -> None:
     """Of both logs, wherever one looks, and however few subjects are kept in memory."""
     with open_history(export) as history:
-        for name, address in (("consent", stage.consent), ("accounts", stage.accounts)):
-            log = history.logs[name]  # type: ignore[index]  # one of the two
+        addresses: dict[LogName, str] = {"consent": stage.consent, "accounts": stage.accounts}
+        for name, address in addresses.items():
+            log = history.logs[name]
             some = sorted(Random(3).sample(range(log.size), min(POSITIONS, log.size)))
             with Folding(log, kept_max) as folding:
                 for position in some:
