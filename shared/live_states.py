@@ -73,13 +73,13 @@ class LiveStates:
         return await self._log.read(arm, as_of=position, withheld=True)
 
     async def _tags(self, position: int) -> set[str]:
-        """Return the tags of everything that has a state at a position."""
+        """Return the tags of everything that has a state; a kind that is not ours makes none."""
         found, after = set[str](), 0
         while after < position:
             limit = min(PAGE_FACTS, position - after)
             for stored in await self._log.stored(after=after, limit=limit):
-                kind = self._vocabulary.facts[stored.kind]
-                found.update(tag for tag, _ in self._nouns.about(kind, stored.tags))
+                if kind := self._vocabulary.facts.get(stored.kind):
+                    found.update(tag for tag, _ in self._nouns.about(kind, stored.tags))
             after += limit
         return found
 

@@ -11,6 +11,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from eventsourcing.dcb.api import DCBEvent
 
 from services.accounts.facts import VOCABULARY as ACCOUNTS
 from services.accounts.facts import AccountFrozen
@@ -124,6 +125,18 @@ def states_of(facts: Sequence[Any]) -> States:
     for position, fact in enumerate(facts, start=1):
         states.take(Recorded(position, AT, fact), tags_of(fact))
     return states
+
+
+def test_a_fact_of_a_newer_program_makes_no_state(address: str) -> None:
+    """The service passes it over, as whoever replays its log does."""
+    filled(address, ACCOUNTS, seed=7)
+    with live(address, ACCOUNTS, OF_ACCOUNTS) as service:
+        before = asyncio.run(service.digest(FACTS))
+        with closing(stores.open_recorder(address, lambda: AT)) as recorder:
+            event = DCBEvent(type="moon.landed.1", data=b"{}", tags=["consent:consent_id-1"])
+            recorder.append_batch([Append([event])])
+        after = asyncio.run(service.digest(FACTS + 1))
+    assert (after.subjects, after.digest) == (before.subjects, before.digest)
 
 
 def test_one_digest_stands_for_every_state() -> None:
