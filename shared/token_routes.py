@@ -3,10 +3,11 @@
 A no is in the words of RFC 6749 section 5.2, with our own code and sentences beside them.
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel
 from starlette.datastructures import FormData
 
 from shared.authority import TOKEN_PATH, Authority
@@ -29,11 +30,29 @@ BAD_REQUEST = 400
 Text = Annotated[str, Form(max_length=TOKEN_CHARACTERS_MAX)]
 
 
+class Token(BaseModel):
+    """An access token, and how many seconds it counts."""
+
+    access_token: str
+    token_type: Literal["DPoP"]
+    expires_in: int
+    scope: str
+
+
+class NoToken(BaseModel):
+    """A no in the words of RFC 6749 section 5.2, and in ours."""
+
+    error: str
+    error_description: str
+    code: str
+    title_vi: str
+
+
 def routes(authority: Authority) -> APIRouter:
     """Return the routes of a service's own authority."""
     router = APIRouter(tags=["tokens"])
 
-    @router.post(TOKEN_PATH)
+    @router.post(TOKEN_PATH, response_model=Token, responses={BAD_REQUEST: {"model": NoToken}})
     async def give_token(
         request: Request,
         grant_type: Text = "",

@@ -14,13 +14,14 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import msgspec
 from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
 from pydantic import StringConstraints
 from starlette.exceptions import HTTPException
 
@@ -32,6 +33,7 @@ from shared.ledger.indexing import Indexing
 from shared.ledger.log import Log
 from shared.ledger.seal import Seal
 from shared.oauth.answers import challenge
+from shared.openapi import document
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -133,6 +135,7 @@ def require(*roles: Role) -> Callable[[Request], Awaitable[Caller]]:
     async def dependency(request: Request) -> Caller:
         return await caller_of(request, *roles)
 
+    vars(dependency)["roles"] = roles  # for the document
     return dependency
 
 
@@ -153,6 +156,9 @@ async def _proved(request: Request) -> Caller:
     if prover and (header or "").lower().startswith("dpop "):
         return await prover.caller(request)
     return tokens.caller(header)
+
+
+Regulator = Annotated[Caller, Depends(require(Role.REGULATOR))]
 
 
 async def host_of(request: Request) -> str | None:
@@ -204,6 +210,7 @@ def create_web_app(
         docs_url=None,  # the usual pages load scripts from elsewhere
         redoc_url=None,
     )
+    vars(app)["openapi"] = partial(document, app)
     app.state.tokens, app.state.prover = tokens, prover
     app.state.log, app.state.seal = log, seal
     add_routes(app, _own_routes(log, seal, indexing), public_log.routes(seal))
@@ -243,7 +250,7 @@ def _own_routes(log: Log, seal: Seal, indexing: Indexing) -> APIRouter:
             "witnesses": seal.witness_troubles,
         }
 
-    @router.get("/metrics", tags=["health"])
+    @router.get("/metrics", tags=["health"], response_class=PlainTextResponse)
     async def metrics() -> Response:
         """Give how far the log is stored, sealed and witnessed, as Prometheus reads it."""
         figures = {
@@ -261,7 +268,7 @@ def _own_routes(log: Log, seal: Seal, indexing: Indexing) -> APIRouter:
 
     @router.get("/log", tags=["regulator"])
     async def read_log(
-        request: Request,
+        _: Regulator,
         after: Annotated[int, Query(ge=0, le=2**53)] = 0,
         limit: Annotated[int, Query(ge=1, le=LOG_PAGE_FACTS_MAX)] = 100,
         tag: Annotated[list[Tag] | None, Query(max_length=LOG_TAGS_MAX)] = None,
@@ -271,7 +278,6 @@ def _own_routes(log: Log, seal: Seal, indexing: Indexing) -> APIRouter:
         With tags, such as `bank:so-viet`, only those that carry all of them.
         `parts` are the SHA-256 of what a fact says of persons, which lies beside it, encrypted.
         """
-        await caller_of(request, Role.REGULATOR)
         facts = await log.stored(after=after, limit=limit, tags=tag or ())
         page = [
             {
@@ -289,13 +295,12 @@ def _own_routes(log: Log, seal: Seal, indexing: Indexing) -> APIRouter:
         return Response(body, media_type="application/json")
 
     @router.post("/log/index", tags=["regulator"])
-    async def index_log(request: Request) -> dict[str, Any]:
+    async def index_log(_: Regulator) -> dict[str, Any]:
         """Index the tags of what is there, so that all positions of any of them can be proved.
 
         `indexed` is the last position that is under an index, and `position` where that lies. If it
         is less than `head`, the same again goes on; where nothing came but indexes, it adds none.
         """
-        await caller_of(request, Role.REGULATOR)
         return await indexing.asked()
 
     return router

@@ -22,6 +22,7 @@ from shared.contracts.reasons import sentence
 from shared.errors import Kind, Rejection
 from shared.ledger.log import Weighed
 from shared.looks import ReadFor
+from shared.problems import Why
 from shared.signing import Signer
 from shared.web import Caller, Host, Role, require
 
@@ -72,15 +73,6 @@ class Redeemed(BaseModel):
     """The consent was used; the receipt is a JWS."""
 
     receipt: str
-
-
-class Why(BaseModel):
-    """One guard that stands in the way, and where the facts lie that make it so."""
-
-    code: str
-    en: str
-    vi: str
-    positions: list[int]
 
 
 class Verdict(BaseModel):

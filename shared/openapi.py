@@ -1,0 +1,127 @@
+"""The document by which others program against a service (OpenAPI 3.1).
+
+FastAPI writes what each route takes and gives. Here it is told what is true of all of them: whose
+each one is, how a caller shows who they are, and each no that may be the answer. The documents are
+kept in `docs/api/`, so that a change of them is seen before it is made.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from fastapi import FastAPI
+from fastapi.dependencies.models import Dependant
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
+from pydantic.json_schema import models_json_schema
+
+from shared.problems import Problem, Why
+
+VERSION: Final = "1"
+"""Of the API, not of the program: docs/changes.md says when there will be another."""
+
+SECURITY: Final[dict[str, Any]] = {
+    "client": {
+        "type": "http",
+        "scheme": "dpop",
+        "description": "An access token from `/oauth/token`, and a proof for this request in the"
+        " header `DPoP` (RFC 9449).",
+    },
+    "bearer": {"type": "http", "scheme": "bearer"},
+}
+
+COMMANDS: Final = frozenset({"put", "post", "delete"})
+
+MEANINGS: Final = {
+    401: "Who is asking is not known, or what was shown proves nothing.",
+    403: "Not for this role, or the rules do not allow it; every reason is named.",
+    404: "There is nothing here, or nothing of yours.",
+    409: "Something else has happened first; the reasons name where.",
+    413: "The body is too large.",
+    422: "Not of the documented form; the reasons name each place.",
+    503: "Nothing was decided; the same request may be sent again.",
+}
+"""What a no of each status means, whichever route gives it."""
+
+
+def document(app: FastAPI) -> dict[str, Any]:
+    """Return an app's document; made once, since no route changes while it serves."""
+    if app.openapi_schema is None:
+        app.openapi_schema = _made(app)
+    return app.openapi_schema
+
+
+def _made(app: FastAPI) -> dict[str, Any]:
+    made = get_openapi(
+        title=app.title,
+        version=VERSION,
+        summary=app.summary,
+        routes=app.routes,
+        webhooks=app.webhooks.routes,
+    )
+    for route in app.routes:
+        if isinstance(route, APIRoute) and route.include_in_schema:
+            for method in route.methods or ():
+                _complete(made["paths"][route.path_format][method.lower()], route, method.lower())
+    schemas = made.setdefault("components", {}).setdefault("schemas", {})
+    for ours in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(ours, None)
+    schemas |= _problem_schemas()
+    made["components"]["securitySchemes"] = SECURITY
+    return made
+
+
+def _complete(operation: dict[str, Any], route: APIRoute, method: str) -> None:
+    """Say what the framework cannot know of one operation."""
+    tag = str(route.tags[0]) if route.tags else ""
+    operation["operationId"] = f"{tag}_{route.name}".replace(" ", "_")
+    answers = operation["responses"]
+    answers.pop("422", None)
+    if roles := list(_roles(route.dependant)):
+        operation["security"] = [{name: []} for name in SECURITY]
+        operation["x-roles"] = roles
+    for status in sorted(_nos(route, method, operation, roles)):
+        answers.setdefault(str(status), _no(status))
+
+
+def _nos(
+    route: APIRoute, method: str, operation: dict[str, Any], roles: Sequence[str]
+) -> Iterator[int]:
+    """Yield with which statuses an operation may say no."""
+    if "health" in route.tags:
+        yield 503
+        return
+    if roles:
+        yield from (401, 403)
+    if "{" in route.path_format:
+        yield 404
+    if operation.get("parameters") or "requestBody" in operation:
+        yield 422
+    if "requestBody" in operation:
+        yield 413
+    if method in COMMANDS:
+        yield from (403, 404, 409)
+    yield 503
+
+
+def _roles(dependant: Dependant) -> Iterator[str]:
+    """Yield whose an operation is: the roles that `shared.web.require` was given."""
+    for one in dependant.dependencies:
+        yield from getattr(one.call, "roles", ())
+        yield from _roles(one)
+
+
+def _no(status: int) -> dict[str, Any]:
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return {
+        "description": MEANINGS[status],
+        "content": {"application/problem+json": {"schema": schema}},
+    }
+
+
+def _problem_schemas() -> dict[str, Any]:
+    _, found = models_json_schema(
+        [(Problem, "serialization"), (Why, "serialization")],
+        ref_template="#/components/schemas/{model}",
+    )
+    schemas: dict[str, Any] = found["$defs"]
+    return schemas

@@ -1,0 +1,45 @@
+"""What is written down of the API is the API."""
+
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from demo.documents import FOLDER, documents, text
+from shared.web import Role
+
+
+@pytest.fixture(scope="module")
+def made() -> dict[str, dict[str, Any]]:
+    """Give each service's document as its code has it."""
+    return documents()
+
+
+def operations(document: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return every operation of a document."""
+    return [one for path in document["paths"].values() for one in path.values()]
+
+
+@pytest.mark.parametrize("name", ["consent", "accounts"])
+def test_the_document_that_is_kept_is_the_one_of_the_code(
+    made: dict[str, dict[str, Any]], name: str
+) -> None:
+    """Whoever reads the file reads what is served; `./run document` renews it."""
+    kept = (FOLDER / f"{name}.json").read_text(encoding="utf-8")
+    assert kept == text(made[name]), "run ./run document, and look what changed"
+
+
+@pytest.mark.parametrize("name", ["consent", "accounts"])
+def test_every_operation_says_what_a_client_has_to_know(
+    made: dict[str, dict[str, Any]], name: str
+) -> None:
+    """A sentence, a name of its own, whose it is, and every no as a problem document."""
+    found = operations(made[name])
+    assert max(Counter(one["operationId"] for one in found).values()) == 1
+    for one in found:
+        assert one["description"]
+        assert set(one.get("x-roles", [])) <= set(Role)
+        assert ("security" in one) == ("401" in one["responses"])
+        for status, answer in one["responses"].items():
+            if status >= "400" and one["operationId"] != "tokens_give_token":
+                assert [*answer["content"]] == ["application/problem+json"], (one, status)
