@@ -23,6 +23,9 @@ class Kind(StrEnum):
     UNKNOWN = "unknown"
     CONFLICT = "conflict"
     REJECTED = "rejected"
+    METHOD = "method"
+    TOO_LARGE = "too_large"
+    TOO_SLOW = "too_slow"
     UNAVAILABLE = "unavailable"
 
 

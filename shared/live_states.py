@@ -11,8 +11,8 @@ from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Query, Response
-from pydantic import AwareDatetime
 
+from shared.contracts.fields import Timestamp
 from shared.errors import Kind, Rejection
 from shared.ledger.facts import Recorded, Vocabulary
 from shared.ledger.log import Log, about
@@ -88,11 +88,11 @@ def routes(states: LiveStates) -> APIRouter:
     """Return the routes."""
     router = APIRouter(tags=["regulator"])
 
-    @router.get("/log/state")
+    @router.get("/log/state", responses={404: {}})
     async def read_state(
         _: Regulator,
         at: Position | None = None,
-        time: AwareDatetime | None = None,
+        time: Timestamp | None = None,
         of: Tag | None = None,
     ) -> Response:
         """Give the digest of all that the log came to, now, at a position, or at an instant.

@@ -31,16 +31,20 @@ SECURITY: Final[dict[str, Any]] = {
 
 COMMANDS: Final = frozenset({"put", "post", "delete"})
 
-MEANINGS: Final = {
+MEANINGS: Final[dict[int, str]] = {
     401: "Who is asking is not known, or what was shown proves nothing.",
     403: "Not for this role, or the rules do not allow it; every reason is named.",
     404: "There is nothing here, or nothing of yours.",
     409: "Something else has happened first; the reasons name where.",
+    408: "The body came too slowly.",
     413: "The body is too large.",
     422: "Not of the documented form; the reasons name each place.",
     503: "Nothing was decided; the same request may be sent again.",
 }
 """What a no of each status means, whichever route gives it."""
+
+
+_PROBLEM: Final = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
 
 
 def document(app: FastAPI) -> dict[str, Any]:
@@ -79,8 +83,10 @@ def _complete(operation: dict[str, Any], route: APIRoute, method: str) -> None:
     if roles := list(_roles(route.dependant)):
         operation["security"] = [{name: []} for name in SECURITY]
         operation["x-roles"] = roles
-    for status in sorted(_nos(route, method, operation, roles)):
-        answers.setdefault(str(status), _no(status))
+    for status in sorted({*_nos(route, method, operation, roles), *_said(answers)}):
+        answer = answers.setdefault(str(status), {})
+        answer.setdefault("description", MEANINGS[status])
+        answer.setdefault("content", _PROBLEM)
 
 
 def _nos(
@@ -97,7 +103,7 @@ def _nos(
     if operation.get("parameters") or "requestBody" in operation:
         yield 422
     if "requestBody" in operation:
-        yield 413
+        yield from (408, 413)
     if method in COMMANDS:
         yield from (403, 404, 409)
     yield 503
@@ -110,12 +116,9 @@ def _roles(dependant: Dependant) -> Iterator[str]:
         yield from _roles(one)
 
 
-def _no(status: int) -> dict[str, Any]:
-    schema = {"$ref": "#/components/schemas/Problem"}
-    return {
-        "description": MEANINGS[status],
-        "content": {"application/problem+json": {"schema": schema}},
-    }
+def _said(answers: dict[str, Any]) -> Iterator[int]:
+    """Yield the noes that a route names itself."""
+    return (int(one) for one in answers if int(one) in MEANINGS)
 
 
 def _problem_schemas() -> dict[str, Any]:

@@ -4,9 +4,10 @@ import asyncio
 import re
 import time
 from contextlib import suppress
-from typing import Literal
+from typing import Any, Literal
 
 from fastapi import APIRouter, Response
+from fastapi.responses import PlainTextResponse
 
 from shared.errors import Kind, Rejection
 from shared.ledger.integrator import CHECKPOINT_PATH, WITNESSED_PATH
@@ -26,12 +27,16 @@ FOREVER = "public, max-age=31536000, immutable"
 HEADERS = {"X-Content-Type-Options": "nosniff", "Access-Control-Allow-Origin": "*"}
 """The files are for everyone, so any page may read them; none is ever run."""
 
+FILES: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/plain": {}, "application/octet-stream": {}}}
+}
+
 
 def routes(seal: Seal) -> APIRouter:
     """Return the routes."""
     router = APIRouter(tags=["public log"])
 
-    @router.get("/tlog/{path:path}")
+    @router.get("/tlog/{path:path}", responses=FILES)
     async def public_file(path: str) -> Response:
         """Give the newest checkpoint, the keys to check it with, or a tile (C2SP tlog-tiles)."""
         if path in {CHECKPOINT_PATH, WITNESSED_PATH, VERIFIER_KEYS_PATH}:
@@ -43,7 +48,7 @@ def routes(seal: Seal) -> APIRouter:
         content = await _file(seal, path)
         return Response(content, media_type="application/octet-stream", headers=headers)
 
-    @router.get("/log/{position}/proof")
+    @router.get("/log/{position}/proof", response_class=PlainTextResponse)
     async def proof(position: int, wait: Wait | None = None) -> Response:
         """Give the proof that a position is under a signed checkpoint (C2SP tlog-proof).
 

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 import uvicorn
 from fastapi import FastAPI
 
+from shared.connections import BoundedConnection
+
 LOOPBACK = "127.0.0.1"
 
 GRACE_S = 5
@@ -47,6 +49,7 @@ def main(
         host=arguments.host,
         port=arguments.port,
         forwarded_allow_ips=proxies(),
+        http=BoundedConnection,
         access_log=False,
         log_level="warning",
         timeout_keep_alive=KEEP_ALIVE_S,

@@ -24,6 +24,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse
 from pydantic import StringConstraints
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Route
+from starlette.types import ASGIApp
+from typing_extensions import override
 
 from shared import public_log
 from shared.clock import Clock
@@ -32,6 +35,7 @@ from shared.errors import Kind, Reason, Rejection, Unavailable
 from shared.ledger.indexing import Indexing
 from shared.ledger.log import Log
 from shared.ledger.seal import Seal
+from shared.limits import Limits
 from shared.oauth.answers import challenge
 from shared.openapi import document
 
@@ -45,12 +49,23 @@ STATUS = {
     Kind.UNKNOWN: 404,
     Kind.CONFLICT: 409,
     Kind.REJECTED: 403,
+    Kind.METHOD: 405,
+    Kind.TOO_SLOW: 408,
+    Kind.TOO_LARGE: 413,
     Kind.UNAVAILABLE: 503,
 }
 """Business rejections are 4xx; only an outage is 503, and it may be repeated."""
 
 BAD_REQUEST = 400
-"""What FastAPI says of a body that is not JSON text; to us it is malformed like any other."""
+
+OF_FRAMEWORK = {
+    BAD_REQUEST: (Kind.MALFORMED, "malformed"),
+    404: (Kind.UNKNOWN, "not_found"),
+    405: (Kind.METHOD, "method_not_allowed"),
+    408: (Kind.TOO_SLOW, "body_too_slow"),
+    413: (Kind.TOO_LARGE, "body_too_large"),
+}
+"""What the framework says no to by itself; a body that is not JSON text is malformed, too."""
 
 BODY_BYTES_MAX = 65_536
 """The largest command is a signed consent event with a few fields: about 4 kB."""
@@ -201,7 +216,7 @@ def create_web_app(
         await asyncio.to_thread(seal.close)
         await close()
 
-    app = FastAPI(
+    app = _WebApp(
         title=title,
         summary=summary,
         lifespan=lifespan,
@@ -216,6 +231,17 @@ def create_web_app(
     add_routes(app, _own_routes(log, seal, indexing), public_log.routes(seal))
     _add_problems(app)
     return app
+
+
+class _WebApp(FastAPI):
+    """An app whose limits lie outside of the framework, which says no by itself to some."""
+
+    @override
+    def build_middleware_stack(self) -> ASGIApp:
+        return Limits(
+            super().build_middleware_stack(),
+            too_large=partial(problem, Kind.TOO_LARGE, "body_too_large"),
+        )
 
 
 def add_routes(app: FastAPI, *routers: APIRouter) -> None:
@@ -348,13 +374,14 @@ def _add_problems(app: FastAPI) -> None:
         return problem(Kind.MALFORMED, "malformed", reasons)
 
     @app.exception_handler(HTTPException)
-    async def http(_: Request, error: HTTPException) -> JSONResponse:
-        if error.status_code == BAD_REQUEST:
-            return problem(Kind.MALFORMED, "malformed", [Reason("malformed")])
-        body = {"type": "about:blank", "status": error.status_code, "code": "http"}
-        return JSONResponse(
-            body, error.status_code, error.headers, media_type="application/problem+json"
-        )
+    async def http(request: Request, error: HTTPException) -> JSONResponse:
+        kind, code = OF_FRAMEWORK.get(error.status_code, OF_FRAMEWORK[BAD_REQUEST])
+        answer = problem(kind, code, [Reason(code)])
+        if kind is Kind.METHOD:
+            answer.headers["Allow"] = ", ".join(sorted(_allowed(request)))
+        if kind is Kind.TOO_SLOW:
+            answer.headers["Connection"] = "close"
+        return answer
 
     @app.exception_handler(Exception)
     async def unexpected(_: Request, error: Exception) -> JSONResponse:
@@ -364,6 +391,14 @@ def _add_problems(app: FastAPI) -> None:
         return JSONResponse(
             {**body, "incident": incident}, 500, media_type="application/problem+json"
         )
+
+
+def _allowed(request: Request) -> set[str]:
+    """Return every method of an address; each of several routes there has its own."""
+    asked = {**request.scope, "path_params": {}}
+    routes = [one for one in request.app.routes if isinstance(one, Route)]
+    fitting = [one for one in routes if one.matches(asked)[0] is not Match.NONE]
+    return {method for one in fitting for method in one.methods or ()}
 
 
 def _place(error: dict[str, Any]) -> str:

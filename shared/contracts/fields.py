@@ -57,9 +57,20 @@ EARLIEST, LATEST = (datetime(year, 1, 1, tzinfo=UTC) for year in (2000, 9000))
 """Times between which every time has a form in UTC."""
 
 
+def _written(instant: object) -> object:
+    """Return what may be a time; raises `ValueError` for a number, which has no zone."""
+    if isinstance(instant, int | float) or (isinstance(instant, str) and "-" not in instant[1:]):
+        raise ValueError("not a time with its zone (ISO 8601)")
+    return instant
+
+
+Timestamp = Annotated[AwareDatetime, BeforeValidator(_written)]
+"""A time with its zone, as RFC 3339 writes it."""
+
+
 def _in_utc(instant: datetime) -> datetime:
     return instant.astimezone(UTC)
 
 
-Instant = Annotated[AwareDatetime, Field(ge=EARLIEST, le=LATEST), AfterValidator(_in_utc)]
+Instant = Annotated[Timestamp, Field(ge=EARLIEST, le=LATEST), AfterValidator(_in_utc)]
 """A time with its zone, taken as UTC."""

@@ -22,6 +22,13 @@ REASONS: dict[str, Sentences] = {
         "This role may not do this.", "Vai trò này không được làm việc này."
     ),
     "malformed": Sentences("The request is not of the documented form.", "Yêu cầu không đúng mẫu."),
+    "method_not_allowed": Sentences(
+        "Nothing can be done here in this way.", "Không thể làm việc này ở đây theo cách đó."
+    ),
+    "body_too_large": Sentences("The body is too large.", "Nội dung gửi quá lớn."),
+    "body_too_slow": Sentences(
+        "The body came too slowly; nothing was done.", "Nội dung gửi quá chậm; chưa có gì được làm."
+    ),
     "not_found": Sentences("There is nothing here.", "Không tìm thấy."),
     "not_sealed": Sentences(
         "No signed checkpoint covers this position yet.", "Vị trí này chưa được niêm phong."

@@ -4,7 +4,7 @@ from datetime import date
 from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Depends
-from pydantic import AwareDatetime, BaseModel, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from services.consent.application.passkeys import Passkeys
 from services.consent.application.registering import Registering
@@ -17,7 +17,7 @@ from services.consent.facts import (
     SiteRegistered,
 )
 from shared.contracts.consent import OPEN_ACCOUNT, Grade, SidePurpose
-from shared.contracts.fields import Id, Name, PathId, Phone, Purpose, Sha256
+from shared.contracts.fields import Id, Name, PathId, Phone, Purpose, Sha256, Timestamp
 from shared.web import Caller, Role, require
 
 Operator = Annotated[Caller, Depends(require(Role.OPERATOR))]
@@ -84,7 +84,7 @@ class Citizen(BaseModel):
     """The phone that was confirmed as the citizen's own; null for a citizen who has none."""
 
     phone: Phone | None
-    known_since: AwareDatetime | None = None
+    known_since: Timestamp | None = None
     """Since when it is known to be theirs; by default, since it was registered here."""
 
     born_on: Annotated[date, Field(ge=EARLIEST)] | None = None

@@ -3,12 +3,12 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import AwareDatetime, BaseModel
+from pydantic import BaseModel
 
 from services.consent.application.representing import Granted, Representing
 from services.consent.facts import AuthorityGround
 from services.consent.representatives import End
-from shared.contracts.fields import Name, PathId
+from shared.contracts.fields import Name, PathId, Timestamp
 from shared.web import Caller, Role, require
 
 Operator = Annotated[Caller, Depends(require(Role.OPERATOR))]
@@ -18,8 +18,8 @@ class Authority(BaseModel):
     """Why, from when until when (null: until it is ended), and the number of the paper."""
 
     ground: AuthorityGround
-    valid_from: AwareDatetime
-    valid_until: AwareDatetime | None = None
+    valid_from: Timestamp
+    valid_until: Timestamp | None = None
     document: Name
     """What the paper that shows it is known by; of it only a mark is kept."""
 

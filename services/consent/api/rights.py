@@ -3,12 +3,12 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
-from pydantic import AwareDatetime, BaseModel
+from pydantic import BaseModel
 
 from services.consent.application.registering import Registering
 from services.consent.facts import Right, RightGranted
 from services.consent.gate import right_id
-from shared.contracts.fields import PathId, Sha256
+from shared.contracts.fields import PathId, Sha256, Timestamp
 from shared.web import Caller, Role, require
 
 Operator = Annotated[Caller, Depends(require(Role.OPERATOR))]
@@ -22,8 +22,8 @@ class Term(BaseModel):
     What ends early is put again with its end.
     """
 
-    valid_from: AwareDatetime
-    valid_until: AwareDatetime | None = None
+    valid_from: Timestamp
+    valid_until: Timestamp | None = None
     document_hash: Sha256 | None = None
 
 

@@ -1,0 +1,105 @@
+"""One connection to a server: how long it may take to ask, and how much it may say before it has.
+
+The server's own parser waits for the end of a request's head for ever, and keeps all of it.
+"""
+
+import asyncio
+from typing import Any
+
+from typing_extensions import override
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+HEAD_WITHIN_S = 10.0
+"""Seconds from a connection, or a request's first byte, to the end of its head."""
+
+HEAD_BYTES_MAX = 32_768
+"""Bytes of a request's line and headers: ten times what a bank's token and signatures take."""
+
+END = b"\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+LATE = b"HTTP/1.1 408 Request Timeout" + END
+TOO_MUCH = b"HTTP/1.1 431 Request Header Fields Too Large" + END
+
+
+class _Refused(Exception):
+    """The connection was closed on the client."""
+
+
+class BoundedConnection(HttpToolsProtocol):
+    """A connection that is closed on whoever does not get to the point."""
+
+    _head_bytes = 0
+    _in_head = True
+    _answering = False
+    _deadline: asyncio.TimerHandle | None = None
+
+    @override
+    def connection_made(self, transport: Any) -> None:
+        """Begin to wait for a request."""
+        super().connection_made(transport)
+        self._await_head()
+
+    @override
+    def data_received(self, data: bytes) -> None:
+        """Take what came, unless the head of the request has become too long."""
+        if self.transport.is_closing():
+            return
+        if self._deadline is None and not self._answering:
+            self._await_head()  # also for the blank lines that may stand before one
+        begun_before = self._in_head
+        super().data_received(data)
+        if self._in_head and begun_before:
+            self._head_bytes += len(data)
+            if self._head_bytes > HEAD_BYTES_MAX:
+                self._refuse(TOO_MUCH)
+
+    @override
+    def on_message_begin(self) -> None:
+        """Begin to wait for the end of this head."""
+        super().on_message_begin()
+        self._await_head()
+
+    @override
+    def on_headers_complete(self) -> None:
+        """Wait no more; a head that came in one piece has not been counted yet."""
+        self._in_head = False
+        self._cancel()
+        if sum(len(name) + len(value) for name, value in self.headers) > HEAD_BYTES_MAX:
+            self._refuse(TOO_MUCH)
+            raise _Refused  # the parser stops here
+        self._answering = True
+        super().on_headers_complete()
+
+    @override
+    def on_response_complete(self) -> None:
+        """Know that whatever comes now is another request."""
+        self._answering = bool(self.pipeline)
+        super().on_response_complete()
+
+    @override
+    def send_400_response(self, msg: str) -> None:
+        """Say that it cannot be read, unless something was said already."""
+        if not self.transport.is_closing():
+            super().send_400_response(msg)
+
+    @override
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Let go of the timer."""
+        self._cancel()
+        super().connection_lost(exc)
+
+    def _await_head(self) -> None:
+        self._in_head, self._head_bytes = True, 0
+        self._cancel()
+        self._deadline = self.loop.call_later(HEAD_WITHIN_S, self._refuse, LATE)
+
+    def _cancel(self) -> None:
+        if self._deadline:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _refuse(self, answer: bytes) -> None:
+        """Say why, and close; whatever else comes is not looked at."""
+        self._cancel()
+        if not self.transport.is_closing():
+            self.transport.write(answer)
+            self.transport.close()
