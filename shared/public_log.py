@@ -3,10 +3,11 @@
 import asyncio
 import re
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Path, Response
 from fastapi.responses import PlainTextResponse
 
 from shared.errors import Kind, Rejection
@@ -31,9 +32,11 @@ FILES: dict[int | str, dict[str, Any]] = {
     200: {"content": {"text/plain": {}, "application/octet-stream": {}}}
 }
 
+Position = Annotated[int, Path(ge=0, le=2**53)]
 
-def routes(seal: Seal) -> APIRouter:
-    """Return the routes."""
+
+def routes(seal: Seal, head: Callable[[], Awaitable[int]]) -> APIRouter:
+    """Return the routes; `head` gives the log's last position."""
     router = APIRouter(tags=["public log"])
 
     @router.get("/tlog/{path:path}", responses=FILES)
@@ -49,15 +52,16 @@ def routes(seal: Seal) -> APIRouter:
         return Response(content, media_type="application/octet-stream", headers=headers)
 
     @router.get("/log/{position}/proof", response_class=PlainTextResponse)
-    async def proof(position: int, wait: Wait | None = None) -> Response:
+    async def proof(position: Position, wait: Wait | None = None) -> Response:
         """Give the proof that a position is under a signed checkpoint (C2SP tlog-proof).
 
-        `?wait=sealed` waits for it, `?wait=witnessed` until a quorum has cosigned it too.
+        `?wait=sealed` waits for it, `?wait=witnessed` until a quorum has cosigned it too: five
+        seconds at most, and only where the log goes so far.
         """
         witnessed = wait == "witnessed"
         until = time.monotonic() + (WAIT_S if wait else 0)
         while (text := await asyncio.to_thread(_proof, seal, position, witnessed)) is None:
-            if time.monotonic() >= until:
+            if time.monotonic() >= until or not 0 < position <= await head():
                 raise Rejection(Kind.UNKNOWN, "not_witnessed" if witnessed else "not_sealed")
             await asyncio.sleep(POLL_S)
         return Response(text, media_type=TEXT, headers={**HEADERS, "Cache-Control": "no-cache"})

@@ -228,7 +228,7 @@ def create_web_app(
     vars(app)["openapi"] = partial(document, app)
     app.state.tokens, app.state.prover = tokens, prover
     app.state.log, app.state.seal = log, seal
-    add_routes(app, _own_routes(log, seal, indexing), public_log.routes(seal))
+    add_routes(app, _own_routes(log, seal, indexing), public_log.routes(seal, log.head))
     _add_problems(app)
     return app
 
