@@ -3,9 +3,11 @@
 import httpx
 from fastapi import FastAPI
 
+from services.accounts.api import comparisons as comparison_routes
 from services.accounts.api import looks as look_routes
 from services.accounts.api import openings as opening_routes
 from services.accounts.application import Openings, Parts
+from services.accounts.comparing import Comparing
 from services.accounts.consents import LIMITS, TIMEOUT, HttpConsents
 from services.accounts.facts import VOCABULARY
 from services.accounts.settings import Settings
@@ -62,6 +64,7 @@ def create_app(settings: Settings, client: httpx.AsyncClient | None = None) -> F
         app,
         token_routes.routes(authority),
         opening_routes.routes(openings),
+        comparison_routes.routes(Comparing(parts.log, now)),
         look_routes.routes(openings),
         rejection_routes.routes(Rejections(parts.log, VOCABULARY)),
         live_states.routes(LiveStates(parts.log, VOCABULARY, NOUNS)),

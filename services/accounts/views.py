@@ -41,6 +41,25 @@ async def read_opening(log: Log, opening_id: str) -> dict[str, Any]:
     return {**_summary(history), "history": [_line(recorded) for recorded in history]}
 
 
+async def read_openings(
+    log: Log, opening_ids: Sequence[str], tag: str
+) -> dict[str, dict[str, Any]]:
+    """Return openings that carry a tag by id, in the order of the ids, each with its `last` place.
+
+    It reads nothing of the others, so that it takes no longer for them than for none.
+    """
+    kinds = list(STANDING)
+    arms = [about(f"opening:{one}", tag, kinds=kinds) for one in opening_ids]
+    histories: dict[str, list[Recorded]] = {one: [] for one in opening_ids}
+    for recorded in await log.read(*arms) if arms else []:
+        histories[recorded.fact.opening_id].append(recorded)
+    return {
+        opening_id: {**_summary(history), "last": history[-1].position}
+        for opening_id, history in histories.items()
+        if history
+    }
+
+
 async def list_openings(log: Log, tag: str | None, *, after: int, limit: int) -> dict[str, Any]:
     """Return openings in the order in which they were allowed, and the cursor behind them."""
     tags = [tag] if tag else []

@@ -20,6 +20,7 @@ from services.consent.api import submissions as submission_routes
 from services.consent.api import suspensions as suspension_routes
 from services.consent.api import witnesses as witness_routes
 from services.consent.application.asking import Asking
+from services.consent.application.comparing import Comparing
 from services.consent.application.deciding import Deciding
 from services.consent.application.enrolling import Enrolling
 from services.consent.application.gathering import Gathering
@@ -180,6 +181,7 @@ def _machine_routes(
     yield consent_routes.key_routes(parts.signer)
     yield look_routes.routes(looking)
     yield notice_routes.routes(parts.notices)
+    yield consent_routes.comparison_routes(Comparing(parts, looking))
     yield consent_routes.invalidation_routes(stopping, looking)
     yield receipt_routes.routes(asking, receipting, Listing(parts), looking)
     rejections = Rejections(parts.log, VOCABULARY)

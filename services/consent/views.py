@@ -1,6 +1,6 @@
 """What can be read of a consent: folded from its facts, and disposable."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -107,6 +107,27 @@ async def read_consent(log: Log, consent_id: str, at: datetime) -> ConsentView:
     if consent.requested is None:
         raise Rejection(Kind.UNKNOWN, "consent_unknown")
     return view_of(consent, at)
+
+
+async def read_consents(
+    log: Log, consent_ids: Sequence[str], at: datetime
+) -> dict[str, ConsentView]:
+    """Return consents as they stand, by id, in the order of the ids; unknown ones are not there."""
+    arms = [about(f"consent:{one}", kinds=KINDS) for one in consent_ids]
+    found = {one: Consent() for one in consent_ids}
+    for recorded in await log.read(*arms) if arms else []:
+        consent_id = recorded.fact.consent_id
+        found[consent_id] = evolve(found[consent_id], recorded)
+    return {key: view_of(one, at) for key, one in found.items() if one.requested}
+
+
+async def read_own_ids(log: Log, consent_ids: Sequence[str], tag: str) -> set[str]:
+    """Return which of these consents were asked for under a tag, such as `bank:so-viet`.
+
+    It reads nothing of the others, so that it takes no longer for them than for none.
+    """
+    arms = [about(f"consent:{one}", tag, kinds=[ConsentRequested]) for one in consent_ids]
+    return {one.fact.consent_id for one in await log.read(*arms)} if arms else set()
 
 
 async def list_submissions(log: Log, tag: str | None, *, after: int, limit: int) -> dict[str, Any]:

@@ -58,6 +58,8 @@ SHOWING = {
     "GET /consents/{consent_id}/receipt",
     "POST /consents/{consent_id}/invalidation",
     "POST /consents/{consent_id}/validate",
+    "POST /consents/standings",
+    "POST /openings/standings",
     "POST /looks",
     "GET /openings",
     "GET /openings/{opening_id}",

@@ -8,9 +8,11 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field, StringConstraints
 
 from services.consent.application.asking import Asking
+from services.consent.application.comparing import Compared, Comparing
 from services.consent.application.looking import Looking
 from services.consent.application.policies import Policies
 from services.consent.application.stopping import Stopping
+from services.consent.consents import Standing
 from services.consent.disputes import Invalidate
 from services.consent.facts import ConsentRequested, VoidFor
 from services.consent.policy import Policy
@@ -31,6 +33,13 @@ Reader = Annotated[Caller, Depends(require(Role.BANK, Role.CLERK, Role.SERVICE, 
 Voider = Annotated[Caller, Depends(require(Role.BANK, Role.REGULATOR))]
 Validator = Annotated[Caller, Depends(require(Role.SERVICE, Role.BANK, Role.CLERK, Role.REGULATOR))]
 Service = Annotated[Caller, Depends(require(Role.SERVICE))]
+Bank = Annotated[Caller, Depends(require(Role.BANK))]
+
+IDS_MAX = 5_000
+"""Consents in one comparison."""
+
+COMPARISON_BYTES_MAX = 2**19
+"""So many ids of the longest kind, with room to spare."""
 
 
 class Question(BaseModel):
@@ -130,6 +139,29 @@ def routes(
             may_read(view, caller)
             await looking.look(view, ["standing"], caller.name)
         return _verdict(await asking.validate(asked, body.approved_from))
+
+    return router
+
+
+class Comparison(BaseModel):
+    """Which consents; with `standing`, only those of them that stand in one of these ways."""
+
+    consent_ids: Annotated[list[Id], Field(min_length=1, max_length=IDS_MAX)]
+    standing: list[Standing] = []
+
+
+def comparison_routes(comparing: Comparing) -> APIRouter:
+    """Return the route by which a bank compares its books."""
+    router = APIRouter(tags=["consents"])
+
+    @router.post("/consents/standings", max_body_size=COMPARISON_BYTES_MAX)
+    async def standings(body: Comparison, bank: Bank) -> Compared:
+        """Tell where up to 5,000 consents stand; asks nobody and changes nothing.
+
+        An id that is not the bank's own is in `unknown`, whoever's it is. Each that is told is a
+        look at what the citizen decided, and recorded as one.
+        """
+        return await comparing.standings(body.consent_ids, bank.id, body.standing)
 
     return router
 

@@ -49,6 +49,14 @@ class Looking:
         read = self._read(view, fields, read_by, purpose, case_id)
         await looks.record(self._parts.log, [read])
 
+    async def look_at_all(
+        self, views: Iterable[ConsentView], fields: Sequence[str], read_by: str
+    ) -> None:
+        """Record that these fields of each are about to be shown; raises `Unavailable`."""
+        purpose = looks.purpose_of(read_by)
+        reads = [self._read(view, fields, read_by, purpose) for view in views]
+        await looks.record(self._parts.log, reads)
+
     async def witness(
         self, views: Iterable[ConsentView], fields: Sequence[str], witness_id: str
     ) -> None:
