@@ -26,6 +26,7 @@ class Kind(StrEnum):
     METHOD = "method"
     TOO_LARGE = "too_large"
     TOO_SLOW = "too_slow"
+    LIMITED = "limited"
     UNAVAILABLE = "unavailable"
 
 

@@ -39,10 +39,13 @@ MEANINGS: Final[dict[int, str]] = {
     408: "The body came too slowly.",
     413: "The body is too large.",
     422: "Not of the documented form; the reasons name each place.",
+    429: "You have asked too often; `Retry-After` says in how many seconds to go on.",
     503: "Nothing was decided; the same request may be sent again.",
 }
 """What a no of each status means, whichever route gives it."""
 
+
+UNCHANGED: Final = {"description": "The same as you have, by the tag in `If-None-Match`."}
 
 _PROBLEM: Final = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
 
@@ -83,6 +86,8 @@ def _complete(operation: dict[str, Any], route: APIRoute, method: str) -> None:
     if roles := list(_roles(route.dependant)):
         operation["security"] = [{name: []} for name in SECURITY]
         operation["x-roles"] = roles
+    if method == "get" and "application/json" in answers.get("200", {}).get("content", {}):
+        answers["304"] = UNCHANGED
     for status in sorted({*_nos(route, method, operation, roles), *_said(answers)}):
         answer = answers.setdefault(str(status), {})
         answer.setdefault("description", MEANINGS[status])
@@ -97,7 +102,7 @@ def _nos(
         yield 503
         return
     if roles:
-        yield from (401, 403)
+        yield from (401, 403, 429)
     if "{" in route.path_format:
         yield 404
     if operation.get("parameters") or "requestBody" in operation:

@@ -32,12 +32,14 @@ from shared import public_log
 from shared.clock import Clock
 from shared.contracts.reasons import sentence
 from shared.errors import Kind, Reason, Rejection, Unavailable
+from shared.etags import EntityTags
 from shared.ledger.indexing import Indexing
 from shared.ledger.log import Log
 from shared.ledger.seal import Seal
 from shared.limits import Limits
 from shared.oauth.answers import challenge
 from shared.openapi import document
+from shared.rates import REQUESTS_PER_MINUTE, Limited, RateHeaders, Rates
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -52,6 +54,7 @@ STATUS = {
     Kind.METHOD: 405,
     Kind.TOO_SLOW: 408,
     Kind.TOO_LARGE: 413,
+    Kind.LIMITED: 429,
     Kind.UNAVAILABLE: 503,
 }
 """Business rejections are 4xx; only an outage is 503, and it may be repeated."""
@@ -159,9 +162,22 @@ async def caller_of(request: Request, *roles: Role) -> Caller:
     caller: Caller | None = getattr(request.state, "caller", None)
     if caller is None:  # a proof counts once, also for those who ask twice within one request
         caller = request.state.caller = await _proved(request)
+        _count(request, caller)
     if caller.role not in roles:
         raise Rejection(Kind.FORBIDDEN, "role_not_allowed")
     return caller
+
+
+def _count(request: Request, caller: Caller) -> None:
+    """Take one request from the caller's bucket; our own services share the work, not the limit."""
+    if caller.role is Role.SERVICE:
+        return
+    rates: Rates = request.app.state.rates
+    try:
+        request.state.rate = rates.take(caller.name)
+    except Limited as no:
+        request.state.rate = no.left
+        raise
 
 
 async def _proved(request: Request) -> Caller:
@@ -197,11 +213,13 @@ def create_web_app(
     close: Callable[[], Awaitable[None]],
     background: Callable[[], Coroutine[Any, Any, None]] | None = None,
     prover: Prover | None = None,
+    requests_per_minute: int = REQUESTS_PER_MINUTE,
 ) -> FastAPI:
     """Return an app with problem documents, health, the log for whom it is for, bounded bodies.
 
     `name` says which log it is. `background` runs while the app serves, until it is cancelled, and
-    so does the log's index. Without a `prover` none but bearer tokens are accepted.
+    so does the log's index. Without a `prover` none but bearer tokens are accepted. Each caller may
+    ask `requests_per_minute` times of one process.
     """
     indexing = Indexing(log, name, lambda: seal.sealed, now)
     running = [indexing.run, *([background] if background else [])]
@@ -228,6 +246,7 @@ def create_web_app(
     vars(app)["openapi"] = partial(document, app)
     app.state.tokens, app.state.prover = tokens, prover
     app.state.log, app.state.seal = log, seal
+    app.state.rates = Rates(requests_per_minute)
     add_routes(app, _own_routes(log, seal, indexing), public_log.routes(seal, log.head))
     _add_problems(app)
     return app
@@ -239,7 +258,7 @@ class _WebApp(FastAPI):
     @override
     def build_middleware_stack(self) -> ASGIApp:
         return Limits(
-            super().build_middleware_stack(),
+            EntityTags(RateHeaders(super().build_middleware_stack())),
             too_large=partial(problem, Kind.TOO_LARGE, "body_too_large"),
         )
 
@@ -364,7 +383,7 @@ def _reason(reason: Reason) -> dict[str, Any]:
 def _add_problems(app: FastAPI) -> None:
     @app.exception_handler(Rejection)
     async def rejected(_: Request, no: Rejection) -> JSONResponse:
-        retry = no.retry_after_s if isinstance(no, Unavailable) else None
+        retry = no.retry_after_s if isinstance(no, Unavailable | Limited) else None
         return problem(no.kind, no.code, no.reasons, retry_after_s=retry)
 
     @app.exception_handler(RequestValidationError)

@@ -58,6 +58,7 @@ def create_app(settings: Settings, client: httpx.AsyncClient | None = None) -> F
         now=now,
         close=close,
         prover=authority,
+        requests_per_minute=settings.requests_per_minute,
     )
     openings = Openings(parts)
     add_routes(

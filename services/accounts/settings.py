@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
-from pydantic import SecretStr
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.rates import REQUESTS_PER_MINUTE
 
 
 class Settings(BaseSettings):
@@ -47,6 +49,9 @@ class Settings(BaseSettings):
     proxies: str = "127.0.0.1"
     """Addresses or networks of the proxies that say, in `X-Forwarded-For`, where a request is from;
     with commas. A bank's command from the network of a counter opens nothing."""
+
+    requests_per_minute: int = Field(default=REQUESTS_PER_MINUTE, ge=1)
+    """How often each caller may ask one process; whoever asks more often is told when to go on."""
 
     sandbox: bool = False
     """For demonstrations: a clock that `clock_file` moves. Never with real people."""

@@ -149,6 +149,7 @@ def _app(settings: Settings, parts: Parts) -> FastAPI:
         close=close,
         background=stopping.run,
         prover=authority,
+        requests_per_minute=settings.requests_per_minute,
     )
     app.state.parts = parts
     deciding, receipting = Deciding(parts), Receipting(parts, seal)

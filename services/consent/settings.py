@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
-from pydantic import SecretStr
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.rates import REQUESTS_PER_MINUTE
 
 
 class Settings(BaseSettings):
@@ -61,6 +63,9 @@ class Settings(BaseSettings):
 
     accounts_token_file: Path | None = None
     """A file that holds our own bearer token."""
+
+    requests_per_minute: int = Field(default=REQUESTS_PER_MINUTE, ge=1)
+    """How often each caller may ask one process; whoever asks more often is told when to go on."""
 
     sandbox: bool = False
     """For demonstrations: outbox, and a clock that `clock_file` moves. Never with real people."""

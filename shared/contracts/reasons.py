@@ -29,6 +29,9 @@ REASONS: dict[str, Sentences] = {
     "body_too_slow": Sentences(
         "The body came too slowly; nothing was done.", "Nội dung gửi quá chậm; chưa có gì được làm."
     ),
+    "rate_limited": Sentences(
+        "You have asked too often; please wait.", "Bạn đã gọi quá nhiều lần; hãy chờ."
+    ),
     "not_found": Sentences("There is nothing here.", "Không tìm thấy."),
     "not_sealed": Sentences(
         "No signed checkpoint covers this position yet.", "Vị trí này chưa được niêm phong."

@@ -34,7 +34,7 @@ async def asked(world: World, noun: str, bank: str, ids: list[str], **more: Any)
     """Return the answer."""
     client = {"consent": world.consent, "opening": world.accounts}[noun]
     answer: httpx.Response = await client.post(
-        f"/{noun}s/standings",
+        "/standings",
         json={f"{noun}_ids": ids, **more},
         headers=world.tokens.header(bank),
     )

@@ -31,7 +31,7 @@ def routes(comparing: Comparing) -> APIRouter:
     """Return the route."""
     router = APIRouter(tags=["openings"])
 
-    @router.post("/openings/standings", max_body_size=BYTES_MAX)
+    @router.post("/standings", max_body_size=BYTES_MAX)
     async def standings(body: Comparison, bank: Bank) -> Compared:
         """Tell where up to 5,000 openings stand; changes nothing.
 

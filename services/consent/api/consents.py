@@ -154,7 +154,7 @@ def comparison_routes(comparing: Comparing) -> APIRouter:
     """Return the route by which a bank compares its books."""
     router = APIRouter(tags=["consents"])
 
-    @router.post("/consents/standings", max_body_size=COMPARISON_BYTES_MAX)
+    @router.post("/standings", max_body_size=COMPARISON_BYTES_MAX)
     async def standings(body: Comparison, bank: Bank) -> Compared:
         """Tell where up to 5,000 consents stand; asks nobody and changes nothing.
 
