@@ -39,13 +39,20 @@ MEANINGS: Final[dict[int, str]] = {
     408: "The body came too slowly.",
     413: "The body is too large.",
     422: "Not of the documented form; the reasons name each place.",
-    429: "You have asked too often; `Retry-After` says in how many seconds to go on.",
+    429: "You have asked too often; Retry-After says in how many seconds to go on.",
     503: "Nothing was decided; the same request may be sent again.",
 }
 """What a no of each status means, whichever route gives it."""
 
 
-UNCHANGED: Final = {"description": "The same as you have, by the tag in `If-None-Match`."}
+DONE: Final = {
+    "200": "As asked.",
+    "201": "Done; the same call again is answered alike.",
+    "204": "Done, and nothing to say of it.",
+}
+"""In place of the framework's own words."""
+
+UNCHANGED: Final = {"description": "The same as you have, by the tag in If-None-Match."}
 
 _PROBLEM: Final = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
 
@@ -88,6 +95,9 @@ def _complete(operation: dict[str, Any], route: APIRoute, method: str) -> None:
         operation["x-roles"] = roles
     if method == "get" and "application/json" in answers.get("200", {}).get("content", {}):
         answers["304"] = UNCHANGED
+    for status in DONE.keys() & answers.keys():
+        if answers[status]["description"] == "Successful Response":
+            answers[status]["description"] = DONE[status]
     for status in sorted({*_nos(route, method, operation, roles), *_said(answers)}):
         answer = answers.setdefault(str(status), {})
         answer.setdefault("description", MEANINGS[status])

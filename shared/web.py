@@ -40,6 +40,7 @@ from shared.limits import Limits
 from shared.oauth.answers import challenge
 from shared.openapi import document
 from shared.rates import REQUESTS_PER_MINUTE, Limited, RateHeaders, Rates
+from shared.reference import page as reference_page
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -248,6 +249,7 @@ def create_web_app(
     app.state.log, app.state.seal = log, seal
     app.state.rates = Rates(requests_per_minute)
     add_routes(app, _own_routes(log, seal, indexing), public_log.routes(seal, log.head))
+    add_routes(app, reference_page.routes(app.openapi))
     _add_problems(app)
     return app
 

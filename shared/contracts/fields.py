@@ -16,7 +16,10 @@ PathId = Annotated[str, Path(pattern=ID_PATTERN)]
 CaseId = Annotated[str | None, Query(pattern=ID_PATTERN)]
 """The reader's own case, in which something of a citizen's is looked at; recorded with the look."""
 
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+SHA256_PATTERN = r"^[0-9a-f]{64}$"
+PURPOSE_PATTERN = r"^[a-z][a-z0-9-]{0,63}$"
+
+Sha256 = Annotated[str, StringConstraints(pattern=SHA256_PATTERN)]
 """A SHA-256 as 64 lower-case hexadecimal digits."""
 
 
@@ -32,7 +35,7 @@ Name = Annotated[
 ]
 """What a person reads: up to 200 characters in NFC, so that the same name is the same again."""
 
-Purpose = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,63}$")]
+Purpose = Annotated[str, StringConstraints(pattern=PURPOSE_PATTERN)]
 
 
 def _without_trunk_prefix(number: str) -> str:
