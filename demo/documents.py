@@ -36,8 +36,9 @@ def text(document: dict[str, Any]) -> str:
 @contextmanager
 def _apps(folder: Path) -> Iterator[dict[str, FastAPI]]:
     """Give both services, which nobody can call."""
-    consent = ConsentSettings(folder=folder / "consent", sandbox=True)
-    accounts = AccountsSettings(folder=folder / "accounts", sandbox=True)
+    clock = folder / "clock"
+    consent = ConsentSettings(folder=folder / "consent", sandbox=True, clock_file=clock)
+    accounts = AccountsSettings(folder=folder / "accounts", sandbox=True, clock_file=clock)
     consent_main.init(consent)
     accounts_main.init(accounts)
     apps = {

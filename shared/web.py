@@ -28,8 +28,8 @@ from starlette.routing import Match, Route
 from starlette.types import ASGIApp
 from typing_extensions import override
 
-from shared import public_log
-from shared.clock import Clock
+from shared import public_log, sandbox_routes
+from shared.clock import Clock, SandboxClock
 from shared.contracts.reasons import sentence
 from shared.errors import Kind, Reason, Rejection, Unavailable
 from shared.etags import EntityTags
@@ -250,6 +250,8 @@ def create_web_app(
     app.state.rates = Rates(requests_per_minute)
     add_routes(app, _own_routes(log, seal, indexing), public_log.routes(seal, log.head))
     add_routes(app, reference_page.routes(app.openapi))
+    if isinstance(now, SandboxClock):
+        add_routes(app, sandbox_routes.routes(now))
     _add_problems(app)
     return app
 

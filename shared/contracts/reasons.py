@@ -32,6 +32,9 @@ REASONS: dict[str, Sentences] = {
     "rate_limited": Sentences(
         "You have asked too often; please wait.", "Bạn đã gọi quá nhiều lần; hãy chờ."
     ),
+    "clock_only_forward": Sentences(
+        "A sandbox's clock only goes forward.", "Đồng hồ thử nghiệm chỉ đi tới."
+    ),
     "not_found": Sentences("There is nothing here.", "Không tìm thấy."),
     "not_sealed": Sentences(
         "No signed checkpoint covers this position yet.", "Vị trí này chưa được niêm phong."

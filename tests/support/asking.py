@@ -69,6 +69,7 @@ def ask(
     command = [sys.executable, "-m", "schemathesis.cli", "--no-color", "run", str(document)]
     command += ["--url", url, "--max-examples", str(examples), "--phases", phases]
     command += ["--continue-on-failure", "--seed", "1", "--warnings", "off"]
+    command += ["--exclude-path", "/sandbox/clock"]  # in another century no key is valid
     environment = {
         **os.environ,
         "SCHEMATHESIS_HOOKS": __name__,

@@ -116,6 +116,8 @@ OF_NOBODY = {
     "GET /readyz",
     "GET /metrics",
     "GET /sandbox/outbox",
+    "GET /sandbox/clock",
+    "PUT /sandbox/clock",
     "GET /suspensions/{suspension_id}",
     "GET /submissions",
     "GET /policies",
