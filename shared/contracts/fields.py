@@ -4,12 +4,27 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import Path, Query
-from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+)
 
 from shared.canonical import nfc
 
 ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 """Up to 64 letters, digits, hyphens, underscores: safe in a tag, a path and a file name."""
+
+
+class Body(BaseModel):
+    """What is sent or answered; what stands under a field is what the API's document says of it."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
 
 Id = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
 PathId = Annotated[str, Path(pattern=ID_PATTERN)]

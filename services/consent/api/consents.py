@@ -5,8 +5,9 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
+from services.consent.api.shapes import ConsentRead
 from services.consent.application.asking import Asking
 from services.consent.application.comparing import Compared, Comparing
 from services.consent.application.looking import Looking
@@ -19,7 +20,7 @@ from services.consent.policy import Policy
 from services.consent.redemptions import Redeem
 from services.consent.views import ConsentView
 from shared.contracts.consent import ACCOUNTS, Channel
-from shared.contracts.fields import CaseId, Id, PathId, Purpose, Sha256
+from shared.contracts.fields import Body, CaseId, Id, PathId, Purpose, Sha256
 from shared.contracts.reasons import sentence
 from shared.errors import Kind, Rejection
 from shared.ledger.log import Weighed
@@ -42,7 +43,7 @@ COMPARISON_BYTES_MAX = 2**19
 """So many ids of the longest kind, with room to spare."""
 
 
-class Question(BaseModel):
+class Question(Body):
     """What a citizen is to be asked; a clerk names the place, a bank that asks online does not."""
 
     citizen_id: Id
@@ -57,7 +58,7 @@ class Question(BaseModel):
     """Seconds to decide; by default what is policy at a counter, or online."""
 
 
-class Asked(BaseModel):
+class Asked(Body):
     """The question was put; the link is for the citizen."""
 
     consent_id: str
@@ -65,7 +66,7 @@ class Asked(BaseModel):
     decide_by: datetime
 
 
-class Redemption(BaseModel):
+class Redemption(Body):
     """The use of a consent for one command."""
 
     redemption_id: Id
@@ -78,13 +79,13 @@ class Redemption(BaseModel):
     """The network address from which the bank decided; it is marked at once and never kept."""
 
 
-class Redeemed(BaseModel):
+class Redeemed(Body):
     """The consent was used; the receipt is a JWS."""
 
     receipt: str
 
 
-class Verdict(BaseModel):
+class Verdict(Body):
     """What a use would come to, decided by all facts up to a position."""
 
     valid: bool
@@ -111,14 +112,14 @@ def routes(
         return Asked(consent_id=consent_id, link=link, decide_by=_decide_by(view))
 
     @router.get("/consents/{consent_id}")
-    async def read(consent_id: PathId, reader: Reader, case_id: CaseId = None) -> dict[str, Any]:
+    async def read(consent_id: PathId, reader: Reader, case_id: CaseId = None) -> ConsentRead:
         """Tell where a consent stands, with the signed event once the citizen agreed.
 
         The look is recorded first, for the citizen to see: the reader, the fields, the case.
         """
         view = await asking.consent(consent_id)
         may_read(view, reader)
-        return await looking.document(view, reader.name, case_id)
+        return ConsentRead(**await looking.document(view, reader.name, case_id))
 
     @router.post("/consents/{consent_id}/redemptions", status_code=201)
     async def redeem(consent_id: PathId, body: Redemption, service: Service) -> Redeemed:
@@ -143,11 +144,11 @@ def routes(
     return router
 
 
-class Comparison(BaseModel):
+class Comparison(Body):
     """Which consents; with `standing`, only those of them that stand in one of these ways."""
 
     consent_ids: Annotated[list[Id], Field(min_length=1, max_length=IDS_MAX)]
-    standing: list[Standing] = []
+    standing: list[Standing] = Field(default_factory=list)
 
 
 def comparison_routes(comparing: Comparing) -> APIRouter:
@@ -166,7 +167,7 @@ def comparison_routes(comparing: Comparing) -> APIRouter:
     return router
 
 
-class Invalidation(BaseModel):
+class Invalidation(Body):
     """Why a consent is void; it takes two organisations that say the same of the same case."""
 
     case_id: Id
@@ -178,11 +179,12 @@ def invalidation_routes(stopping: Stopping, looking: Looking) -> APIRouter:
     router = APIRouter(tags=["consents"])
 
     @router.post("/consents/{consent_id}/invalidation")
-    async def invalidate(consent_id: PathId, body: Invalidation, by: Voider) -> dict[str, Any]:
+    async def invalidate(consent_id: PathId, body: Invalidation, by: Voider) -> ConsentRead:
         """Propose that a consent is void, or carry out what another organisation proposed."""
         asked = Invalidate(consent_id=consent_id, by=by.name, **body.model_dump())
         view = await stopping.invalidate(asked)
-        return await looking.document(view, by.name, body.case_id, ReadFor.INVALIDATION)
+        shown = await looking.document(view, by.name, body.case_id, ReadFor.INVALIDATION)
+        return ConsentRead(**shown)
 
     return router
 

@@ -4,7 +4,7 @@ from datetime import date
 from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel, Field, model_validator
+from pydantic import Field, model_validator
 
 from services.consent.application.passkeys import Passkeys
 from services.consent.application.registering import Registering
@@ -17,19 +17,19 @@ from services.consent.facts import (
     SiteRegistered,
 )
 from shared.contracts.consent import OPEN_ACCOUNT, Grade, SidePurpose
-from shared.contracts.fields import Id, Name, PathId, Phone, Purpose, Sha256, Timestamp
+from shared.contracts.fields import Body, Id, Name, PathId, Phone, Purpose, Sha256, Timestamp
 from shared.web import Caller, Role, require
 
 Operator = Annotated[Caller, Depends(require(Role.OPERATOR))]
 
 
-class Named(BaseModel):
+class Named(Body):
     """A bank, another organisation that asks, or an office."""
 
     name: Name
 
 
-class Product(BaseModel):
+class Product(Body):
     """A product, the SHA-256 of its terms and of its fees, and what is asked for beside it."""
 
     bank_id: Id
@@ -53,7 +53,7 @@ class Product(BaseModel):
         return self
 
 
-class Clerk(BaseModel):
+class Clerk(Body):
     """A clerk's office, and all numbers that the clerk has; of these only marks are kept."""
 
     office_id: Id
@@ -61,7 +61,7 @@ class Clerk(BaseModel):
     """Left out: what was said of them before stays."""
 
 
-class Site(BaseModel):
+class Site(Body):
     """A place and who its host is."""
 
     name: Name
@@ -70,7 +70,7 @@ class Site(BaseModel):
     """Whom the host's own calls come from."""
 
 
-class Erasure(BaseModel):
+class Erasure(Body):
     """Why a citizen's data are to go."""
 
     ground: Ground
@@ -80,7 +80,7 @@ EARLIEST = date(1880, 1, 1)
 """Nobody who lives was born before."""
 
 
-class Citizen(BaseModel):
+class Citizen(Body):
     """The phone that was confirmed as the citizen's own; null for a citizen who has none."""
 
     phone: Phone | None

@@ -4,12 +4,12 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from services.consent.application.enrolling import Enrolling
 from services.consent.application.registering import Registering
 from services.consent.facts import SharingGround
-from shared.contracts.fields import Id, PathId, Phone
+from shared.contracts.fields import Body, Id, PathId, Phone
 from shared.errors import Kind, Rejection
 from shared.web import Caller, Role, require
 
@@ -17,20 +17,20 @@ Enroller = Annotated[Caller, Depends(require(Role.OPERATOR, Role.CLERK))]
 Allower = Annotated[Caller, Depends(require(Role.OPERATOR, Role.BANK))]
 
 
-class AnotherPhone(BaseModel):
+class AnotherPhone(Body):
     """The citizen's new number."""
 
     phone: Phone
 
 
-class Enrolled(BaseModel):
+class Enrolled(Body):
     """From when the number counts; None: it always did."""
 
     citizen_id: str
     effective_from: datetime | None
 
 
-class Sharing(BaseModel):
+class Sharing(Body):
     """How many citizens may sign with one phone, and why; the operator says for which bank."""
 
     citizens_max: int = Field(ge=1, le=1000)

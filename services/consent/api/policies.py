@@ -3,12 +3,12 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from services.consent.application.governing import Governing
 from services.consent.facts import SetFor
 from services.consent.policies import proposal
-from shared.contracts.fields import Instant
+from shared.contracts.fields import Body, Instant
 from shared.web import Caller, Role, require
 
 Operator = Annotated[Caller, Depends(require(Role.OPERATOR))]
@@ -21,7 +21,7 @@ Value = Annotated[int, Field(strict=True, ge=0, le=10**9)]
 """Seconds, or a count."""
 
 
-class Proposal(BaseModel):
+class Proposal(Body):
     """All values of a version by name, from when on they are to hold, and why."""
 
     values: Annotated[dict[ValueName, Value], Field(max_length=200)]
@@ -29,7 +29,7 @@ class Proposal(BaseModel):
     why: SetFor
 
 
-class Approval(BaseModel):
+class Approval(Body):
     """Which proposal is meant: its position in the log."""
 
     proposal: int = Field(ge=1, le=2**53)

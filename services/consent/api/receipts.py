@@ -3,14 +3,13 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Response
-from pydantic import BaseModel
 
 from services.consent.api.consents import Reader, may_read
 from services.consent.application.asking import Asking
 from services.consent.application.listing import TTL, Listing
 from services.consent.application.looking import Looking
 from services.consent.application.receipting import Receipting
-from shared.contracts.fields import CaseId, PathId
+from shared.contracts.fields import Body, CaseId, PathId
 from shared.contracts.status_list import STATUS_LIST
 
 LIST_NUMBER_MAX = 2**47 - 1
@@ -24,7 +23,7 @@ LIST_HEADERS = {
 """The lists are for everyone, in browsers too (draft-ietf-oauth-status-list, section 8)."""
 
 
-class Receipted(BaseModel):
+class Receipted(Body):
     """The receipt of the newest decision, a JWS."""
 
     receipt: str

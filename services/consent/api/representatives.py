@@ -3,18 +3,17 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import BaseModel
 
 from services.consent.application.representing import Granted, Representing
 from services.consent.facts import AuthorityGround
 from services.consent.representatives import End
-from shared.contracts.fields import Name, PathId, Timestamp
+from shared.contracts.fields import Body, Name, PathId, Timestamp
 from shared.web import Caller, Role, require
 
 Operator = Annotated[Caller, Depends(require(Role.OPERATOR))]
 
 
-class Authority(BaseModel):
+class Authority(Body):
     """Why, from when until when (null: until it is ended), and the number of the paper."""
 
     ground: AuthorityGround
@@ -24,7 +23,7 @@ class Authority(BaseModel):
     """What the paper that shows it is known by; of it only a mark is kept."""
 
 
-class Authorised(BaseModel):
+class Authorised(Body):
     """The authority that statements name."""
 
     authority_id: str

@@ -3,12 +3,11 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel
 
 from services.consent.application.registering import Registering
 from services.consent.facts import Right, RightGranted
 from services.consent.gate import right_id
-from shared.contracts.fields import PathId, Sha256, Timestamp
+from shared.contracts.fields import Body, PathId, Sha256, Timestamp
 from shared.web import Caller, Role, require
 
 Operator = Annotated[Caller, Depends(require(Role.OPERATOR))]
@@ -16,7 +15,7 @@ Contractor = Annotated[Caller, Depends(require(Role.OPERATOR, Role.BANK))]
 Permitter = Annotated[Caller, Depends(require(Role.OPERATOR, Role.HOST))]
 
 
-class Term(BaseModel):
+class Term(Body):
     """From when (included) until when (not included) a right is in force, and its paper.
 
     What ends early is put again with its end.

@@ -1,12 +1,12 @@
 """A clerk says that somebody was photographed, and hands in; a bank sees what came in for it."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import BaseModel
 
+from services.consent.api.shapes import SubmissionPage
 from services.consent.application.submitting import Submitting, Taken
-from shared.contracts.fields import Id, Instant, PathId, Sha256
+from shared.contracts.fields import Body, Id, Instant, PathId, Sha256
 from shared.web import Caller, Role, require
 
 Clerk = Annotated[Caller, Depends(require(Role.CLERK))]
@@ -18,7 +18,7 @@ OWN = {Role.BANK: "bank", Role.CLERK: "clerk"}
 """The tag that limits what a role sees; the regulator sees everything."""
 
 
-class Sitting(BaseModel):
+class Sitting(Body):
     """One sitting before a device of the office: the SHA-256 of both pictures, and its clock."""
 
     device_id: Id
@@ -43,10 +43,10 @@ def routes(submitting: Submitting) -> APIRouter:
         await submitting.submit(consent_id, clerk.name)
 
     @router.get("/submissions")
-    async def page(reader: Reader, after: After = 0, limit: Limit = 50) -> dict[str, Any]:
+    async def page(reader: Reader, after: After = 0, limit: Limit = 50) -> SubmissionPage:
         """List what was handed in for the caller, oldest first, behind a cursor."""
         own = OWN.get(reader.role)
         tag = f"{own}:{reader.id}" if own else None
-        return await submitting.submissions(tag, after=after, limit=limit)
+        return SubmissionPage(**await submitting.submissions(tag, after=after, limit=limit))
 
     return router

@@ -1,13 +1,14 @@
 """Suspend with one call; go on again with two, by two organisations."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel
 
+from services.consent.api.shapes import SuspensionRead
 from services.consent.application.suspending import Suspending
 from services.consent.facts import LiftedFor, SuspendedFor, SuspensionOrdered
-from shared.contracts.fields import Id, PathId
+from services.consent.views import SuspensionView
+from shared.contracts.fields import Body, Id, PathId
 from shared.web import Caller, Role, require
 
 Stopper = Annotated[Caller, Depends(require(Role.OVERSEER, Role.BANK, Role.MANAGER, Role.HOST))]
@@ -17,7 +18,7 @@ Reader = Annotated[
 ]
 
 
-class Suspension(BaseModel):
+class Suspension(Body):
     """What is to stop: everything to which all the ids apply that are named."""
 
     bank_id: Id | None = None
@@ -28,7 +29,7 @@ class Suspension(BaseModel):
     why: SuspendedFor
 
 
-class Lifting(BaseModel):
+class Lifting(Body):
     """Why it can go on."""
 
     why: LiftedFor
@@ -39,21 +40,29 @@ def routes(suspending: Suspending) -> APIRouter:
     router = APIRouter(tags=["suspensions"])
 
     @router.put("/suspensions/{suspension_id}")
-    async def order(suspension_id: PathId, body: Suspension, by: Stopper) -> dict[str, Any]:
+    async def order(suspension_id: PathId, body: Suspension, by: Stopper) -> SuspensionRead:
         """Suspend at once: behind the position that is answered nothing is asked or opened."""
         ordered = SuspensionOrdered(
             suspension_id=suspension_id, ordered_by=by.name, **body.model_dump()
         )
-        return (await suspending.order(ordered)).document()
+        return _read(await suspending.order(ordered))
 
     @router.post("/suspensions/{suspension_id}/lifting")
-    async def lift(suspension_id: PathId, body: Lifting, by: Stopper) -> dict[str, Any]:
+    async def lift(suspension_id: PathId, body: Lifting, by: Stopper) -> SuspensionRead:
         """Propose that it ends, or agree to what another organisation proposed."""
-        return (await suspending.lift(suspension_id, body.why, by.name)).document()
+        return SuspensionRead(
+            **(await suspending.lift(suspension_id, body.why, by.name)).document()
+        )
 
     @router.get("/suspensions/{suspension_id}")
-    async def read(suspension_id: PathId, _: Reader) -> dict[str, Any]:
+    async def read(suspension_id: PathId, _: Reader) -> SuspensionRead:
         """Tell what was suspended, by whom, why, and whether it still is; never of a citizen."""
-        return (await suspending.suspension(suspension_id, of_citizens=False)).document()
+        return SuspensionRead(
+            **(await suspending.suspension(suspension_id, of_citizens=False)).document()
+        )
 
     return router
+
+
+def _read(view: SuspensionView) -> SuspensionRead:
+    return SuspensionRead(**view.document())

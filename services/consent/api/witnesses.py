@@ -4,30 +4,30 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from services.consent.application.witnessing import Witnessing
-from shared.contracts.fields import Id, PathId, Phone
+from shared.contracts.fields import Body, Id, PathId, Phone
 from shared.web import Caller, Role, require
 
 Operator = Annotated[Caller, Depends(require(Role.OPERATOR))]
 Asker = Annotated[Caller, Depends(require(Role.BANK, Role.CLERK))]
 
 
-class Invitation(BaseModel):
+class Invitation(Body):
     """Whom the witness stands for, and their own phone; of it only a mark is kept."""
 
     organisation_id: Id
     phone: Phone
 
 
-class Invited(BaseModel):
+class Invited(Body):
     """Until when the link that went to the phone makes a witness."""
 
     expires_at: datetime
 
 
-class Pair(BaseModel):
+class Pair(Body):
     """Two witnesses, of two organisations."""
 
     witness_ids: Annotated[list[Id], Field(min_length=2, max_length=2)]
