@@ -16,9 +16,16 @@ from typing_extensions import override
 
 from shared.clock import Clock
 from shared.errors import Kind, Rejection
+from shared.message_signatures.messages import Request as Message
+from shared.message_signatures.requests import (
+    BadSignature,
+    SignedRequest,
+    fields_of,
+    read_signed,
+)
 from shared.oauth.access import Granted, access_token, check_access
 from shared.oauth.assertions import check_assertion
-from shared.oauth.clients import Clients, clients
+from shared.oauth.clients import Client, Clients, clients
 from shared.oauth.once import Once
 from shared.oauth.proofs import Asked, check_proof
 from shared.seen_once import SeenOnce, create_seen_once
@@ -78,8 +85,7 @@ class Authority(Prover):
     async def caller(self, request: Request) -> Caller:
         """Return whom a request is from by its `DPoP` token and proof; raises `Rejection`."""
         token = request.headers["authorization"].partition(" ")[2].strip()
-        raw_path: bytes = request.scope["raw_path"]
-        asked = Asked(request.method, self.issuer + raw_path.decode("ascii", "replace"), token)
+        asked = Asked(request.method, self._address(request), token)
         now = self._now()
         try:
             trusted = self._keys.content().trusted
@@ -90,7 +96,29 @@ class Authority(Prover):
         if jkt != granted.jkt:
             raise Rejection(Kind.UNAUTHENTICATED, "access_key_differs")
         await self._once(once, "proof_replayed", granted.client.client_id)
+        request.state.client = granted.client
         return Caller(Role(granted.client.role), granted.client.id)
+
+    @override
+    def signed(self, request: Request, body: bytes) -> SignedRequest | None:
+        """Return a request as its caller signed it; raises `Rejection`.
+
+        None from whoever has no keys here: a bearer token's holder signs nothing.
+        """
+        client: Client | None = getattr(request.state, "client", None)
+        if client is None:
+            return None
+        try:
+            message = Message(request.method, self._address(request), fields_of(_fields(request)))
+            return read_signed(message, body, client.by_thumbprint, self._now())
+        except BadSignature as error:
+            raise _rejected(error.code) from error
+
+    def _address(self, request: Request) -> str:
+        """Return the address that a request was sent to, by what we are called, never by `Host`."""
+        path, query = (request.scope[part] for part in ("raw_path", "query_string"))
+        whole: bytes = path + b"?" + query if query else path
+        return self.issuer + whole.decode("ascii", "replace")
 
     def _known(self) -> Clients:
         return self._clients.content() if self._clients else {}
@@ -118,6 +146,10 @@ def _read_clients(file: Path) -> Clients:
     for one in found.values():
         Role(one.role)
     return found
+
+
+def _fields(request: Request) -> list[tuple[str, str]]:
+    return [(name.decode("latin-1"), one.decode("latin-1")) for name, one in request.headers.raw]
 
 
 def _rejected(code: str) -> Rejection:

@@ -37,7 +37,8 @@ from shared.ledger.indexing import Indexing
 from shared.ledger.log import Log
 from shared.ledger.seal import Seal
 from shared.limits import Limits
-from shared.oauth.answers import challenge
+from shared.message_signatures.requests import WANTED, SignedRequest
+from shared.oauth.answers import UNSIGNED, challenge
 from shared.openapi import document
 from shared.rates import REQUESTS_PER_MINUTE, Limited, RateHeaders, Rates
 from shared.reference import page as reference_page
@@ -146,6 +147,9 @@ class Prover(Protocol):
 
     async def caller(self, request: Request) -> Caller:
         """Return who sent a request whose `Authorization` is `DPoP …`; raises `Rejection`."""
+
+    def signed(self, request: Request, body: bytes) -> SignedRequest | None:
+        """Return a request as its caller signed it, None if they have no keys; or `Rejection`."""
 
 
 def require(*roles: Role) -> Callable[[Request], Awaitable[Caller]]:
@@ -363,6 +367,8 @@ def problem(
     headers = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
     if status == STATUS[Kind.UNAUTHENTICATED]:
         headers["WWW-Authenticate"] = challenge(code)
+    if code in UNSIGNED:
+        headers["Accept-Signature"] = WANTED
     body = {
         "type": f"urn:thuan:{code}",
         "title": sentence(code, "en"),

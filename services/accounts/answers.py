@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from eventsourcing.dcb.api import DCBQueryItem
+from msgspec import UNSET, UnsetType
 
 from services.accounts.facts import (
     AccountConfirmed,
@@ -19,6 +20,7 @@ from services.accounts.facts import (
 from shared.errors import Kind, Reason, Rejection
 from shared.ledger.facts import Recorded
 from shared.ledger.log import Verb, about
+from shared.message_signatures.requests import SignedRequest
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,6 +40,7 @@ class Decline:
     opening_id: str
     bank_id: str
     reason: str
+    signed: SignedRequest | UnsetType = UNSET
 
 
 Answer = Confirm | Decline
@@ -80,7 +83,7 @@ def decide(answered: Answered, answer: Answer) -> Sequence[AccountConfirmed | Ac
     if opened is None or opened.bank_id != answer.bank_id:
         raise _rejection(None, answer, Kind.UNKNOWN, [Reason("opening_unknown")])
     fact = _fact(answer, opened)
-    if any(one == fact for _, one in answered.answers):
+    if any(_unsigned(one) == _unsigned(fact) for _, one in answered.answers):
         return []
     if reasons := list(_conflicts(answered, answer)):
         raise _rejection(opened, answer, Kind.CONFLICT, reasons)
@@ -90,6 +93,11 @@ def decide(answered: Answered, answer: Answer) -> Sequence[AccountConfirmed | Ac
 ANSWER = Verb(boundary=boundary, initial=Answered(), evolve=evolve, decide=decide)
 
 
+def _unsigned(fact: AccountConfirmed | AccountDeclined) -> AccountConfirmed | AccountDeclined:
+    """Return what an answer says, without its signature, of which each sending has another."""
+    return replace(fact, signed=UNSET) if isinstance(fact, AccountDeclined) else fact
+
+
 def _fact(answer: Answer, opened: AccountOpened) -> AccountConfirmed | AccountDeclined:
     if isinstance(answer, Decline):
         return AccountDeclined(
@@ -97,6 +105,7 @@ def _fact(answer: Answer, opened: AccountOpened) -> AccountConfirmed | AccountDe
             citizen_id=opened.citizen_id,
             bank_id=answer.bank_id,
             reason=answer.reason,
+            signed=answer.signed,
         )
     return AccountConfirmed(
         opening_id=answer.opening_id,

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from msgspec import UNSET
+
 from services.accounts.answers import ANSWER, Answer, Confirm, Decline
 from services.accounts.consents import Consents, Denied, Unreachable
 from services.accounts.facts import AccountRead
@@ -37,6 +39,7 @@ from shared.errors import Kind, Reason, Rejection, Unavailable
 from shared.ledger.log import Log
 from shared.looks import Inspection, ReadFor
 from shared.marks import Marks
+from shared.message_signatures.requests import SignedRequest
 from shared.signing import BadToken, token_header
 
 ACCOUNT_END_DIGITS = 4
@@ -72,7 +75,11 @@ class Openings:
         self._parts = parts
 
     async def open(
-        self, command: Command, commanded_by: str, sent_from: str | None = None
+        self,
+        command: Command,
+        commanded_by: str,
+        sent_from: str | None = None,
+        signed: SignedRequest | None = None,
     ) -> dict[str, Any]:
         """Open an account if everything allows it; returns the opening, or raises `Rejection`.
 
@@ -88,6 +95,7 @@ class Openings:
             issuer=self._parts.issuer,
             at=self._parts.now(),
             sent_from=sent_from,
+            signed=signed or UNSET,
         )
         if by_itself(judged):
             judged = replace(judged, also=await self._also(judged))
@@ -121,9 +129,13 @@ class Openings:
         await self._parts.log.perform(ANSWER, answer)
         return await self.opening(opening_id)
 
-    async def decline(self, opening_id: str, bank_id: str, reason: str) -> dict[str, Any]:
+    async def decline(
+        self, opening_id: str, bank_id: str, reason: str, signed: SignedRequest | None = None
+    ) -> dict[str, Any]:
         """Take the bank's no; returns the opening."""
-        answer: Answer = Decline(opening_id=opening_id, bank_id=bank_id, reason=reason)
+        answer: Answer = Decline(
+            opening_id=opening_id, bank_id=bank_id, reason=reason, signed=signed or UNSET
+        )
         await self._parts.log.perform(ANSWER, answer)
         return await self.opening(opening_id)
 

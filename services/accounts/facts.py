@@ -7,14 +7,21 @@ mark, by which the same number is known again.
 
 from datetime import datetime
 
+from msgspec import UNSET, UnsetType
+
 from shared.ledger.facts import Vocabulary, fact
 from shared.ledger.indexes import TagsIndexed
 from shared.looks import LookGround, ReadFor
+from shared.message_signatures.requests import SignedRequest
 
 
 @fact("account.opened.1", tags=("opening", "consent", "citizen", "bank", "office", "clerk"))
 class AccountOpened:
-    """An account was allowed: the command, and both signed documents that prove it could be."""
+    """An account was allowed: the command, and both signed documents that prove it could be.
+
+    `signed` is the bank's own signature on the command, where it calls with keys; else it is in no
+    bytes, so that facts of before are as they were.
+    """
 
     opening_id: str
     consent_id: str
@@ -32,6 +39,7 @@ class AccountOpened:
     redemption_receipt: str
     fee_hash: str | None = None
     officer_id: str | None = None
+    signed: SignedRequest | UnsetType = UNSET
 
 
 @fact(
@@ -60,7 +68,10 @@ class OpeningRejected:
 
 @fact("account.confirmed.1", tags=("opening", "citizen", "bank", "account"))
 class AccountConfirmed:
-    """The bank opened it: a keyed mark of the account's number, and the number's last digits."""
+    """The bank opened it: a keyed mark of the account's number, and the number's last digits.
+
+    A signature on it is checked and not kept: whoever has it could try all numbers against it.
+    """
 
     opening_id: str
     citizen_id: str
@@ -95,12 +106,13 @@ class AccountFrozen:
 
 @fact("account.declined.1", tags=("opening", "citizen", "bank"))
 class AccountDeclined:
-    """The bank did not open the account after all."""
+    """The bank did not open the account after all; `signed` as in `AccountOpened`."""
 
     opening_id: str
     citizen_id: str
     bank_id: str
     reason: str
+    signed: SignedRequest | UnsetType = UNSET
 
 
 @fact("answer.rejected.1", tags=("opening", "bank", "office", "site", "clerk"))

@@ -43,6 +43,7 @@ from shared.contracts.consent import (
 from shared.errors import Kind, Reason, Rejection, Unavailable
 from shared.ledger.facts import Recorded
 from shared.ledger.log import Verb, about
+from shared.message_signatures.requests import SignedRequest
 
 COMPARED = {
     "citizen_id": "subject_differs",
@@ -93,6 +94,7 @@ class Judge:
 
     `sent_from` is the network address that it came from, kept nowhere. `also` are the reasons of
     the consent service why the consent cannot be used, where ours were found before it was asked.
+    `signed` is the bank's signature on it.
     """
 
     command: Command
@@ -103,6 +105,7 @@ class Judge:
     at: datetime
     sent_from: str | None = None
     also: tuple[Reason, ...] = ()
+    signed: SignedRequest | UnsetType = UNSET
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -313,6 +316,7 @@ def record(opening: Opening, asked: Record) -> Sequence[AccountOpened]:
             redemption_receipt=asked.receipt_token,
             fee_hash=command.fee_hash or None,
             officer_id=command.officer_id or None,
+            signed=judged.signed,
         )
     ]
 

@@ -144,6 +144,38 @@ REASONS: dict[str, Sentences] = {
         "Mã truy cập gắn với khóa khác với khóa của bằng chứng.",
     ),
     # asking for a consent
+    "signature_missing": Sentences(
+        "The request does not have exactly one signature.", "Yêu cầu phải có đúng một chữ ký."
+    ),
+    "signature_malformed": Sentences(
+        "The request's signature cannot be read.", "Không đọc được chữ ký của yêu cầu."
+    ),
+    "signature_components": Sentences(
+        "The signature does not cover method, address, content type and digest.",
+        "Chữ ký chưa bao gồm phương thức, địa chỉ, kiểu nội dung và mã băm.",
+    ),
+    "signature_unkept": Sentences(
+        "The signature covers something that is not kept with it.",
+        "Chữ ký bao gồm nội dung không được lưu cùng.",
+    ),
+    "signature_key_unknown": Sentences(
+        "The request is signed by a key that is not this client's.",
+        "Yêu cầu được ký bằng khóa không phải của bên gọi.",
+    ),
+    "signature_algorithm": Sentences(
+        "The signature says another algorithm than its key's.",
+        "Chữ ký ghi thuật toán khác với khóa.",
+    ),
+    "signature_stale": Sentences(
+        "The request was not signed just now.", "Yêu cầu không phải vừa mới ký."
+    ),
+    "signature_wrong": Sentences(
+        "The signed request was changed, or its signature forged.",
+        "Yêu cầu đã ký bị sửa, hoặc chữ ký giả mạo.",
+    ),
+    "digest_differs": Sentences(
+        "The content is not what its digest says.", "Nội dung không khớp mã băm."
+    ),
     "request_rejected": Sentences(
         "This person may not be asked now.", "Không được hỏi người này lúc này."
     ),

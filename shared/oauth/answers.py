@@ -13,6 +13,20 @@ CHALLENGES = f"Bearer, DPoP {_ALGORITHMS}"
 PROOF = "proof_"
 """What every code begins with that is about a proof."""
 
+UNSIGNED = frozenset(
+    {
+        "signature_missing",
+        "signature_malformed",
+        "signature_components",
+        "signature_unkept",
+        "signature_key_unknown",
+        "signature_algorithm",
+        "signature_stale",
+        "signature_wrong",
+        "digest_differs",
+    }
+)
+"""Of a request that is not signed as it must be: its token and its proof are good."""
 
 AT_TOKEN = {
     "malformed": "invalid_request",
@@ -32,6 +46,6 @@ def challenge(code: str) -> str:
     """Return the `WWW-Authenticate` of a 401 with this code (RFC 9449 section 7.1)."""
     if code.startswith(PROOF):
         return f'DPoP error="invalid_dpop_proof", {_ALGORITHMS}'
-    if code == "unauthenticated":
+    if code == "unauthenticated" or code in UNSIGNED:
         return CHALLENGES
     return f'DPoP error="invalid_token", {_ALGORITHMS}'

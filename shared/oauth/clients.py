@@ -6,6 +6,7 @@ the old one taken out; none of that stops anybody.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from shared.oauth.jose import PublicKey, public_key, thumbprint
@@ -19,6 +20,11 @@ class Client:
     role: str
     id: str
     keys: Mapping[str, PublicKey]
+
+    @cached_property
+    def by_thumbprint(self) -> Mapping[str, PublicKey]:
+        """Return its keys by RFC 7638 thumbprint, whatever their `kid`."""
+        return {thumbprint(key): key for key in self.keys.values()}
 
 
 Clients = Mapping[str, Client]

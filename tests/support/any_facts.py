@@ -33,6 +33,7 @@ def as_stored(fact: Any) -> DCBEvent:
     """Return the event of a fact of which everything personal is erased."""
     personal = {name for names in fact.PERSONAL.values() for name in names}
     said = {one.name: getattr(fact, one.name) for one in fields(fact) if one.name not in personal}
+    said = {name: value for name, value in said.items() if value is not msgspec.UNSET}
     return DCBEvent(type=fact.NAME, data=canonical(said), tags=tags_of(fact))
 
 
@@ -50,7 +51,11 @@ def _value(name: str, shape: Any, chance: Random) -> Any:
     if get_origin(shape) is list:
         return [_value(name, arguments[0], chance) for _ in range(chance.randrange(3))]
     if get_origin(shape) is dict:
-        return {f"{name}{number}": number for number in range(chance.randrange(3))}
+        texts = arguments[1] is str
+        return {
+            f"{name}{number}": str(number) if texts else number
+            for number in range(chance.randrange(3))
+        }
     if is_dataclass(shape):
         return _made(shape, chance)  # type: ignore[arg-type]  # a class, not an instance
     return _plain(name, shape, chance)

@@ -4,10 +4,13 @@ import base64
 import hashlib
 import json
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from http_message_signatures import ContentDigest, HTTPMessageSigner, HTTPSignatureKeyResolver
+from http_message_signatures.algorithms import ECDSA_P256_SHA256, ED25519
 from joserfc import jws
 from joserfc.jwk import ECKey, OKPKey
 from joserfc.registry import Header
@@ -16,6 +19,31 @@ from typing_extensions import override
 from shared.oauth.assertions import ASSERTION_TYPE
 
 SigningKey = ECKey | OKPKey
+
+
+COVERED = ("@method", "@target-uri", "content-digest", "content-type")
+
+
+@dataclass
+class Signable:
+    """A request as the library signs it."""
+
+    method: str
+    url: str
+    headers: dict[str, str]
+
+
+class _Own(HTTPSignatureKeyResolver):
+    def __init__(self, key: SigningKey) -> None:
+        self.key = key
+
+    @override
+    def resolve_private_key(self, key_id: str) -> Any:
+        return self.key.private_key
+
+    @override
+    def resolve_public_key(self, key_id: str) -> Any:
+        return self.key.public_key
 
 
 class _Careless(jws.JWSRegistry):
@@ -87,6 +115,33 @@ class BankClient:
             digest = hashlib.sha256(token.encode()).digest()
             claims["ath"] = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
         return signed(header, claims | changes, self.bound)
+
+    def sign(
+        self,
+        method: str,
+        address: str,
+        body: bytes,
+        now: datetime,
+        covered: Sequence[str] = COVERED,
+        **changes: Any,
+    ) -> dict[str, str]:
+        """Return the header fields of a request signed whole, by the library alone.
+
+        `changes` are parameters that differ, such as `nonce`, or other `headers`.
+        """
+        message = Signable(method, address, {"Content-Type": "application/json"})
+        message.headers |= changes.pop("headers", {})
+        signer = HTTPMessageSigner(
+            signature_algorithm=ECDSA_P256_SHA256 if isinstance(self.key, ECKey) else ED25519,
+            key_resolver=_Own(self.key),
+        )
+        said = {"key_id": self.key.thumbprint(), "created": now, "label": "bank", **changes}
+        said["use_existing_digest"] = "Content-Digest" in message.headers
+        if not said["use_existing_digest"] and "content-digest" in covered:
+            message.headers["Content-Digest"] = ContentDigest.create(body)
+            said["use_existing_digest"] = True
+        signer.sign(message, covered_component_ids=covered, **said)
+        return message.headers
 
     def form(self, issuer: str, now: datetime) -> dict[str, str]:
         """Return the form that asks for a token."""

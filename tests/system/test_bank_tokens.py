@@ -9,14 +9,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from joserfc.jwk import ECKey, OKPKey
+from joserfc.jwk import ECKey
 
 from demo.cast import make_tokens
 from demo.commands import command
@@ -27,83 +27,26 @@ from shared.authority import KEYS
 from shared.clock import system_clock
 from shared.seen_once import FILE
 from shared.signing import create_key
+from tests.support.banks import (
+    SO_VIET,
+    TRUONG_SON,
+    a_world_of_clients,
+    at_accounts,
+    at_consent,
+    register,
+)
 from tests.support.clients import BankClient
 from tests.support.processes import a_client
-from tests.support.world import Running, World, a_running_world, new_id
+from tests.support.world import Running, World, new_id
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "bank-api.md"
-
-
-@dataclass
-class Bank:
-    """A bank's client at one service of a world."""
-
-    world: World
-    client: BankClient
-    http: Any
-    issuer: str
-
-    async def ask(self, **changes: Any) -> httpx.Response:
-        """Ask for a token; `changes` are fields of the form, or `proofs`."""
-        now = self.world.clock()
-        address = f"{self.issuer}/oauth/token"
-        proofs = changes.pop("proofs", [self.client.proof("POST", address, now)])
-        form = {**self.client.form(self.issuer, now), **changes}
-        headers = [("DPoP", proof) for proof in proofs]
-        answer: httpx.Response = await self.http.post("/oauth/token", data=form, headers=headers)
-        return answer
-
-    async def token(self) -> str:
-        """Return a token."""
-        answer = await self.ask()
-        assert answer.status_code == 200, answer.text
-        return str(answer.json()["access_token"])
-
-    async def send(
-        self, method: str, path: str, token: str, *proofs: str, **more: Any
-    ) -> httpx.Response:
-        """Send a request with a token, and with a proof for it unless others are given."""
-        signed = proofs or (self.proof(method, path, token),)
-        headers = [("Authorization", f"DPoP {token}"), *(("DPoP", one) for one in signed)]
-        headers += more.pop("more_headers", {}).items()
-        answer: httpx.Response = await self.http.request(method, path, headers=headers, **more)
-        return answer
-
-    def proof(self, method: str, path: str, token: str, **changes: Any) -> str:
-        """Return a proof for a request."""
-        return self.client.proof(method, self.issuer + path, self.world.clock(), token, **changes)
-
-
-def register(file: Path, *rows: dict[str, Any]) -> None:
-    """Put the file of clients in the place of the one before, as an operator should."""
-    beside = file.with_suffix(".new")
-    beside.write_text(json.dumps(rows))
-    beside.replace(file)
 
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """Give a world in which two banks have clients, whose logs are sound in the end."""
-    folder = tmp_path_factory.mktemp("clients")
-    with a_running_world(folder) as running:
-        running.world.clients = folder / "clients.json"
-        register(running.world.clients, SO_VIET.row(), TRUONG_SON.row())
-        running.play(World.restart)
+    with a_world_of_clients(tmp_path_factory.mktemp("clients")) as running:
         yield running
-
-
-SO_VIET = BankClient()
-TRUONG_SON = BankClient("truong-son-1", "truong-son", OKPKey.generate_key("Ed25519"))
-
-
-def at_accounts(world: World, client: BankClient = SO_VIET) -> Bank:
-    """Return a bank's client at accounts."""
-    return Bank(world, client, world.accounts, "http://accounts")
-
-
-def at_consent(world: World, client: BankClient = SO_VIET) -> Bank:
-    """Return a bank's client at the consent service."""
-    return Bank(world, client, world.consent, "http://consent")
 
 
 def refused(answer: httpx.Response, code: str) -> None:
@@ -148,7 +91,6 @@ def test_a_command_that_cannot_be_read_is_recorded_as_the_banks(running: Running
                 f"/openings/{opening_id}",
                 token,
                 content=body,
-                more_headers={"Content-Type": "application/json"},
             )
             assert (answer.status_code, answer.json()["code"]) == (422, "malformed")
         facts = await world.log(world.accounts)
@@ -383,6 +325,9 @@ def test_the_documented_way_works_at_real_processes(tmp_path: Path) -> None:
         for one in (first, second):
             one.wait()
         assert json.loads(run_as_bank(call, tmp_path, url))["openings"] == []
+        command = 'print(call("PUT", "/openings/o1", token(), json={}).json()["code"])'
+        told = run_as_bank(f"{call}\n{command}", tmp_path, url).splitlines()
+        assert told[1] == "malformed", "past the signature, which is good"
         assert asyncio.run(_replayed(client, url, port, other)) == [200, 401, 401]
     finally:
         for one in (first, second):

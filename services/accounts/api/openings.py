@@ -16,6 +16,8 @@ from services.accounts.openings import Command
 from shared.contracts.fields import ID_PATTERN, CaseId, Id, PathId, Purpose, Sha256
 from shared.errors import Kind, Rejection
 from shared.looks import ReadFor, purpose_of
+from shared.message_signatures.requests import SignedRequest
+from shared.signed_requests import signed_as
 from shared.signing import TOKEN_CHARACTERS_MAX
 from shared.web import Caller, Host, Role, caller_of, require
 
@@ -69,6 +71,11 @@ class Declination(BaseModel):
     reason: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 
 
+SignedOpening = Annotated[SignedRequest | None, Depends(signed_as(OpenAccount))]
+SignedConfirmation = Annotated[SignedRequest | None, Depends(signed_as(Confirmation))]
+SignedDeclination = Annotated[SignedRequest | None, Depends(signed_as(Declination))]
+
+
 class _RecordingRoute(APIRoute):
     """A route whose unreadable commands are facts too."""
 
@@ -111,25 +118,30 @@ def routes(openings: Openings) -> APIRouter:
 
     @commands.put("/openings/{opening_id}", status_code=201)
     async def open_account(
-        opening_id: PathId, body: OpenAccount, opener: Opener, host: Host
+        opening_id: PathId, body: OpenAccount, opener: Opener, host: Host, signed: SignedOpening
     ) -> dict[str, Any]:
         """Open an account; the caller makes the id, and may repeat the call.
 
-        Only the bank opens. A clerk's command is rejected, and the attempt recorded.
+        Only the bank opens. A clerk's command is rejected, and the attempt recorded. A bank with
+        keys of its own signs this (RFC 9421), and the signature is kept with the account.
         """
         said = {name: one for name, one in body.model_dump().items() if one or name not in LATER}
         command = Command(opening_id=opening_id, **said)
-        return await openings.open(command, opener.name, host)
+        return await openings.open(command, opener.name, host, signed)
 
     @router.put("/openings/{opening_id}/confirmation")
-    async def confirm(opening_id: PathId, body: Confirmation, bank: Bank) -> dict[str, Any]:
+    async def confirm(
+        opening_id: PathId, body: Confirmation, bank: Bank, signed: SignedConfirmation
+    ) -> dict[str, Any]:
         """Say that the bank opened the account, with its number."""
         return await openings.confirm(opening_id, bank.id, body.account_number)
 
     @router.put("/openings/{opening_id}/declination")
-    async def decline(opening_id: PathId, body: Declination, bank: Bank) -> dict[str, Any]:
+    async def decline(
+        opening_id: PathId, body: Declination, bank: Bank, signed: SignedDeclination
+    ) -> dict[str, Any]:
         """Say that the bank does not open the account."""
-        return await openings.decline(opening_id, bank.id, body.reason)
+        return await openings.decline(opening_id, bank.id, body.reason, signed)
 
     @router.post("/stops")
     async def halt(body: Stopping) -> dict[str, Any]:
