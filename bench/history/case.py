@@ -8,6 +8,7 @@ from msgspec import UNSET
 
 from bench.history.deciding import Decided
 from bench.history.keys import digest_fast
+from bench.history.signing import signed_by
 from services.accounts.facts import (
     AccountConfirmed,
     AccountDeclined,
@@ -174,14 +175,18 @@ class Case(Decided):
             )
         )
 
-    def decline(self) -> None:
-        """Let the bank decline."""
+    def decline(self, *, signed: bool = False) -> None:
+        """Let the bank decline, and sign that if it has keys of its own."""
+        bank_id, path = self.product.bank_id, f"/openings/{self.opening_id}/declination"
+        said = {"reason": "identity_unclear"}
+        world = self.world
         self.put_in_accounts(
             AccountDeclined(
                 opening_id=self.opening_id,
                 citizen_id=self.person.id,
-                bank_id=self.product.bank_id,
-                reason="identity_unclear",
+                bank_id=bank_id,
+                **said,
+                signed=signed_by(world.chance, bank_id, path, said, world.now) if signed else UNSET,
             )
         )
 

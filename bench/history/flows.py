@@ -160,7 +160,7 @@ def answered(case: Case) -> Steps:
     world, random = case.world, case.world.chance.random
     yield minutes(1, 120, world)
     if random.random() < 0.05:
-        case.decline()
+        case.decline(signed=True)
     else:
         case.confirm()
     if random.random() < 0.02:

@@ -50,6 +50,13 @@ def _declined(case: Case) -> Steps:
     case.decline()
 
 
+def _declined_signed(case: Case) -> Steps:
+    yield from agreed(case)
+    yield from used(case)
+    yield minutes(5, 50, case.world)
+    case.decline(signed=True)
+
+
 def _declined_too(case: Case) -> Steps:
     yield from plain(case)
     yield minutes(5, 500, case.world)
@@ -160,6 +167,12 @@ RECORDS = [
         (in_accounts(15, DECLINED),),
         _declined,
         twists={DECLINED: changed(reason="+84912000000")},
+    ),
+    Deed(
+        "a signed no that was changed",
+        (in_accounts(42, DECLINED),),
+        _declined_signed,
+        twists={DECLINED: changed(reason="duplicate")},
     ),
     Deed(
         "a phone for a product",

@@ -328,6 +328,7 @@ def _opened(recorded: Recorded, at: datetime, before: Before) -> Question:
         evidence=event,
         issuer=event.iss,
         at=receipt.recorded_at,
+        signed=fact.signed,
     )
     if reasons := openings.by_itself(judged):
         raise Rejected([one.code for one in reasons])
@@ -367,7 +368,7 @@ def _confirmed(recorded: Recorded, at: datetime, before: Before) -> Question:
 def _declined(recorded: Recorded, at: datetime, before: Before) -> Question:
     fact: AccountDeclined = recorded.fact
     return answers.ANSWER, Decline(
-        opening_id=fact.opening_id, bank_id=fact.bank_id, reason=fact.reason
+        opening_id=fact.opening_id, bank_id=fact.bank_id, reason=fact.reason, signed=fact.signed
     )
 
 

@@ -5,6 +5,7 @@ registered and said by two when something happened.
 """
 
 import copy
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import msgspec
 
 from services.accounts.facts import AccountFrozen, StopReceived
+from services.audit.laws.signed import OPENING
 from services.consent.facts import (
     ConsentDisputed,
     DisputeChannel,
@@ -28,6 +30,10 @@ from services.consent.facts import (
 )
 from services.consent.policy import Policy
 from shared.ledger.facts import tags_of
+from shared.message_signatures.messages import Request
+from shared.message_signatures.requests import fields_of, read_signed
+from shared.oauth.jose import public_key, thumbprint
+from tests.support.clients import BankClient
 
 Facts = list[dict[str, Any]]
 Break = Callable[[Facts, Facts], object]
@@ -273,6 +279,31 @@ def stop(*, freeze: bool) -> Break:
     return way
 
 
+def sign_with(**changed: Any) -> Break:
+    """Return a way to have an account's command signed, and that changed."""
+
+    def way(_: Facts, accounts: Facts) -> None:
+        fact = first(accounts, OPENED)
+        at, data = msgspec.convert(fact["recorded_at"], datetime), fact["data"]
+        said = {name: data[name] for name in OPENING if data.get(name) is not None}
+        body = json.dumps({**said, "consent": data["consent_event"]})
+        target = f"http://accounts/openings/{data['opening_id']}"
+        bank = BankClient()
+        pairs = [*bank.sign("PUT", target, body.encode(), at).items()]
+        request = Request("PUT", target, fields_of(pairs))
+        key = public_key(bank.key.as_dict(private=False))
+        signed = read_signed(request, body.encode(), {thumbprint(key): key}, at)
+        data["signed"] = {**msgspec.to_builtins(signed), **changed}
+
+    return way
+
+
+def sign_another(consent: Facts, accounts: Facts) -> None:
+    """Have what an account's bank signed be another product's."""
+    sign_with()(consent, accounts)
+    first(accounts, OPENED)["data"]["product_id"] = "another"
+
+
 def open_behind_a_stop(consent: Facts, accounts: Facts) -> None:
     """Have an account opened behind the stop of its consent."""
     stop(freeze=False)(consent, accounts)
@@ -324,6 +355,10 @@ GOVERNED: dict[str, tuple[int, Break]] = {
     "a stop of nobody": (38, stop(freeze=False)),
     "frozen without a stop": (38, stop(freeze=True)),
     "opened behind a stop": (38, open_behind_a_stop),
+    "a signed command that was changed": (42, sign_with(body="{}")),
+    "a command signed for another address": (42, sign_with(target="http://accounts/openings/x")),
+    "signed by a key that is none": (42, sign_with(key={"kty": "oct", "k": "AAAA"})),
+    "signed, and not what came of it": (42, sign_another),
     "a withdrawal that says it was used": (39, change(0, "consent.withdrawn", used_at=1)),
     "asked another thing": (40, change(0, ASKED, product_id="another")),
     "asked at another place": (40, change(0, ASKED, site_id="another")),

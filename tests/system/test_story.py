@@ -43,6 +43,7 @@ from tests.support.breaks import (
     first,
     move,
     renumber,
+    sign_with,
 )
 from tests.support.laws import LAWS, PARTY, payload, personal_data, violations
 from tests.support.sides import FEES, PLUS, offer
@@ -489,6 +490,11 @@ BROKEN: dict[str, tuple[int, Break]] = {
 def test_a_sound_pair_of_logs_breaks_no_law(told: Told) -> None:
     """What the services wrote is found sound, so that a violation means something."""
     assert told.broken(lambda consent, accounts: None) == []
+
+
+def test_a_signed_command_that_is_what_came_of_it_breaks_no_law(told: Told) -> None:
+    """So that a violation of law 42 means something."""
+    assert told.broken(sign_with()) == []
 
 
 @pytest.mark.parametrize("name", BROKEN)

@@ -20,6 +20,7 @@ from services.audit.laws.people import People, PeopleLaws
 from services.audit.laws.policy import Policies, PolicyLaws
 from services.audit.laws.roles import Roles
 from services.audit.laws.shape import VOCABULARIES, Order, Shape
+from services.audit.laws.signed import Signed
 from services.audit.laws.times import InTime
 from services.audit.laws.uses import Uses
 from shared.ledger.recorder import StoredFact
@@ -55,6 +56,7 @@ class Judging:
             self._documents,
             self._uses,
             Answers(),
+            Signed(),
             Looks(cases, policies),
             cases,
         ]

@@ -267,6 +267,14 @@ _ALL = (
         " it: silence is no.",
         "R9; Law 91/2025 art. 9.4 d; ADR 12",
     ),
+    Law(
+        42,
+        "Lệnh có chữ ký của ngân hàng được lưu nguyên vẹn: đúng mã băm, đúng khóa, và nói đúng điều"
+        " đã xảy ra.",
+        "A command that a bank signed is kept whole: its digest and its signature hold, and it says"
+        " what then came of it.",
+        "R12; RFC 9421, RFC 9530; ADR 30",
+    ),
 )
 
 LAWS: Mapping[int, Law] = {law.number: law for law in _ALL}
