@@ -5,7 +5,7 @@ import sys
 import uvicorn
 from fastapi import FastAPI
 
-from services.accounts.api.openings import OpenAccount
+from services.accounts.api.commands import OpenAccount
 
 app = FastAPI()
 

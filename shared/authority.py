@@ -31,7 +31,7 @@ from shared.oauth.proofs import Asked, check_proof
 from shared.seen_once import SeenOnce, create_seen_once
 from shared.signing import BadToken, Signer, TrustedKeys, load_keys, renew_keys
 from shared.watched import Watched
-from shared.web import Caller, Prover, Role
+from shared.web import Caller, Prover, Role, address_of
 
 KEYS = "token-keys"
 """The folder, in a service's own, of the keys that sign its access tokens and nothing else."""
@@ -85,7 +85,7 @@ class Authority(Prover):
     async def caller(self, request: Request) -> Caller:
         """Return whom a request is from by its `DPoP` token and proof; raises `Rejection`."""
         token = request.headers["authorization"].partition(" ")[2].strip()
-        asked = Asked(request.method, self._address(request), token)
+        asked = Asked(request.method, address_of(request, self.issuer), token)
         now = self._now()
         try:
             trusted = self._keys.content().trusted
@@ -109,16 +109,12 @@ class Authority(Prover):
         if client is None:
             return None
         try:
-            message = Message(request.method, self._address(request), fields_of(_fields(request)))
+            message = Message(
+                request.method, address_of(request, self.issuer), fields_of(_fields(request))
+            )
             return read_signed(message, body, client.by_thumbprint, self._now())
         except BadSignature as error:
             raise _rejected(error.code) from error
-
-    def _address(self, request: Request) -> str:
-        """Return the address that a request was sent to, by what we are called, never by `Host`."""
-        path, query = (request.scope[part] for part in ("raw_path", "query_string"))
-        whole: bytes = path + b"?" + query if query else path
-        return self.issuer + whole.decode("ascii", "replace")
 
     def _known(self) -> Clients:
         return self._clients.content() if self._clients else {}

@@ -61,13 +61,13 @@ STATUS = {
 }
 """Business rejections are 4xx; only an outage is 503, and it may be repeated."""
 
-BAD_REQUEST = 400
+BAD_REQUEST, METHOD_NOT_ALLOWED, TOO_SLOW = 400, 405, 408
 
 OF_FRAMEWORK = {
     BAD_REQUEST: (Kind.MALFORMED, "malformed"),
     404: (Kind.UNKNOWN, "not_found"),
-    405: (Kind.METHOD, "method_not_allowed"),
-    408: (Kind.TOO_SLOW, "body_too_slow"),
+    METHOD_NOT_ALLOWED: (Kind.METHOD, "method_not_allowed"),
+    TOO_SLOW: (Kind.TOO_SLOW, "body_too_slow"),
     413: (Kind.TOO_LARGE, "body_too_large"),
 }
 """What the framework says no to by itself; a body that is not JSON text is malformed, too."""
@@ -195,6 +195,13 @@ async def _proved(request: Request) -> Caller:
 
 
 Regulator = Annotated[Caller, Depends(require(Role.REGULATOR))]
+
+
+def address_of(request: Request, issuer: str) -> str:
+    """Return the address that a request was sent to: by what we are called, never by `Host`."""
+    path, query = (request.scope[part] for part in ("raw_path", "query_string"))
+    whole: bytes = path + b"?" + query if query else path
+    return issuer + whole.decode("ascii", "replace")
 
 
 async def host_of(request: Request) -> str | None:
@@ -390,25 +397,36 @@ def _reason(reason: Reason) -> dict[str, Any]:
     }
 
 
+def problem_of(error: Rejection | RequestValidationError | HTTPException) -> JSONResponse:
+    """Return the problem document of an error that is the caller's, or an outage."""
+    match error:
+        case Rejection() as no:
+            retry = no.retry_after_s if isinstance(no, Unavailable | Limited) else None
+            return problem(no.kind, no.code, no.reasons, retry_after_s=retry)
+        case RequestValidationError():
+            # The caller's own values are not echoed: they may be personal.
+            reasons = [Reason("malformed", detail=_place(one)) for one in error.errors()]
+            return problem(Kind.MALFORMED, "malformed", reasons)
+        case _:
+            kind, code = OF_FRAMEWORK.get(error.status_code, OF_FRAMEWORK[BAD_REQUEST])
+            return problem(kind, code, [Reason(code)])
+
+
 def _add_problems(app: FastAPI) -> None:
     @app.exception_handler(Rejection)
-    async def rejected(_: Request, no: Rejection) -> JSONResponse:
-        retry = no.retry_after_s if isinstance(no, Unavailable | Limited) else None
-        return problem(no.kind, no.code, no.reasons, retry_after_s=retry)
+    async def rejected(_: Request, error: Rejection) -> JSONResponse:
+        return problem_of(error)
 
     @app.exception_handler(RequestValidationError)
     async def malformed(_: Request, error: RequestValidationError) -> JSONResponse:
-        # The caller's own values are not echoed: they may be personal.
-        reasons = [Reason("malformed", detail=_place(one)) for one in error.errors()]
-        return problem(Kind.MALFORMED, "malformed", reasons)
+        return problem_of(error)
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> JSONResponse:
-        kind, code = OF_FRAMEWORK.get(error.status_code, OF_FRAMEWORK[BAD_REQUEST])
-        answer = problem(kind, code, [Reason(code)])
-        if kind is Kind.METHOD:
+        answer = problem_of(error)
+        if error.status_code == METHOD_NOT_ALLOWED:
             answer.headers["Allow"] = ", ".join(sorted(_allowed(request)))
-        if kind is Kind.TOO_SLOW:
+        if error.status_code == TOO_SLOW:
             answer.headers["Connection"] = "close"
         return answer
 

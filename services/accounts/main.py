@@ -3,16 +3,18 @@
 import httpx
 from fastapi import FastAPI
 
+from services.accounts.api import commands as command_routes
 from services.accounts.api import comparisons as comparison_routes
 from services.accounts.api import looks as look_routes
 from services.accounts.api import openings as opening_routes
+from services.accounts.api import stops as stop_routes
 from services.accounts.application import Openings, Parts
 from services.accounts.comparing import Comparing
 from services.accounts.consents import LIMITS, TIMEOUT, HttpConsents
 from services.accounts.facts import VOCABULARY
 from services.accounts.settings import Settings
 from services.accounts.states import NOUNS
-from shared import live_states, rejection_routes, token_routes
+from shared import live_states, rejection_routes, signed_answers, token_routes
 from shared.authority import Authority, create_authority
 from shared.clock import choose_clock
 from shared.ledger import stores
@@ -21,6 +23,7 @@ from shared.ledger.seal import Seal, create_seal
 from shared.live_states import LiveStates
 from shared.marks import Marks, create_marks
 from shared.rejections import Rejections
+from shared.signed_answers import Answers, create_answer_keys
 from shared.web import Tokens, add_routes, create_web_app
 
 
@@ -60,10 +63,15 @@ def create_app(settings: Settings, client: httpx.AsyncClient | None = None) -> F
         prover=authority,
         requests_per_minute=settings.requests_per_minute,
     )
+    answers = Answers(settings.public_url, settings.folder, now)
+    app.state.answers = answers
     openings = Openings(parts)
     add_routes(
         app,
         token_routes.routes(authority),
+        signed_answers.routes(answers),
+        command_routes.routes(openings),
+        stop_routes.routes(openings),
         opening_routes.routes(openings),
         comparison_routes.routes(Comparing(parts.log, now)),
         look_routes.routes(openings),
@@ -79,9 +87,9 @@ def init(settings: Settings) -> None:
     stores.create_schema(settings.ledger_address)
     create_seal(settings.folder, settings.log_origin)
     create_marks(settings.folder)
-    create_authority(
-        settings.folder, choose_clock(sandbox=settings.sandbox, file=settings.clock_file)
-    )
+    now = choose_clock(sandbox=settings.sandbox, file=settings.clock_file)
+    create_authority(settings.folder, now)
+    create_answer_keys(settings.folder, now)
 
 
 def from_env() -> FastAPI:

@@ -4,8 +4,10 @@ The key decides the algorithm, as everywhere (`shared/oauth/jose.py`): HMAC and 
 here, so a signature that says it is one of those is none.
 """
 
-from collections.abc import Mapping, Sequence
+from base64 import b64encode
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from http_message_signatures import ContentDigest, HTTPMessageSignaturesException
 from http_message_signatures.algorithms import ECDSA_P256_SHA256, ED25519, HTTPSignatureAlgorithm
@@ -34,6 +36,29 @@ class Answer:
     status_code: int
     headers: dict[str, str]
     request: Request
+
+
+class Component(NamedTuple):
+    """A part of a message that a signature covers: name, parameters, value (section 2)."""
+
+    name: str
+    parameters: str
+    value: str
+
+
+def signed_fields(
+    label: str, components: Sequence[Component], said: str, sign: Callable[[bytes], bytes]
+) -> dict[str, str]:
+    """Return the two header fields of a signature (RFC 9421 section 3.1).
+
+    `said` are its own parameters, `;created=…` and so on, as they are spelled.
+    """
+    names = [f'"{one.name}"{one.parameters}' for one in components]
+    said = f"({' '.join(names)}){said}"
+    lines = [f"{name}: {one.value}" for name, one in zip(names, components, strict=True)]
+    base = "\n".join([*lines, f'"@signature-params": {said}'])
+    signature = b64encode(sign(base.encode())).decode()
+    return {INPUT: f"{label}={said}", SIGNATURE: f"{label}=:{signature}:"}
 
 
 def joined(fields: Sequence[tuple[str, str]]) -> dict[str, str]:

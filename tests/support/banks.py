@@ -51,6 +51,7 @@ class Bank:
             headers += self.client.sign(
                 method, self.issuer + path, body, self.world.clock()
             ).items()
+        headers += more.pop("more_headers", {}).items()
         answer: httpx.Response = await self.http.request(method, path, headers=headers, **more)
         return answer
 

@@ -1,0 +1,137 @@
+"""What a bank does to an account: it opens one, confirms or declines it. A clerk may only try.
+
+Each is a `PUT` to an id of the caller's, so the same again does nothing more (RFC 9110 section
+9.2.2). Whoever calls with keys of their own signs it, and gets a signed answer.
+"""
+
+import re
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, StringConstraints
+from starlette.exceptions import HTTPException
+from typing_extensions import override
+
+from services.accounts.application import Openings
+from services.accounts.facts import AccountConfirmed, AccountDeclined
+from services.accounts.openings import Command
+from shared.commands import Sent, sent_as
+from shared.contracts.fields import ID_PATTERN, Id, PathId, Purpose, Sha256
+from shared.signed_answers import SignedRoute
+from shared.signing import TOKEN_CHARACTERS_MAX
+from shared.web import Role, caller_of
+
+BAD_REQUEST = 400
+"""What FastAPI makes of a body that is not even JSON text."""
+
+LATER = frozenset({"fee_hash", "officer_id"})
+"""Fields that came later: empty, they are not in a command at all, which so keeps its hash."""
+
+
+class OpenAccount(BaseModel):
+    """The open-account command; without a consent it is rejected, and the attempt recorded."""
+
+    citizen_id: Id
+    bank_id: Id
+    product_id: Id
+    terms_hash: Sha256
+    purpose: Purpose
+    office_id: Id | None = None
+    site_id: Id | None = None
+    clerk_id: Id | None = None
+    consent: Annotated[str, StringConstraints(max_length=TOKEN_CHARACTERS_MAX)] | None = None
+    """The signed consent event (compact JWS)."""
+
+    fee_hash: Sha256 | None = None
+    """The fees that the account is opened under; named, they are compared with those signed for."""
+
+    officer_id: Id | None = None
+    """Who decided at the bank, where a person did; a clerk of an office is none."""
+
+
+class Confirmation(BaseModel):
+    """The bank's account number."""
+
+    account_number: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z]{6,34}$")]
+
+
+class Declination(BaseModel):
+    """The bank's reason, a code of its own."""
+
+    reason: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+
+
+Opening = Annotated[Sent, Depends(sent_as(OpenAccount, Role.CLERK, Role.BANK))]
+Confirming = Annotated[Sent, Depends(sent_as(Confirmation, Role.BANK))]
+Declining = Annotated[Sent, Depends(sent_as(Declination, Role.BANK))]
+
+
+class _RecordingRoute(SignedRoute):
+    """A route whose unreadable commands are facts too."""
+
+    openings: Openings
+
+    @override
+    def handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().handler()
+
+        async def recording(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except (RequestValidationError, HTTPException) as error:
+                if getattr(error, "status_code", BAD_REQUEST) == BAD_REQUEST:
+                    await self._record(request)
+                raise
+
+        return recording
+
+    async def _record(self, request: Request) -> None:
+        caller = await caller_of(request, Role.CLERK, Role.BANK)
+        opening_id = request.path_params["opening_id"]
+        if re.match(ID_PATTERN, opening_id):
+            await self.openings.unread(opening_id, caller.name)
+
+
+def routes(openings: Openings) -> APIRouter:
+    """Return the routes of commands."""
+    router = APIRouter(tags=["openings"], route_class=SignedRoute)
+    recorded = APIRouter(
+        tags=["openings"],
+        route_class=type("RecordingRoute", (_RecordingRoute,), {"openings": openings}),
+    )
+
+    @recorded.put("/openings/{opening_id}", status_code=201)
+    async def open_account(opening_id: PathId, body: OpenAccount, sent: Opening) -> dict[str, Any]:
+        """Open an account; the caller makes the id, and may repeat the call.
+
+        Only the bank opens. A clerk's command is rejected, and the attempt recorded. A bank with
+        keys of its own signs this (RFC 9421), and the signature is kept with the account. With
+        `Prefer: wait=N`, N at most 10 seconds, the answer has a `proof` that it is sealed.
+        """
+        said = {name: one for name, one in body.model_dump().items() if one or name not in LATER}
+        command = Command(opening_id=opening_id, **said)
+        opening = await openings.open(command, sent.caller.name, sent.host, sent.signed)
+        return await sent.waiting.proved(opening, opening["position"])
+
+    @router.put("/openings/{opening_id}/confirmation")
+    async def confirm(opening_id: PathId, body: Confirmation, sent: Confirming) -> dict[str, Any]:
+        """Say that the bank opened the account, with its number."""
+        opening = await openings.confirm(opening_id, sent.caller.id, body.account_number)
+        return await sent.waiting.proved(opening, _at(opening, AccountConfirmed))
+
+    @router.put("/openings/{opening_id}/declination")
+    async def decline(opening_id: PathId, body: Declination, sent: Declining) -> dict[str, Any]:
+        """Say that the bank does not open the account."""
+        opening = await openings.decline(opening_id, sent.caller.id, body.reason, sent.signed)
+        return await sent.waiting.proved(opening, _at(opening, AccountDeclined))
+
+    router.routes.extend(recorded.routes)
+    return router
+
+
+def _at(opening: dict[str, Any], kind: type[Any]) -> int:
+    """Return where an opening's last fact of a kind lies."""
+    positions = [line["position"] for line in opening["history"] if line["kind"] == kind.NAME]
+    return int(positions[-1])

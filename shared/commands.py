@@ -1,0 +1,55 @@
+"""What a route gets of a command: whom it is from, what they signed, how long they would wait.
+
+A signature (RFC 9421) is kept with what follows from it, so nothing may hide in what it covers: a
+signed body has the documented members and no other, each once, in ASCII.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from fastapi import Request, Response
+from pydantic import BaseModel
+
+from shared.errors import Kind, Reason, Rejection
+from shared.message_signatures.requests import SignedRequest, members_of
+from shared.preferring import Waiting, wait_of
+from shared.web import Caller, Prover, Role, caller_of, host_of
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A command as it was sent; `signed` is None from callers without keys of their own."""
+
+    caller: Caller
+    host: str | None
+    """The network address that it came from, to be marked at once and never kept or written."""
+
+    signed: SignedRequest | None
+    waiting: Waiting
+
+
+def sent_as(model: type[BaseModel], *roles: Role) -> Callable[[Request, Response], Awaitable[Sent]]:
+    """Return a dependency that gives a command whose body is such a model, from these roles.
+
+    Whoever has keys of their own must have signed it.
+    """
+    members = frozenset(model.model_fields)
+
+    async def dependency(request: Request, response: Response) -> Sent:
+        caller = await caller_of(request, *roles)  # who it is comes before what they signed
+        prover: Prover | None = request.app.state.prover
+        body = await request.body()
+        signed = prover.signed(request, body) if prover else None
+        if signed:
+            _check_plain(body, members)
+        return Sent(caller, await host_of(request), signed, wait_of(request, response))
+
+    return dependency
+
+
+def _check_plain(body: bytes, members: frozenset[str]) -> None:
+    """Check that a body says nothing beside its members; raises `Rejection`."""
+    said = members_of(body)
+    if said is None or not set(said) <= members:
+        detail = "body: a signed one has the documented members alone, each once, in ASCII"
+        raise Rejection(Kind.MALFORMED, "malformed", reasons=[Reason("malformed", detail=detail)])
