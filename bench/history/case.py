@@ -10,9 +10,11 @@ from bench.history.deciding import Decided
 from bench.history.keys import digest_fast
 from bench.history.signing import signed_by
 from services.accounts.facts import (
+    AccountClosed,
     AccountConfirmed,
     AccountDeclined,
     AccountFrozen,
+    AccountFrozenByBank,
     AccountOpened,
     StopReceived,
 )
@@ -187,6 +189,21 @@ class Case(Decided):
                 bank_id=bank_id,
                 **said,
                 signed=signed_by(world.chance, bank_id, path, said, world.now) if signed else UNSET,
+            )
+        )
+
+    def order(self, kind: type[AccountFrozenByBank | AccountClosed], reason: str) -> None:
+        """Let the bank freeze or close its account, and sign that."""
+        bank_id, said = self.product.bank_id, {"reason": reason}
+        word = "closure" if kind is AccountClosed else "freezing"
+        path, world = f"/openings/{self.opening_id}/{word}", self.world
+        self.put_in_accounts(
+            kind(
+                opening_id=self.opening_id,
+                citizen_id=self.person.id,
+                bank_id=bank_id,
+                **said,
+                signed=signed_by(world.chance, bank_id, path, said, world.now),
             )
         )
 

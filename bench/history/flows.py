@@ -17,6 +17,7 @@ from bench.history.rejecting import (
     reject_use,
 )
 from bench.history.world import Steps
+from services.accounts.facts import AccountClosed, AccountFrozenByBank
 from services.consent.facts import (
     SignatureFailed,
 )
@@ -159,18 +160,30 @@ def answered(case: Case) -> Steps:
     """Let the bank confirm or decline, and look some times."""
     world, random = case.world, case.world.chance.random
     yield minutes(1, 120, world)
-    if random.random() < 0.05:
+    if declined := random.random() < 0.05:
         case.decline(signed=True)
     else:
         case.confirm()
     if random.random() < 0.02:
         reject_answer(case)
+    if not declined and random.random() < 0.05:
+        yield from ended(case)
     for _ in range(random.randint(2, 18)):
         yield minutes(61, 1_500, world)
         if random.random() < 0.1:
             look_at_account(case, "regulator:nhnn", ReadFor.SUPERVISION)
         else:
             look_at_account(case, f"bank:{case.product.bank_id}", ReadFor.OWN_QUESTION)
+
+
+def ended(case: Case) -> Steps:
+    """Let the bank freeze its account for a while, and close it, or only that."""
+    random, world = case.world.chance.random, case.world
+    if random.random() < 0.5:
+        yield minutes(61, 1_500, world)
+        case.order(AccountFrozenByBank, "under_review")
+    yield minutes(61, 1_500, world)
+    case.order(AccountClosed, "at_request")
 
 
 def withdrawn(case: Case) -> Steps:

@@ -12,9 +12,7 @@ from bench.history.planted import Broken, Deed
 from bench.history.rejecting import reject_opening, reject_request
 from bench.history.using import in_accounts
 from bench.history.world import Steps
-from services.accounts.facts import (
-    OpeningRejected,
-)
+from services.accounts.facts import AccountClosed, AccountFrozenByBank, OpeningRejected
 from services.consent.facts import (
     NoticeServed,
 )
@@ -61,6 +59,20 @@ def _declined_too(case: Case) -> Steps:
     yield from plain(case)
     yield minutes(5, 500, case.world)
     case.decline()
+
+
+def _closed_twice(case: Case) -> Steps:
+    yield from plain(case)
+    for reason in ("at_request", "no_longer_used"):
+        yield minutes(5, 500, case.world)
+        case.order(AccountClosed, reason)
+
+
+def _frozen_behind(case: Case) -> Steps:
+    yield from plain(case)
+    for kind in (AccountClosed, AccountFrozenByBank):
+        yield minutes(5, 500, case.world)
+        case.order(kind, "at_request")
 
 
 def _same_number(case: Case) -> Steps:
@@ -159,6 +171,8 @@ RECORDS = [
     Deed("confirmed twice", (in_accounts(12, ANSWERED),), _confirmed_twice),
     Deed("confirmed, nothing opened", (in_accounts(12, ANSWERED),), _unopened),
     Deed("confirmed, then declined", (in_accounts(12, "account.declined.1"),), _declined_too),
+    Deed("closed twice", (in_accounts(43, "account.closed.1"),), _closed_twice),
+    Deed("frozen once closed", (in_accounts(43, "account.frozen_by_bank.1"),), _frozen_behind),
     Deed("a number for two accounts", (in_accounts(12, ANSWERED),), _same_number),
     Deed("no such reason", (Broken(13, ("request.rejected.1",)),), _rejected_request("because")),
     Deed("no reason", (in_accounts(13, "opening.rejected.1"),), _rejected_opening()),

@@ -1,7 +1,8 @@
 """The bank's answer to an opening: it confirms with its account number, or declines. Once.
 
 Only the bank of the opening answers (Circular 07/2024 art. 4: an agent submits, the bank opens).
-An account number stands for one opening. What is frozen is not confirmed any more.
+An account number stands for one opening. What is frozen is not confirmed any more, and what is
+closed is not answered.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,9 +12,11 @@ from eventsourcing.dcb.api import DCBQueryItem
 from msgspec import UNSET, UnsetType
 
 from services.accounts.facts import (
+    AccountClosed,
     AccountConfirmed,
     AccountDeclined,
     AccountFrozen,
+    AccountFrozenByBank,
     AccountOpened,
     AnswerRejected,
 )
@@ -48,17 +51,36 @@ Answer = Confirm | Decline
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What an answer depends on."""
+    """What an answer depends on, and what the bank does later.
+
+    `orders` came later: unset, they are in no bytes, so that a state keeps its digest.
+    """
 
     opened: AccountOpened | None = None
     frozen: tuple[int, ...] = ()
     answers: tuple[tuple[int, AccountConfirmed | AccountDeclined], ...] = ()
+    orders: tuple[tuple[int, AccountFrozenByBank | AccountClosed], ...] | UnsetType = UNSET
+
+    @property
+    def closed(self) -> tuple[int, ...]:
+        """Return where the bank closed it."""
+        return tuple(place for place, one in self.orders or () if isinstance(one, AccountClosed))
+
+
+KINDS = [
+    AccountOpened,
+    AccountFrozen,
+    AccountFrozenByBank,
+    AccountConfirmed,
+    AccountDeclined,
+    AccountClosed,
+]
+"""All that becomes of an opening."""
 
 
 def boundary(answer: Answer) -> Sequence[DCBQueryItem]:
     """Return the arms: this opening, and whatever has this account number."""
-    kinds = [AccountOpened, AccountFrozen, AccountConfirmed, AccountDeclined]
-    arms = [about(f"opening:{answer.opening_id}", kinds=kinds)]
+    arms = [about(f"opening:{answer.opening_id}", kinds=KINDS)]
     if isinstance(answer, Confirm):
         arms.append(about(f"account:{answer.account_id}", kinds=[AccountConfirmed]))
     return arms
@@ -71,6 +93,12 @@ def evolve(answered: Answered, recorded: Recorded) -> Answered:
             return replace(answered, opened=fact)
         case AccountFrozen():
             return replace(answered, frozen=(*answered.frozen, recorded.position))
+        case AccountFrozenByBank() as fact:
+            frozen = (*answered.frozen, recorded.position)
+            orders = (*(answered.orders or ()), (recorded.position, fact))
+            return replace(answered, frozen=frozen, orders=orders)
+        case AccountClosed() as fact:
+            return replace(answered, orders=(*(answered.orders or ()), (recorded.position, fact)))
         case AccountConfirmed() | AccountDeclined() as fact:
             return replace(answered, answers=(*answered.answers, (recorded.position, fact)))
         case _:
@@ -119,6 +147,8 @@ def _fact(answer: Answer, opened: AccountOpened) -> AccountConfirmed | AccountDe
 def _conflicts(answered: Answered, answer: Answer) -> Iterator[Reason]:
     own = tuple(p for p, one in answered.answers if one.opening_id == answer.opening_id)
     others = tuple(p for p, one in answered.answers if one.opening_id != answer.opening_id)
+    if answered.closed:
+        yield Reason("account_closed", answered.closed)
     if answered.frozen and isinstance(answer, Confirm):
         yield Reason("account_frozen", answered.frozen)
     if own:

@@ -22,6 +22,7 @@ from services.accounts.openings import (
     Unread,
     by_itself,
 )
+from services.accounts.orders import ORDER, Order
 from services.accounts.stops import HALT, Halt
 from services.accounts.views import list_openings, read_attempts, read_looks, read_opening
 from shared import looks
@@ -138,6 +139,11 @@ class Openings:
         )
         await self._parts.log.perform(ANSWER, answer)
         return await self.opening(opening_id)
+
+    async def order(self, order: Order) -> dict[str, Any]:
+        """Freeze or close an account of the bank's; returns the opening."""
+        await self._parts.log.perform(ORDER, order)
+        return await self.opening(order.opening_id)
 
     async def opening(self, opening_id: str) -> dict[str, Any]:
         """Return an opening with its whole history."""

@@ -115,9 +115,37 @@ class AccountDeclined:
     signed: SignedRequest | UnsetType = UNSET
 
 
+@fact("account.frozen_by_bank.1", tags=("opening", "citizen", "bank"))
+class AccountFrozenByBank:
+    """The bank itself lets nothing happen with the account; `signed` as in `AccountOpened`.
+
+    What a stopped consent freezes is another fact, which a stop alone brings about.
+    """
+
+    opening_id: str
+    citizen_id: str
+    bank_id: str
+    reason: str
+    signed: SignedRequest | UnsetType = UNSET
+
+
+@fact("account.closed.1", tags=("opening", "citizen", "bank"))
+class AccountClosed:
+    """The bank ended the account, for good; `signed` as in `AccountOpened`."""
+
+    opening_id: str
+    citizen_id: str
+    bank_id: str
+    reason: str
+    signed: SignedRequest | UnsetType = UNSET
+
+
 @fact("answer.rejected.1", tags=("opening", "bank", "office", "site", "clerk"))
 class AnswerRejected:
-    """A bank's answer did not fit the opening; where that was made is said if it was its own."""
+    """What a bank said of an opening did not fit it; where that was made is said if its own.
+
+    `answer` is `confirmed`, `declined`, `frozen` or `closed`.
+    """
 
     opening_id: str
     bank_id: str
@@ -157,6 +185,8 @@ VOCABULARY = Vocabulary(
         StopReceived,
         AccountFrozen,
         AccountDeclined,
+        AccountFrozenByBank,
+        AccountClosed,
         AnswerRejected,
         AccountRead,
         TagsIndexed,

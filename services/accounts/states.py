@@ -10,9 +10,11 @@ from msgspec import Struct, structs
 from services.accounts import answers, openings, stops
 from services.accounts.answers import Answered
 from services.accounts.facts import (
+    AccountClosed,
     AccountConfirmed,
     AccountDeclined,
     AccountFrozen,
+    AccountFrozenByBank,
     AccountOpened,
     OpeningRejected,
     StopReceived,
@@ -39,7 +41,10 @@ def _answered(account: Account, recorded: Recorded) -> Account:
 
 
 OF_OPENINGS = frozenset(
-    {AccountOpened, OpeningRejected, AccountConfirmed, AccountDeclined, AccountFrozen}
+    {
+        *(AccountOpened, OpeningRejected, AccountConfirmed, AccountDeclined, AccountFrozen),
+        *(AccountFrozenByBank, AccountClosed),
+    }
 )
 OF_CONSENTS = frozenset({AccountOpened, StopReceived, AccountFrozen})
 

@@ -6,9 +6,11 @@ from typing import Any
 import msgspec
 
 from services.accounts.facts import (
+    AccountClosed,
     AccountConfirmed,
     AccountDeclined,
     AccountFrozen,
+    AccountFrozenByBank,
     AccountOpened,
     AccountRead,
     OpeningRejected,
@@ -24,9 +26,14 @@ STANDING = {
     AccountConfirmed: "confirmed",
     AccountDeclined: "declined",
     AccountFrozen: "frozen",
+    AccountFrozenByBank: "frozen",
+    AccountClosed: "closed",
 }
-"""What each fact makes of an opening; a rejection does not undo what was opened, and what is frozen
-stays frozen."""
+"""What each fact makes of an opening; a rejection does not undo what was opened, what is frozen
+stays frozen, and what is closed stays closed."""
+
+LASTING = ((AccountClosed,), (AccountFrozen, AccountFrozenByBank))
+"""What holds whatever comes behind it, the strongest first."""
 
 
 ATTEMPTS_MAX = 100
@@ -64,7 +71,7 @@ async def list_openings(log: Log, tag: str | None, *, after: int, limit: int) ->
     """Return openings in the order in which they were allowed, and the cursor behind them."""
     tags = [tag] if tag else []
     opened = await log.read(about(*tags, kinds=[AccountOpened]), after=after, limit=limit)
-    kinds = [AccountOpened, AccountConfirmed, AccountDeclined, AccountFrozen]
+    kinds = [kind for kind in STANDING if kind is not OpeningRejected]
     arms = [about(f"opening:{one.fact.opening_id}", kinds=kinds) for one in opened]
     histories = dict[str, list[Recorded]]()
     for recorded in await log.read(*arms) if arms else []:
@@ -97,8 +104,8 @@ def _summary(history: Sequence[Recorded]) -> dict[str, Any]:
     facts = [recorded.fact for recorded in history]
     decisive = [fact for fact in facts if not isinstance(fact, OpeningRejected)] or facts
     first = decisive[0]
-    frozen = [fact for fact in decisive if isinstance(fact, AccountFrozen)]
-    last = (frozen or decisive)[-1]
+    lasting = [fact for kinds in LASTING for fact in decisive if isinstance(fact, kinds)]
+    last = [*lasting, decisive[-1]][0]
     declined = [fact.reason for fact in decisive if isinstance(fact, AccountDeclined)]
     ends = [fact.account_end for fact in decisive if isinstance(fact, AccountConfirmed)]
     return {

@@ -10,10 +10,18 @@ from typing import Any
 
 from eventsourcing.dcb.api import DCBQueryItem
 
-from services.accounts import answers, openings, stops
+from services.accounts import answers, openings, orders, stops
 from services.accounts.answers import Confirm, Decline
-from services.accounts.facts import AccountConfirmed, AccountDeclined, AccountOpened, StopReceived
+from services.accounts.facts import (
+    AccountClosed,
+    AccountConfirmed,
+    AccountDeclined,
+    AccountFrozenByBank,
+    AccountOpened,
+    StopReceived,
+)
 from services.accounts.openings import Command, Judge, Record
+from services.accounts.orders import Close, Freeze
 from services.accounts.stops import Halt
 from services.audit.history import FoundHistory
 from services.consent import (
@@ -372,6 +380,14 @@ def _declined(recorded: Recorded, at: datetime, before: Before) -> Question:
     )
 
 
+def _ordered_by_bank(recorded: Recorded, at: datetime, before: Before) -> Question:
+    fact: AccountFrozenByBank | AccountClosed = recorded.fact
+    kind = Freeze if isinstance(fact, AccountFrozenByBank) else Close
+    return orders.ORDER, kind(
+        opening_id=fact.opening_id, bank_id=fact.bank_id, reason=fact.reason, signed=fact.signed
+    )
+
+
 ASKERS: Mapping[str, Mapping[type[Any], Asker]] = {
     "consent": {
         BankRegistered: _registered,
@@ -403,6 +419,8 @@ ASKERS: Mapping[str, Mapping[type[Any], Asker]] = {
         StopReceived: _halted,
         AccountConfirmed: _confirmed,
         AccountDeclined: _declined,
+        AccountFrozenByBank: _ordered_by_bank,
+        AccountClosed: _ordered_by_bank,
     },
 }
 """By kind of fact: what was asked when it was decided. What follows from one, as the freezing of an

@@ -69,6 +69,7 @@ DECIDED = (
 SINCE = (
     *("consent.withdrawn.1", "consent.disputed.1", "consent.invalidated.1"),
     *("account.confirmed.1", "account.declined.1", "account.frozen.1"),
+    *("account.frozen_by_bank.1", "account.closed.1"),
 )
 """What can happen to an account once it is opened, and is told with the verdict."""
 

@@ -650,9 +650,11 @@ REASONS: dict[str, Sentences] = {
     "four_eyes_required": Sentences(
         "A second organisation must say so too.", "Phải có đơn vị thứ hai cùng xác nhận."
     ),
-    "account_frozen": Sentences(
-        "The account is frozen, since the citizen says it was not them.",
-        "Tài khoản đã khóa vì người dân báo không phải mình.",
+    "account_frozen": Sentences("The account is frozen.", "Tài khoản đã bị khóa."),
+    "account_closed": Sentences("The bank closed the account.", "Ngân hàng đã đóng tài khoản."),
+    "account_declined": Sentences(
+        "The bank declined it, so there is no account.",
+        "Ngân hàng đã không mở nên không có tài khoản.",
     ),
     "consent_used": Sentences(
         "The consent was used already; it counts once.",

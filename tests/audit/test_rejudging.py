@@ -27,7 +27,10 @@ DAY_S = 86_400
 async def lives(world: World) -> None:
     """What can become of a question at a counter, under two policies."""
     first, second, third, fourth, fifth, sixth = world.people[:6]
-    await _answered(world, "confirmation", *await _opened(world, first), account_number="10203040")
+    opened = await _opened(world, first)
+    await _answered(world, "confirmation", *opened, account_number="10203040")
+    await _answered(world, "freezing", *opened, reason="under_review")
+    await _answered(world, "closure", *opened, reason="at_request")
     await suspend(world, "manager", "s-1", office_id=OFFICE[0])
     await lift(world, "manager", "s-1")
     await lift(world, "so-viet", "s-1")

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from services.accounts.facts import AccountFrozen, StopReceived
+from services.accounts.facts import AccountClosed, AccountFrozen, StopReceived
 from services.audit.laws.signed import OPENING
 from services.consent.facts import (
     ConsentDisputed,
@@ -304,6 +304,33 @@ def sign_another(consent: Facts, accounts: Facts) -> None:
     first(accounts, OPENED)["data"]["product_id"] = "another"
 
 
+def close(**changed: Any) -> Break:
+    """Return a way to have the account that was confirmed first be closed by its bank."""
+
+    def way(_: Facts, accounts: Facts) -> None:
+        data = first(accounts, "account.confirmed")["data"]
+        said = {name: data[name] for name in ("opening_id", "citizen_id", "bank_id")}
+        tell(accounts, AccountClosed(**{**said, "reason": "at_request", **changed}))
+
+    return way
+
+
+def close_twice(consent: Facts, accounts: Facts) -> None:
+    """Have it closed, and again."""
+    close()(consent, accounts)
+    add(accounts, accounts[-1], reason="again")
+
+
+def close_before(kind: str) -> Break:
+    """Return a way to have it closed just before something happens with it."""
+
+    def way(consent: Facts, accounts: Facts) -> None:
+        close()(consent, accounts)
+        move(accounts, accounts[-1], accounts.index(first(accounts, kind)))
+
+    return way
+
+
 def open_behind_a_stop(consent: Facts, accounts: Facts) -> None:
     """Have an account opened behind the stop of its consent."""
     stop(freeze=False)(consent, accounts)
@@ -359,6 +386,10 @@ GOVERNED: dict[str, tuple[int, Break]] = {
     "a command signed for another address": (42, sign_with(target="http://accounts/openings/x")),
     "signed by a key that is none": (42, sign_with(key={"kty": "oct", "k": "AAAA"})),
     "signed, and not what came of it": (42, sign_another),
+    "closed twice": (43, close_twice),
+    "closed by another bank": (43, close(bank_id="another")),
+    "closed, and never opened": (43, close(opening_id="another")),
+    "confirmed behind its closure": (43, close_before("account.confirmed")),
     "a withdrawal that says it was used": (39, change(0, "consent.withdrawn", used_at=1)),
     "asked another thing": (40, change(0, ASKED, product_id="another")),
     "asked at another place": (40, change(0, ASKED, site_id="another")),

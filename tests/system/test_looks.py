@@ -72,6 +72,8 @@ ACTS = {
     "PUT /openings/{opening_id}",
     "PUT /openings/{opening_id}/confirmation",
     "PUT /openings/{opening_id}/declination",
+    "PUT /openings/{opening_id}/freezing",
+    "PUT /openings/{opening_id}/closure",
     "POST /stops",
     "PUT /banks/{bank_id}",
     "PUT /products/{product_id}",

@@ -11,6 +11,7 @@ from joserfc.jwk import ECKey
 from demo.cast import Citizen
 from demo.commands import command
 from services.accounts.facts import VOCABULARY
+from services.consent.pages.words import WORDS
 from shared.canonical import canonical
 from shared.message_signatures.requests import check_kept
 from tests.support.banks import SO_VIET, TRUONG_SON, Bank, a_world_of_clients, at_accounts
@@ -81,6 +82,36 @@ def test_a_declination_is_kept_signed_and_a_confirmation_is_not(running: Running
         assert confirmed.is_success
         assert "0123456789" not in json.dumps(await world.log(world.accounts))
         assert b"signed" not in canonical((await kept(world, path, CONFIRMED))[0])
+
+    running.play(scenario)
+
+
+def test_an_account_is_frozen_and_closed_by_its_bank_alone(running: Running) -> None:
+    """Each is kept signed, and done once; the citizen's page has words for it."""
+
+    async def scenario(world: World) -> None:
+        citizen = world.people[6]
+        bank, path, _ = await opened(world, citizen)
+        stranger = at_accounts(world, TRUONG_SON)
+        token, theirs = await bank.token(), await stranger.token()
+        for word, standing, kind in (
+            ("freezing", "frozen", "account.frozen_by_bank.1"),
+            ("closure", "closed", "account.closed.1"),
+        ):
+            sent = ("PUT", f"{path}/{word}")
+            other = await stranger.send(*sent, theirs, json={"reason": "at_request"})
+            assert (other.status_code, other.json()["code"]) == (404, "answer_rejected")
+            for _ in range(2):
+                answer = await bank.send(*sent, token, json={"reason": "at_request"})
+                assert answer.json()["standing"] == standing, answer.text
+            (fact,) = await kept(world, path, kind)
+            assert check_kept(fact.signed, world.clock()) == SO_VIET.key.thumbprint()
+        late = await bank.send("PUT", f"{path}/freezing", token, json={"reason": "other"})
+        assert (late.status_code, late.json()["reasons"][0]["code"]) == (409, "account_closed")
+        listed = await bank.send("GET", "/openings", token)
+        standings = {one["standing"] for one in listed.json()["openings"]}
+        assert "closed" in standings
+        assert all(f"account_{one}" in WORDS[lang] for one in standings for lang in ("vi", "en"))
 
     running.play(scenario)
 

@@ -39,6 +39,7 @@ from tests.support.breaks import (
     add,
     ask_the_refuser,
     change,
+    close,
     drop,
     first,
     move,
@@ -495,6 +496,11 @@ def test_a_sound_pair_of_logs_breaks_no_law(told: Told) -> None:
 def test_a_signed_command_that_is_what_came_of_it_breaks_no_law(told: Told) -> None:
     """So that a violation of law 42 means something."""
     assert told.broken(sign_with()) == []
+
+
+def test_an_account_that_its_bank_closes_breaks_no_law(told: Told) -> None:
+    """So that a violation of law 43 means something."""
+    assert told.broken(close()) == []
 
 
 @pytest.mark.parametrize("name", BROKEN)

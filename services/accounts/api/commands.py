@@ -1,4 +1,4 @@
-"""What a bank does to an account: it opens one, confirms or declines it. A clerk may only try.
+"""What a bank does to an account: opens, confirms or declines it, freezes or closes it.
 
 Each is a `PUT` to an id of the caller's, so the same again does nothing more (RFC 9110 section
 9.2.2). Whoever calls with keys of their own signs it, and gets a signed answer.
@@ -6,17 +6,24 @@ Each is a `PUT` to an id of the caller's, so the same again does nothing more (R
 
 import re
 from collections.abc import Callable, Coroutine
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.exceptions import RequestValidationError
+from msgspec import UNSET
 from pydantic import BaseModel, StringConstraints
 from starlette.exceptions import HTTPException
 from typing_extensions import override
 
 from services.accounts.application import Openings
-from services.accounts.facts import AccountConfirmed, AccountDeclined
+from services.accounts.facts import (
+    AccountClosed,
+    AccountConfirmed,
+    AccountDeclined,
+    AccountFrozenByBank,
+)
 from services.accounts.openings import Command
+from services.accounts.orders import Close, Freeze
 from shared.commands import Sent, sent_as
 from shared.contracts.fields import ID_PATTERN, Id, PathId, Purpose, Sha256
 from shared.signed_answers import SignedRoute
@@ -28,6 +35,10 @@ BAD_REQUEST = 400
 
 LATER = frozenset({"fee_hash", "officer_id"})
 """Fields that came later: empty, they are not in a command at all, which so keeps its hash."""
+
+
+ReasonCode = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+"""A word of the bank's own; never a sentence, which could name somebody."""
 
 
 class OpenAccount(BaseModel):
@@ -60,12 +71,26 @@ class Confirmation(BaseModel):
 class Declination(BaseModel):
     """The bank's reason, a code of its own."""
 
-    reason: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+    reason: ReasonCode
+
+
+class Freezing(BaseModel):
+    """Why the bank freezes the account, a code of its own."""
+
+    reason: ReasonCode
+
+
+class Closure(BaseModel):
+    """Why the bank closed the account, a code of its own."""
+
+    reason: ReasonCode
 
 
 Opening = Annotated[Sent, Depends(sent_as(OpenAccount, Role.CLERK, Role.BANK))]
 Confirming = Annotated[Sent, Depends(sent_as(Confirmation, Role.BANK))]
 Declining = Annotated[Sent, Depends(sent_as(Declination, Role.BANK))]
+ToFreeze = Annotated[Sent, Depends(sent_as(Freezing, Role.BANK))]
+ToClose = Annotated[Sent, Depends(sent_as(Closure, Role.BANK))]
 
 
 class _RecordingRoute(SignedRoute):
@@ -127,8 +152,28 @@ def routes(openings: Openings) -> APIRouter:
         opening = await openings.decline(opening_id, sent.caller.id, body.reason, sent.signed)
         return await sent.waiting.proved(opening, _at(opening, AccountDeclined))
 
+    @router.put("/openings/{opening_id}/freezing")
+    async def freeze(opening_id: PathId, body: Freezing, sent: ToFreeze) -> dict[str, Any]:
+        """Say that the bank lets nothing happen with the account."""
+        opening = await openings.order(_order(Freeze, opening_id, body.reason, sent))
+        return await sent.waiting.proved(opening, _at(opening, AccountFrozenByBank))
+
+    @router.put("/openings/{opening_id}/closure")
+    async def close(opening_id: PathId, body: Closure, sent: ToClose) -> dict[str, Any]:
+        """Say that the bank closed the account, for good; a frozen one may be closed."""
+        opening = await openings.order(_order(Close, opening_id, body.reason, sent))
+        return await sent.waiting.proved(opening, _at(opening, AccountClosed))
+
     router.routes.extend(recorded.routes)
     return router
+
+
+OrderT = TypeVar("OrderT", Freeze, Close)
+
+
+def _order(kind: type[OrderT], opening_id: str, reason: str, sent: Sent) -> OrderT:
+    signed = sent.signed or UNSET
+    return kind(opening_id=opening_id, bank_id=sent.caller.id, reason=reason, signed=signed)
 
 
 def _at(opening: dict[str, Any], kind: type[Any]) -> int:

@@ -10,7 +10,12 @@ from urllib.parse import urlsplit
 
 from typing_extensions import override
 
-from services.accounts.facts import AccountDeclined, AccountOpened
+from services.accounts.facts import (
+    AccountClosed,
+    AccountDeclined,
+    AccountFrozenByBank,
+    AccountOpened,
+)
 from services.audit.laws.law import Group, Heard, Hearings, Violation
 from shared.message_signatures.requests import BadSignature, check_kept, members_of
 
@@ -24,8 +29,8 @@ OPENING = (
 )  # fmt: skip
 """Members of a command that its account's fact has under the same name."""
 
-SAID = {AccountDeclined: ("declination", ("reason",))}
-"""What the bank says of an account: the last part of the address, and the members."""
+SAID = {AccountDeclined: "declination", AccountFrozenByBank: "freezing", AccountClosed: "closure"}
+"""What the bank says of an account with a reason, and the last part of the address for it."""
 
 
 class Signed(Group):
@@ -43,11 +48,10 @@ class Signed(Group):
             yield from _check(heard, f"/openings/{fact.opening_id}", said)
 
     def _said(self, heard: Heard) -> Iterator[Violation]:
-        fact: AccountDeclined = heard.fact
+        fact: AccountDeclined | AccountFrozenByBank | AccountClosed = heard.fact
         if fact.signed:
-            word, names = SAID[type(fact)]
-            said = {name: getattr(fact, name) for name in names}
-            yield from _check(heard, f"/openings/{fact.opening_id}/{word}", said)
+            path = f"/openings/{fact.opening_id}/{SAID[type(fact)]}"
+            yield from _check(heard, path, {"reason": fact.reason})
 
 
 def _check(heard: Heard, path: str, said: Mapping[str, Any]) -> Iterator[Violation]:

@@ -275,6 +275,14 @@ _ALL = (
         " what then came of it.",
         "R12; RFC 9421, RFC 9530; ADR 30",
     ),
+    Law(
+        43,
+        "Ngân hàng chỉ phong tỏa hoặc đóng tài khoản của chính mình, đã mở và không bị từ chối;"
+        " đóng một lần, sau đó không làm gì nữa.",
+        "A bank freezes and closes only its own account, that was opened and not declined; it"
+        " closes it once, and does nothing with it behind that.",
+        "R36; Circular 17/2024 art. 15.4",
+    ),
 )
 
 LAWS: Mapping[int, Law] = {law.number: law for law in _ALL}

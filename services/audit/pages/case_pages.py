@@ -9,9 +9,11 @@ from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
 from services.accounts.facts import (
+    AccountClosed,
     AccountConfirmed,
     AccountDeclined,
     AccountFrozen,
+    AccountFrozenByBank,
     AccountOpened,
     OpeningRejected,
 )
@@ -49,8 +51,14 @@ STANDING = {
     AccountConfirmed: "account_confirmed",
     AccountDeclined: "account_declined",
     AccountFrozen: "account_frozen",
+    AccountFrozenByBank: "account_frozen",
+    AccountClosed: "account_closed",
 }
-"""What each fact makes of an account; what is frozen stays so, and a rejection undoes nothing."""
+"""What each fact makes of an account; what is frozen or closed stays so, and a rejection undoes
+nothing."""
+
+LASTING = ((AccountClosed,), (AccountFrozen, AccountFrozenByBank))
+"""What holds whatever comes behind it, the strongest first."""
 
 ASKING = (ConsentRequested, RequestRejected, AccountOpened, OpeningRejected)
 """The facts that say where a case is, and of what."""
@@ -180,8 +188,8 @@ class CasePages(Gating):
 def _account(case: Case, known: Moment) -> str:
     facts = [one.fact for one in case.steps if known.knows(one) and type(one.fact) in STANDING]
     decisive = [one for one in facts if not isinstance(one, OpeningRejected)] or facts
-    frozen = [one for one in decisive if isinstance(one, AccountFrozen)]
-    return STANDING[type((frozen or decisive)[-1])] if decisive else "account_none"
+    lasting = [one for kinds in LASTING for one in decisive if isinstance(one, kinds)]
+    return STANDING[type([*lasting, *decisive[-1:]][0])] if decisive else "account_none"
 
 
 def _asked(case: Case) -> Mapping[str, Any]:

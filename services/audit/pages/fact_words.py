@@ -91,6 +91,8 @@ FACTS: dict[str, Words] = {
     "account.declined.1": Words("Ngân hàng không mở", "Declined by the bank"),
     "stop.received.1": Words("Nhận lệnh dừng", "Stop received"),
     "account.frozen.1": Words("Phong tỏa tài khoản", "Account frozen"),
+    "account.frozen_by_bank.1": Words("Ngân hàng phong tỏa", "Frozen by the bank"),
+    "account.closed.1": Words("Ngân hàng đóng tài khoản", "Closed by the bank"),
     "answer.rejected.1": Words("Không nhận trả lời", "Answer rejected"),
     "account.read.1": Words("Xem tài khoản", "Account read"),
 }

@@ -22,6 +22,8 @@ OF = {
     "stop.received.1": "accounts",
     "account.confirmed.1": "bank",
     "account.declined.1": "bank",
+    "account.frozen_by_bank.1": "bank",
+    "account.closed.1": "bank",
     "answer.rejected.1": "bank",
     "identity.captured.1": "clerk",
     "opening.submitted.1": "clerk",
@@ -53,6 +55,8 @@ STOPS = frozenset(
         "stop.received.1",
         "account.frozen.1",
         "account.declined.1",
+        "account.frozen_by_bank.1",
+        "account.closed.1",
         "witness.dissented.1",
     }
 )

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.accounts.facts import (
+    AccountClosed,
     AccountConfirmed,
     AccountDeclined,
     AccountFrozen,
+    AccountFrozenByBank,
     AccountOpened,
     StopReceived,
 )
@@ -231,6 +233,10 @@ RULES: Mapping[type[Any], Rule] = {
     AccountOpened: Rests.opened,
     AccountConfirmed: _on("no_opening", "accounts", AccountOpened, by=["opening_id"]),
     AccountDeclined: _on("no_opening", "accounts", AccountOpened, by=["opening_id"]),
+    **dict.fromkeys(
+        [AccountFrozenByBank, AccountClosed],
+        _on("no_opening", "accounts", AccountOpened, by=["opening_id"]),
+    ),
     StopReceived: Rests.stopped,
     AccountFrozen: _on("no_stop", "accounts", StopReceived, by=["consent_id"]),
 }

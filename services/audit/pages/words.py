@@ -191,6 +191,7 @@ VIETNAMESE = {
     "account_confirmed": "Ngân hàng đã mở tài khoản",
     "account_declined": "Ngân hàng không mở",
     "account_frozen": "Tài khoản bị phong tỏa",
+    "account_closed": "Tài khoản đã đóng",
     # clerks, offices, places, banks
     "place_lines": "Trong danh bạ",
     "place_no_lines": "Không có trong danh bạ.",
@@ -461,6 +462,7 @@ ENGLISH = {
     "account_confirmed": "The bank opened the account",
     "account_declined": "The bank did not open it",
     "account_frozen": "The account is frozen",
+    "account_closed": "The account is closed",
     "place_lines": "In the directory",
     "place_no_lines": "Not in the directory.",
     "place_spans": "Rights and suspensions in time",
