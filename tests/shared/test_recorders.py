@@ -320,6 +320,25 @@ def _seconds(recorder: Recorder, bank: str) -> float:
     return min(times)
 
 
+def test_a_thousand_tags_are_asked_for_at_once(recorder: Recorder) -> None:
+    """A query of a thousand items finds those that are there, and an append may rest on it."""
+    events = [event(kind, [f"n:{at}", "all:1"]) for at in range(40) for kind in KINDS]
+    recorder.append_batch([Append(events)])
+    items = [DCBQueryItem(types=["k1"], tags=[f"n:{at}"]) for at in range(30, 1500)]
+    query = DCBQuery(items=[*items, DCBQueryItem(types=["k2"], tags=["all:1", "n:7"])])
+    found = recorder.page(query).facts
+    assert [(one.kind, one.tags[0]) for one in found] == [
+        ("k2", "n:7"),
+        *(("k1", f"n:{at}") for at in range(30, 40)),
+    ]
+    condition = DCBAppendCondition(fail_if_events_match=query, after=recorder.head())
+    one, other = event("k1", ["n:1499"]), event("k2", ["n:1499"])
+    recorder.append_batch([Append([other])])
+    recorder.append([one], condition)
+    with pytest.raises(IntegrityError):
+        recorder.append([one], condition)
+
+
 def test_sqlite_is_durable(tmp_path: Path) -> None:
     """Every commit is on disk when it returns: write-ahead log, synchronous=FULL."""
     sqlite.create_schema(tmp_path / "ledger.db")
@@ -632,11 +651,11 @@ def matches(query: DCBQuery, one: DCBEvent) -> bool:
 )
 @given(
     history=st.lists(st.lists(appends, min_size=1, max_size=3), max_size=6),
-    query=items,
+    query=st.lists(items, min_size=1, max_size=3),
     past=st.integers(0, 20),
 )
 def test_any_history_is_what_a_list_would_hold(
-    kept: str, history: list[list[Append]], query: DCBQueryItem, past: int
+    kept: str, history: list[list[Append]], query: list[DCBQueryItem], past: int
 ) -> None:
     """Batches with conditions leave just what a plain list with the same conditions would have."""
     with closing(stores.open_recorder(kept, system_clock)) as recorder:
@@ -653,20 +672,20 @@ def test_any_history_is_what_a_list_would_hold(
                 )
                 assert isinstance(outcome, IntegrityError) == fails
                 model += [] if fails else append.events
-        found = recorder.page(DCBQuery(items=[query]), after=before)
+        found = recorder.page(DCBQuery(items=query), after=before)
         wanted = [
             (number, one.type, one.tags)
             for number, one in enumerate(model, start=before + 1)
-            if matches(DCBQuery(items=[query]), one)
+            if matches(DCBQuery(items=query), one)
         ]
         assert [(fact.position, fact.kind, fact.tags) for fact in found.facts] == wanted
         assert found.head == before + len(model)
-        then = recorder.page(DCBQuery(items=[query]), after=before, as_of=before + past)
+        then = recorder.page(DCBQuery(items=query), after=before, as_of=before + past)
         assert then.facts == [fact for fact in found.facts if fact.position <= before + past]
         assert then.head == min(before + past, found.head)
         for limit in (0, 1, 3):
             some = recorder.page(
-                DCBQuery(items=[query]), after=before, limit=limit, as_of=before + past
+                DCBQuery(items=query), after=before, limit=limit, as_of=before + past
             )
             assert some.facts == then.facts[:limit]
         new = recorder.page(after=before).facts
