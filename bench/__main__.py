@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from bench import directory, gate, large, ledger, openings, races, replay
+from bench import directory, gate, large, ledger, openings, races, reconcile, replay
 from bench.history import run as history
 from bench.rows import Row, show
 from tests.support.race_kinds import KINDS, STOPS
@@ -21,13 +21,14 @@ BENCHES: dict[str, Callable[[], list[Row]]] = {
     "directory": directory.run,
     "gate": gate.run,
     "replay": replay.run,
+    "reconcile": reconcile.run,
     "history": history.run,
 }
 """Every bench by name."""
 
 USUAL = ("ledger", "openings")
 """What runs when none is named: `large` and `races` take a quarter of an hour, `large` 8 GB of disk
-too, `directory`, `gate`, `replay` and `history` take minutes."""
+too, `directory`, `gate`, `replay`, `reconcile` and `history` take minutes."""
 
 
 def main() -> None:

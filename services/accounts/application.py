@@ -10,6 +10,7 @@ from msgspec import UNSET
 from services.accounts.answers import ANSWER, Answer, Confirm, Decline
 from services.accounts.consents import Consents, Denied, Unreachable
 from services.accounts.facts import AccountRead
+from services.accounts.lines import ACCOUNT_END_DIGITS
 from services.accounts.openings import (
     JUDGE,
     RECORD,
@@ -42,9 +43,6 @@ from shared.looks import Inspection, ReadFor
 from shared.marks import Marks
 from shared.message_signatures.requests import SignedRequest
 from shared.signing import BadToken, token_header
-
-ACCOUNT_END_DIGITS = 4
-"""How much of an account number a fact may show."""
 
 UNREACHABLE = Reason("consent_unreachable")
 

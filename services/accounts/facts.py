@@ -5,7 +5,9 @@ its number, or declines. The number itself is kept nowhere: the bank has it, and
 mark, by which the same number is known again.
 """
 
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
 
 from msgspec import UNSET, UnsetType
 
@@ -177,6 +179,162 @@ class AccountRead:
     ground: LookGround | None = None
 
 
+# -- the bank's list of what it really opened -----------------------------------------------------
+
+
+class Came(StrEnum):
+    """What came of a line of the bank's list."""
+
+    MATCHED = "matched"
+    """The account was confirmed here, and nothing stopped it."""
+
+    UNCONFIRMED = "unconfirmed"
+    """It names an opening of this bank that waits for the bank's answer."""
+
+    MISMATCHED = "mismatched"
+    """The account was confirmed here, under another opening than the line names."""
+
+    STOPPED = "stopped"
+    """The account was frozen or declined here, and the bank has it open."""
+
+    WITHOUT_CONSENT = "without_consent"
+    """Nobody's consent opened this account here."""
+
+    BAD = "bad"
+    """The line cannot be read."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Counts:
+    """How many lines there are, and what came of them; a header or an empty line is none."""
+
+    lines: int = 0
+    matched: int = 0
+    unconfirmed: int = 0
+    mismatched: int = 0
+    stopped: int = 0
+    without_consent: int = 0
+    bad: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Noted:
+    """A line to look at: its number in the file from 1, what came of it and why, in a code.
+
+    Of a bad line there is no more than that, and in which column. What a line says of the account
+    has the account number as a keyed mark and its last digits; office, clerk and product are the
+    bank's word.
+    """
+
+    line: int
+    came: Came
+    code: str
+    column: str | None = None
+    account_id: str | None = None
+    account_end: str | None = None
+    opened_at: datetime | None = None
+    opening_id: str | None = None
+    office_id: str | None = None
+    clerk_id: str | None = None
+    product_id: str | None = None
+
+
+@fact("reconciliation.started.1", tags=("reconciliation", "bank", "day"))
+class ReconciliationStarted:
+    """A bank begins to hand in the accounts that it really opened, up to a day, under its own id.
+
+    `reconciliation_id` is the bank's id and its own for the file, as in `so-viet.2023-08-09`.
+    The file is taken `batch_lines` lines at a time.
+    """
+
+    reconciliation_id: str
+    bank_id: str
+    day: date
+    batch_lines: int
+
+
+@fact("lines.reconciled.1", tags=("batch", "reconciliation"))
+class LinesReconciled:
+    """Some lines of the file, from `first` to `last`, were held against what was confirmed here.
+
+    `digest` is the SHA-256 of the file up to the end of the last of them. `noted` are those to look
+    at, in order.
+    """
+
+    batch_id: str
+    reconciliation_id: str
+    bank_id: str
+    first: int
+    last: int
+    digest: str
+    counts: Counts
+    noted: list[Noted]
+
+
+@fact(
+    "account.unconsented.1",
+    tags=("account", "bank", "office", "clerk", "reconciliation"),
+)
+class AccountUnconsented:
+    """The bank has an account that nobody's consent opened; said once of each account.
+
+    `account_id` is the keyed mark of its number. Who opened it where is the bank's word, and
+    `line` where it stands in the bank's file.
+    """
+
+    account_id: str
+    account_end: str
+    bank_id: str
+    reconciliation_id: str
+    line: int
+    opened_at: datetime
+    opening_id: str | None
+    office_id: str | None
+    clerk_id: str | None
+    product_id: str | None
+    why: str
+
+
+@fact(
+    "account.still.open.1",
+    tags=("account", "opening", "bank", "office", "clerk", "reconciliation"),
+)
+class AccountStillOpen:
+    """The bank has an account open that was frozen or declined here; said once of each account."""
+
+    account_id: str
+    account_end: str
+    opening_id: str
+    bank_id: str
+    reconciliation_id: str
+    line: int
+    opened_at: datetime
+    office_id: str | None
+    clerk_id: str | None
+    product_id: str | None
+    why: str
+
+
+@fact("reconciliation.done.1", tags=("reconciliation", "bank", "day"))
+class ReconciliationDone:
+    """The whole file was taken; `sha256` is the digest of all its bytes."""
+
+    reconciliation_id: str
+    bank_id: str
+    day: date
+    counts: Counts
+    sha256: str
+
+
+@fact("reconciliation.rejected.1", tags=("reconciliation", "bank"))
+class ReconciliationRejected:
+    """A file, or the rest of one, was not taken; what was taken of it before stays."""
+
+    reconciliation_id: str
+    bank_id: str
+    reasons: list[str]
+
+
 VOCABULARY = Vocabulary(
     [
         AccountOpened,
@@ -189,6 +347,12 @@ VOCABULARY = Vocabulary(
         AccountClosed,
         AnswerRejected,
         AccountRead,
+        ReconciliationStarted,
+        LinesReconciled,
+        AccountUnconsented,
+        AccountStillOpen,
+        ReconciliationDone,
+        ReconciliationRejected,
         TagsIndexed,
     ]
 )

@@ -8,10 +8,13 @@ from services.accounts.api import comparisons as comparison_routes
 from services.accounts.api import looks as look_routes
 from services.accounts.api import openings as opening_routes
 from services.accounts.api import stops as stop_routes
+from services.accounts.api import reconciliations as reconciliation_routes
 from services.accounts.application import Openings, Parts
 from services.accounts.comparing import Comparing
 from services.accounts.consents import LIMITS, TIMEOUT, HttpConsents
 from services.accounts.facts import VOCABULARY
+from services.accounts.reconciling import Reconciling
+from services.accounts.reports import Reports
 from services.accounts.settings import Settings
 from services.accounts.states import NOUNS
 from shared import live_states, rejection_routes, signed_answers, token_routes
@@ -75,6 +78,7 @@ def create_app(settings: Settings, client: httpx.AsyncClient | None = None) -> F
         opening_routes.routes(openings),
         comparison_routes.routes(Comparing(parts.log, now)),
         look_routes.routes(openings),
+        reconciliation_routes.routes(Reconciling(parts.log, parts.marks), Reports(parts.log)),
         rejection_routes.routes(Rejections(parts.log, VOCABULARY)),
         live_states.routes(LiveStates(parts.log, VOCABULARY, NOUNS)),
     )

@@ -7,7 +7,7 @@ and must come to the same (`shared/ledger/states.py`).
 import msgspec
 from msgspec import Struct, structs
 
-from services.accounts import answers, openings, stops
+from services.accounts import answers, openings, reconciliation, stops
 from services.accounts.answers import Answered
 from services.accounts.facts import (
     AccountClosed,
@@ -16,10 +16,14 @@ from services.accounts.facts import (
     AccountFrozen,
     AccountFrozenByBank,
     AccountOpened,
+    LinesReconciled,
     OpeningRejected,
+    ReconciliationDone,
+    ReconciliationStarted,
     StopReceived,
 )
 from services.accounts.openings import Opening
+from services.accounts.reconciliation import Known
 from services.accounts.stops import Affected
 from shared.ledger.facts import Recorded
 from shared.ledger.states import Noun, Nouns
@@ -46,12 +50,14 @@ OF_OPENINGS = frozenset(
         *(AccountFrozenByBank, AccountClosed),
     }
 )
+OF_RECONCILIATIONS = frozenset({ReconciliationStarted, LinesReconciled, ReconciliationDone})
 OF_CONSENTS = frozenset({AccountOpened, StopReceived, AccountFrozen})
 
 NOUNS = Nouns(
     [
         Noun("opening", OF_OPENINGS, Account(), _answered),
         Noun("consent", OF_CONSENTS, Affected(), stops.evolve),
+        Noun("reconciliation", OF_RECONCILIATIONS, Known(), reconciliation.known),
     ]
 )
 """Everything that has a state in this log."""

@@ -378,9 +378,7 @@ REASONS: dict[str, Sentences] = {
         "The line is not CSV: a quote is not closed, or stands inside a cell.",
         "Dòng không đúng CSV: dấu ngoặc kép chưa đóng hoặc nằm giữa ô.",
     ),
-    "line_too_long": Sentences(
-        "The line is longer than any line of the directory.", "Dòng quá dài."
-    ),
+    "line_too_long": Sentences("The line is longer than a line can be.", "Dòng quá dài."),
     "line_length": Sentences(
         "The line does not have as many cells as the header.", "Số ô của dòng khác số cột."
     ),
@@ -748,6 +746,55 @@ REASONS: dict[str, Sentences] = {
     "account_number_used": Sentences(
         "This account number belongs to another opening.",
         "Số tài khoản này thuộc lần mở khác.",
+    ),
+    # reconciling
+    "reconciliation_unknown": Sentences(
+        "There is no such reconciliation.", "Không có lần đối chiếu này."
+    ),
+    "reconciliation_id_reused": Sentences(
+        "This id already stands for another file.", "Mã này đã dùng cho tệp khác."
+    ),
+    "reconciling_already": Sentences(
+        "A file of this bank is being taken, or too many others are. Please send it again.",
+        "Đang nhận tệp của ngân hàng này, hoặc quá nhiều tệp khác. Hãy gửi lại.",
+    ),
+    "media_type_unknown": Sentences(
+        "A list is text/csv or application/x-ndjson.",
+        "Danh sách phải là text/csv hoặc application/x-ndjson.",
+    ),
+    "header_malformed": Sentences(
+        "The first line does not name the columns that are needed, each once and no other.",
+        "Dòng đầu không ghi đúng các cột cần có, mỗi cột một lần.",
+    ),
+    "file_too_large": Sentences("The file is larger than any that is taken.", "Tệp quá lớn."),
+    "file_cut_off": Sentences(
+        "The rest of the file did not come in time. Please send it again.",
+        "Phần còn lại của tệp không đến kịp. Hãy gửi lại.",
+    ),
+    "line_not_object": Sentences(
+        "The line is not a JSON object.", "Dòng không phải đối tượng JSON."
+    ),
+    "member_unknown": Sentences(
+        "The line has a member that is not known.", "Dòng có trường không biết."
+    ),
+    "line_repeated": Sentences(
+        "An earlier line has the same account.", "Một dòng trước đã ghi tài khoản này."
+    ),
+    "opening_differs": Sentences(
+        "The account was confirmed under another opening than the line names.",
+        "Tài khoản đã được xác nhận với lần mở khác.",
+    ),
+    "opening_not_named": Sentences(
+        "No confirmed account has this number, and the line names no opening.",
+        "Không tài khoản nào đã xác nhận có số này, và dòng không ghi lần mở.",
+    ),
+    "opening_of_another_account": Sentences(
+        "The opening that the line names is another account's.",
+        "Lần mở ghi ở dòng này là của tài khoản khác.",
+    ),
+    "account_declined": Sentences(
+        "The bank said that it does not open this account.",
+        "Ngân hàng đã báo không mở tài khoản này.",
     ),
 }
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import directory, gate, large, ledger, openings, races
+from bench import directory, gate, large, ledger, openings, races, reconcile
 from bench.rows import Row
 
 ROOT = Path(__file__).parents[2]
@@ -45,6 +45,17 @@ def test_a_directory_is_brought_in_and_again(monkeypatch: pytest.MonkeyPatch) ->
 def test_the_gate_is_measured_beside_none() -> None:
     """The same folder with the gate and without, in turns."""
     check(gate.run(4, offices=2, turns=1, openings=4), count=1)
+
+
+def test_lists_of_a_bank_are_held_against_what_was_confirmed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Speed and memory at three lengths, and every planted line found, and no other."""
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    rows = reconcile.run(2_000)
+    check(rows, count=11)
+    (found,) = (row for row in rows if row.measure.startswith("planted"))
+    assert found.met
 
 
 def check(rows: list[Row], *, count: int) -> None:

@@ -22,6 +22,7 @@ from services.accounts.facts import (
     AccountDeclined,
     AccountFrozenByBank,
 )
+from services.accounts.lines import NUMBER_PATTERN
 from services.accounts.openings import Command
 from services.accounts.orders import Close, Freeze
 from shared.commands import Sent, sent_as
@@ -65,7 +66,7 @@ class OpenAccount(BaseModel):
 class Confirmation(BaseModel):
     """The bank's account number."""
 
-    account_number: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z]{6,34}$")]
+    account_number: Annotated[str, StringConstraints(pattern=NUMBER_PATTERN)]
 
 
 class Declination(BaseModel):
