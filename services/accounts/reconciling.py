@@ -56,7 +56,7 @@ class Bounds:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class List:
+class BankList:
     """A bank's list: whose, under which id of its own, up to which day, in which form."""
 
     own_id: str
@@ -82,7 +82,7 @@ class Reconciling:
         self.bounds = bounds or Bounds()
         self._underway = set[str]()
 
-    async def take(self, asked: List, body: AsyncIterable[bytes], length: int | None) -> None:
+    async def take(self, asked: BankList, body: AsyncIterable[bytes], length: int | None) -> None:
         """Take a list, or as much of it as arrives; `length` are its bytes, if that was said.
 
         Raises `Rejection` for what is too large, too slow, no list, or another list than the one
@@ -116,6 +116,8 @@ class Reconciling:
                 await self.refuse(own.id, own.bank_id, Kind.TOO_LARGE, "file_too_large")
         for piece in pieces.end():
             await run.reconcile(piece)
+        if not pieces.lines and run.asked.form is Form.CSV:
+            raise NoHeader
         await run.finish(pieces)
 
     async def refuse(self, reconciliation_id: str, bank_id: str, kind: Kind, code: str) -> None:
@@ -138,7 +140,7 @@ class Reconciling:
 class Reader:
     """Reads the pieces of one list; finds what an earlier line said already."""
 
-    def __init__(self, asked: List, marks: Marks, repeats: Repeats) -> None:
+    def __init__(self, asked: BankList, marks: Marks, repeats: Repeats) -> None:
         self._lines = Lines(asked.form, marks, asked.bank_id)
         self._repeats = repeats
 
@@ -171,7 +173,7 @@ class Reader:
 class Run:
     """One list on its way into the log."""
 
-    def __init__(self, log: Log, asked: List, reader: Reader) -> None:
+    def __init__(self, log: Log, asked: BankList, reader: Reader) -> None:
         self.asked = asked
         self._log, self._reader = log, reader
         self._counts = Counts()

@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect
 from services.accounts.facts import Came
 from services.accounts.lines import Form
 from services.accounts.reconciliation import full_id
-from services.accounts.reconciling import CutOff, List, Reconciling
+from services.accounts.reconciling import BankList, CutOff, Reconciling
 from services.accounts.reports import Reports
 from shared.contracts.fields import ID_PATTERN, PathId
 from shared.errors import Kind, Reason, Rejection
@@ -94,7 +94,7 @@ def routes(reconciling: Reconciling, reports: Reports) -> APIRouter:
             own = full_id(bank.id, reconciliation_id)
             await reconciling.refuse(own, bank.id, Kind.MALFORMED, "media_type_unknown")
             raise AssertionError
-        asked = List(own_id=reconciliation_id, bank_id=bank.id, day=day, form=form)
+        asked = BankList(own_id=reconciliation_id, bank_id=bank.id, day=day, form=form)
         length = request.headers.get("content-length", "")
         said = int(length) if length.isdecimal() else None
         await reconciling.take(asked, _blocks(request), said)
