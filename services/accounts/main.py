@@ -7,8 +7,8 @@ from services.accounts.api import commands as command_routes
 from services.accounts.api import comparisons as comparison_routes
 from services.accounts.api import looks as look_routes
 from services.accounts.api import openings as opening_routes
-from services.accounts.api import stops as stop_routes
 from services.accounts.api import reconciliations as reconciliation_routes
+from services.accounts.api import stops as stop_routes
 from services.accounts.application import Openings, Parts
 from services.accounts.comparing import Comparing
 from services.accounts.consents import LIMITS, TIMEOUT, HttpConsents

@@ -792,10 +792,6 @@ REASONS: dict[str, Sentences] = {
         "The opening that the line names is another account's.",
         "Lần mở ghi ở dòng này là của tài khoản khác.",
     ),
-    "account_declined": Sentences(
-        "The bank said that it does not open this account.",
-        "Ngân hàng đã báo không mở tài khoản này.",
-    ),
 }
 
 

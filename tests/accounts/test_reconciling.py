@@ -78,7 +78,7 @@ def happen(desk: Desk, shadow: Shadow, bank_id: str, history: Sequence[Deed]) ->
     """Let happen what the rules would let happen."""
     for deed, opening, number in history:
         own = f"{bank_id}-{opening}"
-        said = {"opening_id": own, "citizen_id": "c", "bank_id": bank_id}
+        said: dict[str, Any] = {"opening_id": own, "citizen_id": "c", "bank_id": bank_id}
         answered = opening in shadow.account or shadow.stopped.get(opening) == "declined"
         if deed == "open" and opening not in shadow.theirs:
             shadow.theirs.add(opening)

@@ -102,6 +102,7 @@ ACTS = {
     "PUT /policies/{version}",
     "POST /policies/{version}/approval",
     "POST /log/index",
+    "PUT /reconciliations/{reconciliation_id}",
 }
 """They are facts themselves, and answer with what the caller has just done."""
 
@@ -126,10 +127,15 @@ OF_NOBODY = {
     "GET /notices/{notice_id}",
     "GET /rejections",
     "GET /rejections/counts",
+    "GET /reconciliations",
+    "GET /reconciliations/{reconciliation_id}",
+    "GET /reconciliations/{reconciliation_id}/lines",
+    "GET /reconciliations/{reconciliation_id}/lines.csv",
 }
 """They show keys, figures and hashes; or the log, in which everybody is a random id; or a sandbox;
 or what is suspended, and what was handed in where, but not in whose name; or who tried what, and
-not of whom; or what is policy, and what notices say.
+not of whom; or what is policy, and what notices say; or which accounts a bank opened where without
+a consent, and not in whose name.
 
 Pages are not among the documented routes: they are the citizen's own.
 """

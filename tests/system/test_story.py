@@ -28,7 +28,7 @@ from demo.cast import ACCOUNT, Citizen, citizens, make_tokens, seed
 from demo.integrity import instant, stored
 from demo.phone import Phone
 from demo.services import Services
-from services.accounts.facts import AccountRead
+from services.accounts.facts import AccountRead, AccountStillOpen
 from services.audit.laws import Judging
 from services.consent.facts import DataRead
 from shared.looks import named
@@ -46,6 +46,7 @@ from tests.support.breaks import (
     renumber,
     sign_with,
 )
+from tests.support.breaks import tell as tell_of
 from tests.support.laws import LAWS, PARTY, payload, personal_data, violations
 from tests.support.sides import FEES, PLUS, offer
 from tests.support.world import World, a_world, new_id
@@ -169,6 +170,18 @@ async def look(world: World, citizen: Citizen, opening_id: str) -> None:
     (await world.consent.get(page)).raise_for_status()
 
 
+async def reconcile(world: World) -> None:
+    """Have the bank list the account that it confirmed, and one that it opened by its own app."""
+    lines = "".join(f"{one},2023-08-09T09:00:00+07:00\n" for one in (NUMBER, "880000000001", "1"))
+    answer = await world.accounts.put(
+        "/reconciliations/r1",
+        params={"day": "2023-08-09"},
+        content=f"account_number,opened_at\n{lines}".encode(),
+        headers={**world.tokens.header(ACCOUNT.bank_id), "Content-Type": "text/csv"},
+    )
+    assert answer.raise_for_status().json()["counts"]["matched"] == 1
+
+
 async def tell(folder: Path) -> Told:
     """Open three accounts, one of them confirmed; refuse, choose, withdraw, and be rejected."""
     async with a_world(folder) as world:
@@ -193,6 +206,7 @@ async def tell(folder: Path) -> Told:
         _, asked = await world.ask(world.people[5])
         (await sign(world, asked.json()["link"], device)).raise_for_status()
         await look(world, mai, opening_id)
+        await reconcile(world)
         return Told(
             await world.log(world.consent),
             await world.log(world.accounts),
@@ -365,7 +379,24 @@ def use_before(consent: Facts, _: Facts) -> None:
     move(consent, first(consent, "consent.redeemed"), consent.index(given))
 
 
+def report_what_was_confirmed(_: Facts, accounts: Facts) -> None:
+    """Have the orphan be the account that was confirmed."""
+    mark = first(accounts, "account.confirmed")["data"]["account_id"]
+    orphan = first(accounts, ORPHAN)
+    orphan["tags"][0] = f"account:{mark}"
+    orphan["data"]["account_id"] = first(accounts, LINES)["data"]["noted"][0]["account_id"] = mark
+
+
+def say_it_is_open_still(_: Facts, accounts: Facts) -> None:
+    """Have an account that nothing stopped be said to be open still."""
+    said = first(accounts, ORPHAN)["data"]
+    opening_id = first(accounts, OPENED)["data"]["opening_id"]
+    fact = msgspec.convert({**said, "opening_id": opening_id}, AccountStillOpen)
+    tell_of(accounts, fact, accounts.index(first(accounts, LINES)))
+
+
 OPENED = "account.opened"
+ORPHAN, LINES, DONE = "account.unconsented", "lines.reconciled", "reconciliation.done"
 GIVEN = "consent.given"
 USED = "consent.redeemed"
 SIDE = "purpose.given"
@@ -483,6 +514,19 @@ BROKEN: dict[str, tuple[int, Break]] = {
     "confirmed too early": (41, confirm_within(not_before=FAR_OFF)),
     "confirmed too late": (41, confirm_within(expires_at=LONG_AGO)),
     "judged by a policy of nobody": (25, change(0, GIVEN, policy_version=1)),
+    "an orphan that was confirmed": (44, report_what_was_confirmed),
+    "an orphan twice": (44, lambda c, a: add(a, first(a, ORPHAN), line=9)),
+    "an orphan of no list": (44, change(1, ORPHAN, reconciliation_id="so-viet.other")),
+    "an orphan of another line": (44, change(1, ORPHAN, line=9)),
+    "an orphan left out": (44, lambda c, a: drop(a, first(a, ORPHAN))),
+    "a line left out": (44, lambda c, a: first(a, LINES)["data"]["noted"].pop()),
+    "lines counted otherwise": (44, lambda c, a: first(a, LINES)["data"]["counts"].update(lines=9)),
+    "lines twice": (44, lambda c, a: add(a, first(a, LINES))),
+    "a list counted otherwise": (44, lambda c, a: first(a, DONE)["data"]["counts"].update(bad=9)),
+    "a list without its lines": (44, lambda c, a: drop(a, first(a, LINES))),
+    "a list that ends twice": (44, lambda c, a: add(a, first(a, DONE))),
+    "a list that begins twice": (44, lambda c, a: add(a, first(a, "reconciliation.started"))),
+    "open still, and never stopped": (44, say_it_is_open_still),
     **GOVERNED,
 }
 """Each way to break a law, and the law that must be found broken."""
@@ -494,7 +538,7 @@ def test_a_sound_pair_of_logs_breaks_no_law(told: Told) -> None:
 
 
 def test_a_signed_command_that_is_what_came_of_it_breaks_no_law(told: Told) -> None:
-    """So that a violation of law 42 means something."""
+    """So that a violation of law 44 means something."""
     assert told.broken(sign_with()) == []
 
 

@@ -32,7 +32,8 @@ class Answers(Group):
 
     def __init__(self) -> None:
         self._openings = dict[str, Opening]()
-        self._numbers = dict[bytes, int]()
+        self.numbers = dict[bytes, int]()
+        """Where each account number was confirmed first, by the beginning of its mark."""
 
     @override
     def accounts(self) -> Hearings:
@@ -54,7 +55,7 @@ class Answers(Group):
     def _confirmed(self, heard: Heard) -> Iterator[Violation]:
         yield from self._answered(heard)
         number = as_bytes(heard.fact.account_id)[:MARK_BYTES]
-        before = self._numbers.setdefault(number, heard.position)
+        before = self.numbers.setdefault(number, heard.position)
         if before != heard.position:
             how = f"the number at {heard.position} is that of {before}"
             yield Violation(12, "accounts", (heard.position, before), how)

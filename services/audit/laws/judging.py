@@ -18,6 +18,7 @@ from services.audit.laws.looks import Looks
 from services.audit.laws.passkeys import Party, PasskeyLaws
 from services.audit.laws.people import People, PeopleLaws
 from services.audit.laws.policy import Policies, PolicyLaws
+from services.audit.laws.reconciling import Reconciled
 from services.audit.laws.roles import Roles
 from services.audit.laws.shape import VOCABULARIES, Order, Shape
 from services.audit.laws.signed import Signed
@@ -42,6 +43,7 @@ class Judging:
         cases, policies, people, directory = Cases(), Policies(), People(), Directory()
         self._documents = Documents(cases, TrustedKeys.from_jwks(jwks))
         self._uses = Uses(cases, self._documents)
+        answers = Answers()
         self._groups: Sequence[Group] = [
             Shape(),
             PolicyLaws(policies),
@@ -55,8 +57,9 @@ class Judging:
             Roles(cases),
             self._documents,
             self._uses,
-            Answers(),
+            answers,
             Signed(),
+            Reconciled(answers),
             Looks(cases, policies),
             cases,
         ]

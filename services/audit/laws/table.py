@@ -283,6 +283,14 @@ _ALL = (
         " closes it once, and does nothing with it behind that.",
         "R36; Circular 17/2024 art. 15.4",
     ),
+    Law(
+        44,
+        "Chỉ báo không có sự đồng ý khi chưa xác nhận tài khoản nào có số đó, mỗi tài khoản một"
+        " lần; số đếm của mỗi danh sách đúng với các dòng.",
+        "An account is said to have no consent only if none with its number was confirmed, and"
+        " once; the counts of a list are those of its lines.",
+        "R36; Circular 17/2024 art. 15.4; ADR 29",
+    ),
 )
 
 LAWS: Mapping[int, Law] = {law.number: law for law in _ALL}
