@@ -110,15 +110,19 @@ class Reconciling:
                 break
             size += len(block)
             for piece in pieces.feed(block):
+                await self._check(run.asked, size, pieces.lines)
                 await run.reconcile(piece)
-            if size > self.bounds.file_bytes or pieces.lines > self.bounds.lines:
-                own = run.asked
-                await self.refuse(own.id, own.bank_id, Kind.TOO_LARGE, "file_too_large")
+            await self._check(run.asked, size, pieces.lines)
         for piece in pieces.end():
             await run.reconcile(piece)
         if not pieces.lines and run.asked.form is Form.CSV:
             raise NoHeader
         await run.finish(pieces)
+
+    async def _check(self, asked: BankList, size: int, lines: int) -> None:
+        """Take no more of a list that is too large."""
+        if size > self.bounds.file_bytes or lines > self.bounds.lines:
+            await self.refuse(asked.id, asked.bank_id, Kind.TOO_LARGE, "file_too_large")
 
     async def refuse(self, reconciliation_id: str, bank_id: str, kind: Kind, code: str) -> None:
         """Record that a list is not taken, and raise that `Rejection`."""
