@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from bench.history.case import Case
+from bench.history.listing import reported
 from bench.history.lives import invite, registered, stray
 from bench.history.looking import minutes
 from bench.history.question import Way
@@ -254,7 +255,7 @@ HAPPENINGS: list[Callable[[World], Steps]] = [
     partial(another_phone, stopped=False),
     partial(shared_phone, allowed=True),
     partial(shared_phone, allowed=False),
-    *(erased, staff, dissent, no_use),
+    *(erased, staff, dissent, no_use, reported),
     *(
         partial(no, what=one)
         for one in (

@@ -15,6 +15,7 @@ from bench.history.clutter import clutter
 from bench.history.directory import new_policy, settle, suspension
 from bench.history.gate import GATE
 from bench.history.keys import Chance, Issuer, note_keys, witness_key
+from bench.history.listing import LISTING
 from bench.history.lives import attempts, invite, life, misplaced
 from bench.history.planted import Planting
 from bench.history.powers import POWERS
@@ -54,7 +55,7 @@ FACTS_LEFT = 12
 PLANTED_EVERY = 33
 """One case in so many breaks a law: 3 %."""
 
-DEEDS = [*AGREEING, *USING, *RECORDS, *GATE, *POWERS]
+DEEDS = [*AGREEING, *USING, *RECORDS, *LISTING, *GATE, *POWERS]
 """Every deed that is planted."""
 
 CLUTTER = 0.05

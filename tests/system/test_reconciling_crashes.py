@@ -5,9 +5,15 @@ asks for something else is answered.
 """
 
 import asyncio
+import json
+import os
+import re
+import shutil
+import subprocess
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -19,6 +25,7 @@ from tests.support.processes import Running, Stand, a_stand, running
 from tests.support.proxy import pass_on
 from tests.support.world import new_id
 
+DOCUMENT = Path(__file__).parents[2] / "docs" / "bank-api.md"
 BANK = ACCOUNT.bank_id
 LINES = 1_600
 BLOCK = 8_192
@@ -195,3 +202,24 @@ def test_others_are_answered_while_a_list_is_taken(both: Running) -> None:
         assert max(waits) < 0.5
 
     play(both, scenario)
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_the_documented_call_works_at_real_processes(both: Running, tmp_path: Path) -> None:
+    """The block of docs/bank-api.md, with its own file: both lines are told, as nobody's."""
+    section = DOCUMENT.read_text("utf-8").partition("## Reconciling")[2]
+    call, table = (
+        re.findall(rf"```{one}\n(.*?)```", section, re.DOTALL)[0] for one in ("sh", "csv")
+    )
+    (tmp_path / "accounts.csv").write_text(table, "utf-8")
+    env = {
+        **os.environ,
+        "ACCOUNTS": both.services.accounts.url,
+        "BANK_TOKEN": both.tokens.by_holder[BANK],
+    }
+    both.revive()
+    done = subprocess.run(
+        ["sh", "-euc", call], cwd=tmp_path, env=env, capture_output=True, timeout=30, check=True
+    )
+    counts = json.loads(done.stdout)["counts"]
+    assert (counts["lines"], counts["without_consent"]) == (2, 2)
