@@ -84,7 +84,7 @@ class Authority(Prover):
     @override
     async def caller(self, request: Request) -> Caller:
         """Return whom a request is from by its `DPoP` token and proof; raises `Rejection`."""
-        token = request.headers["authorization"].partition(" ")[2].strip()
+        token = _token(request)
         asked = Asked(request.method, address_of(request, self.issuer), token)
         now = self._now()
         try:
@@ -116,6 +116,16 @@ class Authority(Prover):
         except BadSignature as error:
             raise _rejected(error.code) from error
 
+    @override
+    def counts(self, request: Request) -> bool:
+        """Tell whether a request's token counts now: not too old, its client not struck off."""
+        trusted = self._keys.content().trusted
+        try:
+            check_access(_token(request), self.issuer, trusted, self._known(), self._now())
+        except BadToken:
+            return False
+        return True
+
     def _known(self) -> Clients:
         return self._clients.content() if self._clients else {}
 
@@ -146,6 +156,10 @@ def _read_clients(file: Path) -> Clients:
 
 def _fields(request: Request) -> list[tuple[str, str]]:
     return [(name.decode("latin-1"), one.decode("latin-1")) for name, one in request.headers.raw]
+
+
+def _token(request: Request) -> str:
+    return request.headers["authorization"].partition(" ")[2].strip()
 
 
 def _rejected(code: str) -> Rejection:

@@ -3,9 +3,12 @@
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
+from typing_extensions import override
 
 from shared.connections import BoundedConnection
 
@@ -17,6 +20,9 @@ GRACE_S = 5
 KEEP_ALIVE_S = 15
 """Seconds that an idle connection is kept: longer than a client keeps it (httpx: 5), so that none
 is closed here at the moment at which it is used again, and an opening called unreachable."""
+
+NOT_STARTED = 3
+"""How a process ends that could not listen, as uvicorn's own command does."""
 
 SWITCH_INTERVAL_S = 0.0005
 """Seconds that a thread may keep the interpreter while the other waits: ten times shorter than
@@ -44,7 +50,7 @@ def main(
         init()
         return
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    uvicorn.run(
+    config = uvicorn.Config(
         app(),
         host=arguments.host,
         port=arguments.port,
@@ -55,3 +61,19 @@ def main(
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=GRACE_S,
     )
+    server = _Server(config)
+    with suppress(KeyboardInterrupt):
+        server.run()
+    if not server.started:
+        sys.exit(NOT_STARTED)
+
+
+class _Server(uvicorn.Server):
+    """Tells whatever answers for long that the process is asked to stop: it ends in time."""
+
+    @override
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        app = self.config.app
+        for end in getattr(app.state, "ends_at_stop", ()) if isinstance(app, FastAPI) else ():
+            end()
+        super().handle_exit(sig, frame)

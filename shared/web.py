@@ -151,6 +151,9 @@ class Prover(Protocol):
     def signed(self, request: Request, body: bytes) -> SignedRequest | None:
         """Return a request as its caller signed it, None if they have no keys; or `Rejection`."""
 
+    def counts(self, request: Request) -> bool:
+        """Tell whether the token of a request that was proved still counts."""
+
 
 def require(*roles: Role) -> Callable[[Request], Awaitable[Caller]]:
     """Return a dependency that gives the caller, if it has one of the roles."""
@@ -185,13 +188,28 @@ def _count(request: Request, caller: Caller) -> None:
         raise
 
 
+async def still_calls(request: Request) -> bool:
+    """Tell whether whoever sent a request could still send it: for answers that take long."""
+    prover: Prover | None = request.app.state.prover
+    if prover and _is_proved(request):
+        return prover.counts(request)
+    try:
+        await _proved(request)
+    except Rejection:
+        return False
+    return True
+
+
 async def _proved(request: Request) -> Caller:
     tokens: Tokens = request.app.state.tokens
     prover: Prover | None = request.app.state.prover
-    header = request.headers.get("authorization")
-    if prover and (header or "").lower().startswith("dpop "):
+    if prover and _is_proved(request):
         return await prover.caller(request)
-    return tokens.caller(header)
+    return tokens.caller(request.headers.get("authorization"))
+
+
+def _is_proved(request: Request) -> bool:
+    return request.headers.get("authorization", "").lower().startswith("dpop ")
 
 
 Regulator = Annotated[Caller, Depends(require(Role.REGULATOR))]
@@ -223,18 +241,18 @@ def create_web_app(
     seal: Seal,
     now: Clock,
     close: Callable[[], Awaitable[None]],
-    background: Callable[[], Coroutine[Any, Any, None]] | None = None,
+    background: Sequence[Callable[[], Coroutine[Any, Any, None]]] = (),
     prover: Prover | None = None,
     requests_per_minute: int = REQUESTS_PER_MINUTE,
 ) -> FastAPI:
     """Return an app with problem documents, health, the log for whom it is for, bounded bodies.
 
-    `name` says which log it is. `background` runs while the app serves, until it is cancelled, and
-    so does the log's index. Without a `prover` none but bearer tokens are accepted. Each caller may
-    ask `requests_per_minute` times of one process.
+    `name` says which log it is. All of `background` runs while the app serves, until it is
+    cancelled, and so does the log's index. Without a `prover` none but bearer tokens are accepted.
+    Each caller may ask `requests_per_minute` times of one process.
     """
     indexing = Indexing(log, name, lambda: seal.sealed, now)
-    running = [indexing.run, *([background] if background else [])]
+    running = [indexing.run, *background]
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> "AsyncIterator[None]":
@@ -259,6 +277,7 @@ def create_web_app(
     app.state.tokens, app.state.prover = tokens, prover
     app.state.log, app.state.seal = log, seal
     app.state.rates = Rates(requests_per_minute)
+    app.state.ends_at_stop = list[Callable[[], None]]()
     add_routes(app, _own_routes(log, seal, indexing), public_log.routes(seal, log.head))
     add_routes(app, reference_page.routes(app.openapi))
     if isinstance(now, SandboxClock):

@@ -12,6 +12,7 @@ from services.accounts.api import stops as stop_routes
 from services.accounts.application import Openings, Parts
 from services.accounts.comparing import Comparing
 from services.accounts.consents import LIMITS, TIMEOUT, HttpConsents
+from services.accounts.events import EVENTS
 from services.accounts.facts import VOCABULARY
 from services.accounts.reconciling import Reconciling
 from services.accounts.reports import Reports
@@ -20,6 +21,7 @@ from services.accounts.states import NOUNS
 from shared import live_states, rejection_routes, signed_answers, token_routes
 from shared.authority import Authority, create_authority
 from shared.clock import choose_clock
+from shared.hearing.assembly import Hearing
 from shared.ledger import stores
 from shared.ledger.log import Log
 from shared.ledger.seal import Seal, create_seal
@@ -82,6 +84,7 @@ def create_app(settings: Settings, client: httpx.AsyncClient | None = None) -> F
         rejection_routes.routes(Rejections(parts.log, VOCABULARY)),
         live_states.routes(LiveStates(parts.log, VOCABULARY, NOUNS)),
     )
+    Hearing(parts.log, EVENTS, settings.public_url).add_to(app)
     return app
 
 

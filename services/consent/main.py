@@ -38,6 +38,7 @@ from services.consent.application.submitting import Submitting
 from services.consent.application.suspending import Suspending
 from services.consent.application.witnessing import Witnessing
 from services.consent.codes import Codes, create_code_key
+from services.consent.events import EVENTS
 from services.consent.facts import VOCABULARY
 from services.consent.notices import Notices
 from services.consent.pages import citizen as citizen_pages
@@ -56,6 +57,7 @@ from services.consent.views import read_host
 from shared import live_states, rejection_routes, token_routes
 from shared.authority import Authority, create_authority
 from shared.clock import Clock, choose_clock
+from shared.hearing.assembly import Hearing
 from shared.ledger import stores
 from shared.ledger.erasure import Erasure
 from shared.ledger.log import Log
@@ -147,7 +149,7 @@ def _app(settings: Settings, parts: Parts) -> FastAPI:
         seal=seal,
         now=parts.now,
         close=close,
-        background=stopping.run,
+        background=[stopping.run],
         prover=authority,
         requests_per_minute=settings.requests_per_minute,
     )
@@ -159,6 +161,7 @@ def _app(settings: Settings, parts: Parts) -> FastAPI:
         *_machine_routes(parts, stopping, receipting),
         *_pages(parts, deciding, stopping, receipting, sandbox=settings.sandbox),
     )
+    Hearing(parts.log, EVENTS, settings.public_url).add_to(app)
     # Outside all of the framework, which answers a body that is too large before any middleware.
     app.middleware_stack = Guarding(
         app.build_middleware_stack(), own=deciding.consent_id, sandbox=settings.sandbox

@@ -187,6 +187,13 @@ class Log:
         page = await self._ask(lambda: self.recorder.page(query, after=after, limit=limit))
         return page.facts
 
+    async def page(self, query: DCBQuery, *, after: int, limit: int) -> Page:
+        """Return up to `limit` matching facts behind `after` as they are stored, and the head.
+
+        The head was read before them: if there are fewer, there is no other up to the head.
+        """
+        return await self._ask(lambda: self.recorder.page(query, after=after, limit=limit))
+
     async def position_at(self, instant: datetime) -> int:
         """Return the last position that was recorded at the instant or before, 0 if none was."""
         return await self._ask(lambda: self.recorder.position_at(instant))

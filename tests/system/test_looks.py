@@ -131,11 +131,13 @@ OF_NOBODY = {
     "GET /reconciliations/{reconciliation_id}",
     "GET /reconciliations/{reconciliation_id}/lines",
     "GET /reconciliations/{reconciliation_id}/lines.csv",
+    "GET /events",
+    "GET /events/stream",
 }
 """They show keys, figures and hashes; or the log, in which everybody is a random id; or a sandbox;
 or what is suspended, and what was handed in where, but not in whose name; or who tried what, and
 not of whom; or what is policy, and what notices say; or which accounts a bank opened where without
-a consent, and not in whose name.
+a consent, and not in whose name; or that something happened, by ids to ask with.
 
 Pages are not among the documented routes: they are the citizen's own.
 """
