@@ -9,7 +9,7 @@ from services.accounts.facts import (
     OpeningRejected,
     StopReceived,
 )
-from shared.hearing.events import Events, tells
+from shared.hearing.events import OF_WEBHOOKS, Events, tells
 
 EVENTS = Events(
     "accounts",
@@ -21,6 +21,7 @@ EVENTS = Events(
         tells(AnswerRejected, "openings", "opening_id", "answer", "reasons"),
         tells(AccountFrozen, "openings", "opening_id", "consent_id", "office_id", "reason"),
         tells(StopReceived, "consents", "consent_id", "reason"),
+        *OF_WEBHOOKS,
     ],
 )
 """Of these, a bank hears those with its own tag."""

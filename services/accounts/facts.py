@@ -11,6 +11,12 @@ from enum import StrEnum
 
 from msgspec import UNSET, UnsetType
 
+from shared.hearing.facts import (
+    WebhookKeyRenewed,
+    WebhookRegistered,
+    WebhookRejected,
+    WebhookRemoved,
+)
 from shared.ledger.facts import Vocabulary, fact
 from shared.ledger.indexes import TagsIndexed
 from shared.looks import LookGround, ReadFor
@@ -354,5 +360,9 @@ VOCABULARY = Vocabulary(
         ReconciliationDone,
         ReconciliationRejected,
         TagsIndexed,
+        WebhookRegistered,
+        WebhookKeyRenewed,
+        WebhookRemoved,
+        WebhookRejected,
     ]
 )

@@ -21,7 +21,7 @@ from services.accounts.states import NOUNS
 from shared import live_states, rejection_routes, signed_answers, token_routes
 from shared.authority import Authority, create_authority
 from shared.clock import choose_clock
-from shared.hearing.assembly import Hearing
+from shared.hearing.assembly import Hearing, create_hearing
 from shared.ledger import stores
 from shared.ledger.log import Log
 from shared.ledger.seal import Seal, create_seal
@@ -51,8 +51,18 @@ def create_app(settings: Settings, client: httpx.AsyncClient | None = None) -> F
 
     authority = Authority(settings.public_url, settings.folder, settings.clients, now)
 
+    hearing = Hearing(
+        parts.log,
+        EVENTS,
+        settings.public_url,
+        settings.folder,
+        now,
+        private=settings.webhooks_private,
+    )
+
     async def close() -> None:
         authority.close()
+        hearing.close()
         parts.log.close()
         await parts.consents.close()
 
@@ -65,6 +75,7 @@ def create_app(settings: Settings, client: httpx.AsyncClient | None = None) -> F
         seal=Seal(parts.log.recorder, settings.folder, now, settings.policy),
         now=now,
         close=close,
+        background=[hearing.run],
         prover=authority,
         requests_per_minute=settings.requests_per_minute,
     )
@@ -84,7 +95,7 @@ def create_app(settings: Settings, client: httpx.AsyncClient | None = None) -> F
         rejection_routes.routes(Rejections(parts.log, VOCABULARY)),
         live_states.routes(LiveStates(parts.log, VOCABULARY, NOUNS)),
     )
-    Hearing(parts.log, EVENTS, settings.public_url).add_to(app)
+    hearing.add_to(app)
     return app
 
 
@@ -97,6 +108,7 @@ def init(settings: Settings) -> None:
     now = choose_clock(sandbox=settings.sandbox, file=settings.clock_file)
     create_authority(settings.folder, now)
     create_answer_keys(settings.folder, now)
+    create_hearing(settings.folder)
 
 
 def from_env() -> FastAPI:

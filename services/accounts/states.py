@@ -25,6 +25,9 @@ from services.accounts.facts import (
 from services.accounts.openings import Opening
 from services.accounts.reconciliation import Known
 from services.accounts.stops import Affected
+from shared.hearing import webhooks
+from shared.hearing.facts import CHANGING
+from shared.hearing.webhooks import Webhooks
 from shared.ledger.facts import Recorded
 from shared.ledger.states import Noun, Nouns
 
@@ -58,6 +61,7 @@ NOUNS = Nouns(
         Noun("opening", OF_OPENINGS, Account(), _answered),
         Noun("consent", OF_CONSENTS, Affected(), stops.evolve),
         Noun("reconciliation", OF_RECONCILIATIONS, Known(), reconciliation.known),
+        Noun("bank", frozenset(CHANGING), Webhooks(), webhooks.evolve),
     ]
 )
 """Everything that has a state in this log."""

@@ -20,7 +20,7 @@ from services.consent.facts import (
     SuspensionLifted,
     SuspensionOrdered,
 )
-from shared.hearing.events import Events, tells
+from shared.hearing.events import OF_WEBHOOKS, Events, tells
 
 EVENTS = Events(
     "consent",
@@ -43,6 +43,7 @@ EVENTS = Events(
         tells(SuspensionOrdered, "suspensions", "suspension_id", "office_id", "why"),
         tells(SuspensionLifted, "suspensions", "suspension_id", "office_id", "effective_from"),
         tells(RightGranted, "rights", "right_id", "right", "office_id", "valid_until"),
+        *OF_WEBHOOKS,
     ],
 )
 """Of these, a bank hears those with its own tag."""

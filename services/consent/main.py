@@ -57,7 +57,7 @@ from services.consent.views import read_host
 from shared import live_states, rejection_routes, token_routes
 from shared.authority import Authority, create_authority
 from shared.clock import Clock, choose_clock
-from shared.hearing.assembly import Hearing
+from shared.hearing.assembly import Hearing, create_hearing
 from shared.ledger import stores
 from shared.ledger.erasure import Erasure
 from shared.ledger.log import Log
@@ -121,6 +121,7 @@ def init(settings: Settings) -> None:
     now = choose_clock(sandbox=settings.sandbox, file=settings.clock_file)
     renew_keys(settings.folder / "keys", now())
     create_authority(settings.folder, now)
+    create_hearing(settings.folder)
 
 
 def from_env() -> FastAPI:
@@ -132,8 +133,18 @@ def _app(settings: Settings, parts: Parts) -> FastAPI:
     stopping = Stopping(parts)
     authority = Authority(settings.public_url, settings.folder, settings.clients, parts.now)
 
+    hearing = Hearing(
+        parts.log,
+        EVENTS,
+        settings.public_url,
+        settings.folder,
+        parts.now,
+        private=settings.webhooks_private,
+    )
+
     async def close() -> None:
         authority.close()
+        hearing.close()
         parts.log.close()
         parts.erasure.close()
         await parts.sms.close()
@@ -149,7 +160,7 @@ def _app(settings: Settings, parts: Parts) -> FastAPI:
         seal=seal,
         now=parts.now,
         close=close,
-        background=[stopping.run],
+        background=[stopping.run, hearing.run],
         prover=authority,
         requests_per_minute=settings.requests_per_minute,
     )
@@ -161,7 +172,7 @@ def _app(settings: Settings, parts: Parts) -> FastAPI:
         *_machine_routes(parts, stopping, receipting),
         *_pages(parts, deciding, stopping, receipting, sandbox=settings.sandbox),
     )
-    Hearing(parts.log, EVENTS, settings.public_url).add_to(app)
+    hearing.add_to(app)
     # Outside all of the framework, which answers a body that is too large before any middleware.
     app.middleware_stack = Guarding(
         app.build_middleware_stack(), own=deciding.consent_id, sandbox=settings.sandbox

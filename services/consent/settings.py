@@ -67,6 +67,9 @@ class Settings(BaseSettings):
     requests_per_minute: int = Field(default=REQUESTS_PER_MINUTE, ge=1)
     """How often each caller may ask one process; whoever asks more often is told when to go on."""
 
+    webhooks_private: bool = False
+    """Whether webhooks may lie at private addresses, any port, and without TLS."""
+
     sandbox: bool = False
     """For demonstrations: outbox, and a clock that `clock_file` moves. Never with real people."""
 

@@ -35,6 +35,14 @@ from services.consent.gate import Gate
 from services.consent.phones import Phones
 from services.consent.suspensions import Suspension
 from services.consent.witnesses import Witnesses
+from shared.hearing import webhooks
+from shared.hearing.facts import (
+    CHANGING,
+    WebhookKeyRenewed,
+    WebhookRegistered,
+    WebhookRemoved,
+)
+from shared.hearing.webhooks import Webhooks
 from shared.ledger.facts import Recorded
 from shared.ledger.states import Noun, Nouns
 
@@ -45,7 +53,7 @@ OF_GATE = frozenset({RightGranted, SuspensionOrdered, SuspensionLifted})
 class Place(Struct, frozen=True):
     """A bank, an office, a clerk or a site: its line in the directory, its rights, its stops.
 
-    Products are the bank's; phones and passkeys those that are the clerk's own.
+    Products and webhooks are the bank's; phones and passkeys those that are the clerk's own.
     """
 
     entry: Entry | None = None
@@ -53,6 +61,7 @@ class Place(Struct, frozen=True):
     products: Mapping[str, ProductOffered] = msgspec.field(default_factory=dict)
     staff_phones: frozenset[str] = frozenset()
     staff_passkeys: frozenset[str] = frozenset()
+    webhooks: Webhooks = msgspec.field(default_factory=Webhooks)
 
 
 def _placed(place: Place, recorded: Recorded) -> Place:
@@ -67,6 +76,9 @@ def _placed(place: Place, recorded: Recorded) -> Place:
             return structs.replace(place, staff_passkeys=place.staff_passkeys | {passkey_id})
         case RightGranted() | SuspensionOrdered() | SuspensionLifted():
             return structs.replace(place, gate=gate.evolve(place.gate, recorded))
+        case WebhookRegistered() | WebhookKeyRenewed() | WebhookRemoved():
+            told = webhooks.evolve(place.webhooks, recorded)
+            return structs.replace(place, webhooks=told)
         case entry:
             return structs.replace(place, entry=entry)
 
@@ -119,7 +131,7 @@ NOUNS = Nouns(
     [
         Noun("consent", frozenset(consents.KINDS), Consent(), consents.evolve),
         Noun("citizen", frozenset(OF_CITIZENS), Citizen(), _lived),
-        _place("bank", BankRegistered, ProductOffered),
+        _place("bank", BankRegistered, ProductOffered, *CHANGING),
         _place("office", OfficeRegistered),
         _place("site", SiteRegistered),
         _place("clerk", ClerkRegistered, StaffPhoneMarked, StaffPhoneUnmarked, StaffPasskeyMarked),

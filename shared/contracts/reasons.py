@@ -792,6 +792,25 @@ REASONS: dict[str, Sentences] = {
         "The opening that the line names is another account's.",
         "Lần mở ghi ở dòng này là của tài khoản khác.",
     ),
+    # how a bank hears
+    "webhook_rejected": Sentences("The webhook is not changed.", "Không thay đổi webhook."),
+    "webhook_unknown": Sentences("There is no such webhook.", "Không có webhook này."),
+    "address_not_allowed": Sentences(
+        "No webhook may have this address.", "Không được đặt webhook ở địa chỉ này."
+    ),
+    "event_kind_unknown": Sentences(
+        "There are no events of this kind here.", "Ở đây không có loại sự kiện này."
+    ),
+    "webhooks_too_many": Sentences(
+        "The bank has as many webhooks as it may have.", "Ngân hàng đã có đủ số webhook cho phép."
+    ),
+    "key_renewed_lately": Sentences(
+        "The key was renewed too often within a day.",
+        "Khóa đã được đổi quá nhiều lần trong một ngày.",
+    ),
+    "event_unknown": Sentences(
+        "There is no such event for this webhook.", "Không có sự kiện này cho webhook."
+    ),
 }
 
 

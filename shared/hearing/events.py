@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 from eventsourcing.dcb.api import DCBQueryItem
 
+from shared.hearing.facts import WebhookKeyRenewed, WebhookRegistered, WebhookRemoved
 from shared.ledger.log import about
 from shared.ledger.recorder import StoredFact
 
@@ -40,6 +41,14 @@ def tells(fact: type[Any], subjects: str, *said: str) -> EventKind:
     assert known.issuperset(said), fact.NAME
     assert not {*said}.intersection(PERSONAL, *fact.PERSONAL.values()), fact.NAME
     return EventKind(fact.NAME, subjects, said)
+
+
+OF_WEBHOOKS = (
+    tells(WebhookRegistered, "webhooks", "webhook_id"),
+    tells(WebhookKeyRenewed, "webhooks", "webhook_id"),
+    tells(WebhookRemoved, "webhooks", "webhook_id"),
+)
+"""In every log: a bank hears of it when somebody changes where it is told."""
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):

@@ -44,6 +44,11 @@ class Following:
         return self._head > position and not self._ended
 
     @property
+    def head(self) -> int:
+        """Return the last position that was seen; it moves while somebody waits."""
+        return self._head
+
+    @property
     def ended(self) -> bool:
         """Tell whether the process is about to stop: whoever waits here should, too."""
         return self._ended

@@ -174,7 +174,7 @@ class Log:
             page = await self._ask(
                 lambda: self.recorder.page(query, after=after, limit=limit, as_of=as_of)
             )
-            return [self._recorded(one, None) for one in page.facts]
+            return self.recorded(page.facts)
         facts, *_ = await self._read(query, after=after, limit=limit, as_of=as_of)
         return facts
 
@@ -193,6 +193,10 @@ class Log:
         The head was read before them: if there are fewer, there is no other up to the head.
         """
         return await self._ask(lambda: self.recorder.page(query, after=after, limit=limit))
+
+    def recorded(self, facts: Sequence[StoredFact]) -> list[Recorded]:
+        """Return facts of a page as they were recorded, without what they say of persons."""
+        return [self._recorded(one, None) for one in facts]
 
     async def position_at(self, instant: datetime) -> int:
         """Return the last position that was recorded at the instant or before, 0 if none was."""

@@ -24,6 +24,7 @@ from shared.hearing.feed import LISTENERS_MAX
 from shared.ledger.facts import Vocabulary
 from shared.ledger.recorder import StoredFact
 from tests.support.any_facts import any_facts, as_stored
+from tests.support.banks import Bank, register
 from tests.support.clients import BankClient
 from tests.support.given import AT
 from tests.support.hearing import read_feed, sent, served, take
@@ -31,7 +32,6 @@ from tests.support.processes import Running as Processes
 from tests.support.processes import a_stand
 from tests.support.processes import running as processes
 from tests.support.world import Running, World, a_running_world, new_id
-from tests.system.test_bank_tokens import Bank, register
 
 BANKS = ("so-viet", "truong-son")
 
@@ -42,8 +42,9 @@ UNTOLD = {
         *("submission.rejected.1", "invalidation.rejected.1", "right.rejected.1"),
         *("suspension.rejected.1", "phone.rejected.1", "witness.rejected.1"),
         "phone.sharing.allowed.1",  # the bank's own act, about a phone
+        "webhook.rejected.1",
     },
-    "accounts": set[str](),
+    "accounts": {"webhook.rejected.1"},
 }
 """Facts with a bank's tag that are no events; what was rejected is at `GET /rejections`."""
 

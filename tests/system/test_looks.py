@@ -103,6 +103,11 @@ ACTS = {
     "POST /policies/{version}/approval",
     "POST /log/index",
     "PUT /reconciliations/{reconciliation_id}",
+    "PUT /webhooks/{webhook_id}",
+    "DELETE /webhooks/{webhook_id}",
+    "POST /webhooks/{webhook_id}/key",
+    "POST /webhooks/{webhook_id}/test",
+    "POST /webhooks/{webhook_id}/deliveries/{position}/redelivery",
 }
 """They are facts themselves, and answer with what the caller has just done."""
 
@@ -133,6 +138,9 @@ OF_NOBODY = {
     "GET /reconciliations/{reconciliation_id}/lines.csv",
     "GET /events",
     "GET /events/stream",
+    "GET /webhooks",
+    "GET /webhooks/{webhook_id}",
+    "GET /webhooks/{webhook_id}/deliveries",
 }
 """They show keys, figures and hashes; or the log, in which everybody is a random id; or a sandbox;
 or what is suspended, and what was handed in where, but not in whose name; or who tried what, and

@@ -77,12 +77,16 @@ FACTS: dict[str, Words] = {
     "consent.invalidated.1": Words("Tuyên vô hiệu", "Found void"),
     "invalidation.rejected.1": Words("Không tuyên được vô hiệu", "Voiding rejected"),
     "stop.delivered.1": Words("Lệnh dừng đã đến nơi", "Stop delivered"),
-    # who looked, and policy
+    # who looked, policy, and who hears
     "page.asked.1": Words("Xin xem trang của mình", "Asks for the own page"),
     "data.read.1": Words("Xem dữ liệu", "Data read"),
     "policy.proposed.1": Words("Đề nghị chính sách", "Policy proposed"),
     "policy.set.1": Words("Đặt chính sách", "Policy set"),
     "policy.rejected.1": Words("Không nhận chính sách", "Policy rejected"),
+    "webhook.registered.1": Words("Đăng ký webhook", "Webhook registered"),
+    "webhook.key.renewed.1": Words("Đổi khóa webhook", "Webhook key renewed"),
+    "webhook.removed.1": Words("Bỏ webhook", "Webhook removed"),
+    "webhook.rejected.1": Words("Không nhận webhook", "Webhook rejected"),
     "tags.indexed.1": Words("Lập chỉ mục", "Tags indexed"),
     # accounts
     "account.opened.1": Words("Cho mở tài khoản", "Account allowed"),

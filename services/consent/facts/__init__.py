@@ -118,6 +118,7 @@ from services.consent.facts.witnesses import (
     WitnessRejected,
     WitnessSigned,
 )
+from shared.hearing import facts as hearing
 from shared.ledger import indexes
 from shared.ledger.facts import Vocabulary
 
@@ -216,4 +217,5 @@ VOCABULARY = Vocabulary.of(
     looks,
     policies,
     indexes,
+    hearing,
 )

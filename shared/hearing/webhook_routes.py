@@ -1,0 +1,85 @@
+"""A bank registers where it is told, looks what was delivered, and has it sent again."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Query
+from pydantic import BaseModel, Field, StringConstraints
+
+from shared.contracts.fields import PathId
+from shared.hearing.addresses import CHARACTERS_MAX
+from shared.hearing.queue import Hook, State
+from shared.hearing.registering import Registering
+from shared.web import Caller, Role, require
+
+Bank = Annotated[Caller, Depends(require(Role.BANK))]
+After = Annotated[int, Query(ge=0, le=2**53)]
+Limit = Annotated[int, Query(ge=1, le=500)]
+Position = Annotated[int, Path(ge=1, le=2**53)]
+EventKind = Annotated[str, StringConstraints(max_length=64)]
+
+KINDS_MAX = 100
+
+
+class Wanted(BaseModel):
+    """Where to tell, and of which kinds of events; of all, if none are named."""
+
+    url: Annotated[str, StringConstraints(max_length=CHARACTERS_MAX)]
+    kinds: Annotated[list[EventKind], Field(min_length=1, max_length=KINDS_MAX)] | None = None
+
+
+def routes(registering: Registering) -> APIRouter:
+    """Return the routes of webhooks."""
+    router = APIRouter(tags=["hearing"])
+
+    @router.put("/webhooks/{webhook_id}")
+    async def register(webhook_id: PathId, body: Wanted, bank: Bank) -> dict[str, Any]:
+        """Be told of what happens from now on, by POST to an address; the caller makes the id.
+
+        Again with another address or other kinds, it changes; one that was disabled is sent to.
+        """
+        hook = Hook(bank.id, webhook_id)
+        return await registering.register(hook, body.url, body.kinds, bank.name)
+
+    @router.get("/webhooks")
+    async def page(bank: Bank) -> dict[str, Any]:
+        """List the caller's webhooks."""
+        return {"webhooks": await registering.listed(bank.id)}
+
+    @router.get("/webhooks/{webhook_id}")
+    async def read(webhook_id: PathId, bank: Bank) -> dict[str, Any]:
+        """Give a webhook, the public keys that sign now, and how much waits, or is dead."""
+        return await registering.read(Hook(bank.id, webhook_id))
+
+    @router.delete("/webhooks/{webhook_id}", status_code=204)
+    async def remove(webhook_id: PathId, bank: Bank) -> None:
+        """Be told nothing there any more."""
+        await registering.remove(Hook(bank.id, webhook_id), bank.name)
+
+    @router.post("/webhooks/{webhook_id}/key")
+    async def renew(webhook_id: PathId, bank: Bank) -> dict[str, Any]:
+        """Have a new key sign from now on; for 24 hours the one before signs too."""
+        return await registering.renew(Hook(bank.id, webhook_id), bank.name)
+
+    @router.post("/webhooks/{webhook_id}/test")
+    async def test(webhook_id: PathId, bank: Bank) -> dict[str, Any]:
+        """Be sent an event of type `webhook.tested`, once; the answer says what came of it."""
+        return await registering.test(Hook(bank.id, webhook_id))
+
+    @router.get("/webhooks/{webhook_id}/deliveries")
+    async def deliveries(
+        webhook_id: PathId,
+        bank: Bank,
+        after: After = 0,
+        limit: Limit = 100,
+        state: State | None = None,
+    ) -> dict[str, Any]:
+        """List what was sent or waits behind a position, with every attempt."""
+        hook = Hook(bank.id, webhook_id)
+        return await registering.deliveries(hook, after=after, limit=limit, state=state)
+
+    @router.post("/webhooks/{webhook_id}/deliveries/{position}/redelivery", status_code=202)
+    async def again(webhook_id: PathId, position: Position, bank: Bank) -> None:
+        """Be sent the event at a position once more, be it dead, delivered, or from before."""
+        await registering.again(Hook(bank.id, webhook_id), position)
+
+    return router
