@@ -11,6 +11,7 @@ from pathlib import Path
 from types import FrameType
 
 from demo.cast import Tokens, make_tokens
+from demo.clients import BANK_CLIENT, BANK_KEY, CLIENTS
 from demo.services import NotStarted, Services
 from shared.signing import write_secret
 
@@ -51,6 +52,8 @@ def _say(services: Services, folder: Path) -> None:
     print(f"accounts   {services.accounts.url}")
     print(f"witness    {services.witness.url}")
     print(f"tokens     {folder / 'bearer-tokens.json'}")
+    print(f"clients    {folder / CLIENTS}")
+    print(f"bank       {folder / BANK_KEY}   client {BANK_CLIENT}, as in docs/bank-api.md")
     print("Ctrl-C stops all.", flush=True)
 
 

@@ -18,6 +18,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 from demo.cast import Tokens
+from demo.clients import CLIENTS, register_clients
 from shared.ledger.keys import load_keys
 from shared.ledger.seal import LOG_KEYS
 
@@ -189,21 +190,26 @@ class Services:
         common = {
             "SANDBOX": "true",
             "TOKENS": str(self.tokens.file),
+            "CLIENTS": str(self.folder / CLIENTS),
         }
+        called = [f"http://localhost:{port}" for port in (consent_port, accounts_port)]
         if self.clock_file:
             common["CLOCK_FILE"] = str(self.clock_file)
         consent = {
             **common,
             "FOLDER": str(self.folder / "consent"),
-            "PUBLIC_URL": f"http://localhost:{consent_port}",
+            "PUBLIC_URL": called[0],
             "ACCOUNTS_URL": f"http://127.0.0.1:{accounts_port}",
-            "ACCOUNTS_TOKEN": self.tokens.by_holder["consent"],
+            "ACCOUNTS_PUBLIC_URL": called[1],
+            "ACCOUNTS_CLIENT_ID": "consent",
         }
         accounts = {
             **common,
             "FOLDER": str(self.folder / "accounts"),
+            "PUBLIC_URL": called[1],
             "CONSENT_URL": f"http://127.0.0.1:{consent_port}",
-            "CONSENT_TOKEN": self.tokens.by_holder["accounts"],
+            "CONSENT_PUBLIC_URL": called[0],
+            "CONSENT_CLIENT_ID": "accounts",
         }
         self.consent = self._service("consent", consent_port, consent)
         self.accounts = self._service("accounts", accounts_port, accounts)
@@ -226,6 +232,7 @@ class Services:
         try:
             init_together(self.all)
             self._introduce()
+            self.register_clients()
             start_together(self.all)
         except BaseException:
             self.stop()
@@ -244,6 +251,10 @@ class Services:
         """Stop all, the witness last: what is sealed on the way out is still witnessed."""
         for service in (self.accounts, self.consent, self.witness):
             service.stop()
+
+    def register_clients(self) -> None:
+        """Tell both services who signs with keys of their own: each other, and a bank."""
+        register_clients(self.folder, [self.consent.name, self.accounts.name])
 
     def _introduce(self) -> None:
         """Tell the witness which logs there are, and the logs who is their witness."""

@@ -24,7 +24,7 @@ from shared.message_signatures.requests import (
     read_signed,
 )
 from shared.oauth.access import Granted, access_token, check_access
-from shared.oauth.assertions import check_assertion
+from shared.oauth.assertions import TOKEN_PATH, check_assertion
 from shared.oauth.clients import Client, Clients, clients
 from shared.oauth.once import Once
 from shared.oauth.proofs import Asked, check_proof
@@ -35,8 +35,6 @@ from shared.web import Caller, Prover, Role, address_of
 
 KEYS = "token-keys"
 """The folder, in a service's own, of the keys that sign its access tokens and nothing else."""
-
-TOKEN_PATH = "/oauth/token"  # noqa: S105 - an address
 
 JTI_BYTES = 16
 

@@ -10,17 +10,16 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.datastructures import FormData
 
-from shared.authority import TOKEN_PATH, Authority
+from shared.authority import Authority
 from shared.contracts.reasons import sentence
 from shared.errors import Kind, Rejection, Unavailable
 from shared.oauth.access import LIFE_S
 from shared.oauth.answers import error_at_token
-from shared.oauth.assertions import ASSERTION_TYPE
+from shared.oauth.asking import GRANT
+from shared.oauth.assertions import ASSERTION_TYPE, TOKEN_PATH
 from shared.oauth.jose import ALGORITHMS
 from shared.signing import TOKEN_CHARACTERS_MAX, NoKey
 from shared.web import Role
-
-GRANT = "client_credentials"
 
 NO_STORE = {"Cache-Control": "no-store"}
 

@@ -64,9 +64,12 @@ class Consents(Protocol):
 class HttpConsents:
     """Asks the consent service over HTTP, with every wait bounded."""
 
-    def __init__(self, client: httpx.AsyncClient, token: str, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, client: httpx.AsyncClient, access: httpx.Auth, now: Callable[[], datetime]
+    ) -> None:
+        """`access` says to the consent service who is calling."""
         self._client = client
-        self._headers = {"Authorization": f"Bearer {token}"}
+        self._access = access
         self._now = now
         self._keys = TrustedKeys()
         self._fetched_at: datetime | None = None
@@ -77,7 +80,7 @@ class HttpConsents:
         stale = age is None or not timedelta(0) <= age < KEYS_FRESH_FOR
         missing = kid not in self._keys and age is not None and age >= KEYS_ASKED_AGAIN_AFTER
         if stale or missing:
-            answer = await self._ask("GET", "/.well-known/jwks.json")
+            answer = await self._ask("GET", "/.well-known/jwks.json", auth=None)
             try:
                 self._keys = TrustedKeys.from_jwks(answer.json())
             except ValueError as error:
@@ -114,11 +117,12 @@ class HttpConsents:
             "officer_id": command.officer_id or None,
             "approved_from": judged.sent_from,
         }
-        return await self._ask("POST", f"/consents/{event.statement.consent_id}/{what}", json=body)
+        path = f"/consents/{event.statement.consent_id}/{what}"
+        return await self._ask("POST", path, json=body, auth=self._access)
 
-    async def _ask(self, method: str, path: str, **content: Any) -> httpx.Response:
+    async def _ask(self, method: str, path: str, **more: Any) -> httpx.Response:
         try:
-            return await self._client.request(method, path, headers=self._headers, **content)
+            return await self._client.request(method, path, **more)
         except httpx.HTTPError as error:
             logger.warning("consent service: %s %s: %s", method, path, type(error).__name__)
             raise Unreachable(type(error).__name__) from error

@@ -20,7 +20,7 @@ from services.accounts.settings import Settings
 from services.accounts.states import NOUNS
 from shared import live_states, rejection_routes, signed_answers, token_routes
 from shared.authority import Authority, create_authority
-from shared.clock import choose_clock
+from shared.clock import Clock, choose_clock
 from shared.hearing.assembly import Hearing, create_hearing
 from shared.ledger import stores
 from shared.ledger.log import Log
@@ -28,8 +28,12 @@ from shared.ledger.seal import Seal, create_seal
 from shared.live_states import LiveStates
 from shared.marks import Marks, create_marks
 from shared.rejections import Rejections
+from shared.service_tokens import Access, Bearer, Other, create_client
 from shared.signed_answers import Answers, create_answer_keys
 from shared.web import Tokens, add_routes, create_web_app
+
+NAME = "accounts"
+"""Who we are, as facts and other services name us."""
 
 
 def create_app(settings: Settings, client: httpx.AsyncClient | None = None) -> FastAPI:
@@ -43,7 +47,7 @@ def create_app(settings: Settings, client: httpx.AsyncClient | None = None) -> F
     )
     parts = Parts(
         log=Log(stores.open_recorder(settings.ledger_address, now), VOCABULARY),
-        consents=HttpConsents(client, settings.own_token(), now),
+        consents=HttpConsents(client, _access(settings, client, now), now),
         marks=Marks.of(settings.folder),
         issuer=settings.consent_issuer,
         now=now,
@@ -67,7 +71,7 @@ def create_app(settings: Settings, client: httpx.AsyncClient | None = None) -> F
         await parts.consents.close()
 
     app = create_web_app(
-        name="accounts",
+        name=NAME,
         title="Thuận accounts",
         summary="Opens an account only with the citizen's own signed consent.",
         tokens=Tokens.from_file(settings.tokens),
@@ -99,6 +103,14 @@ def create_app(settings: Settings, client: httpx.AsyncClient | None = None) -> F
     return app
 
 
+def _access(settings: Settings, http: httpx.AsyncClient, now: Clock) -> httpx.Auth:
+    """Return how we say to the consent service who we are."""
+    if not settings.consent_client_id:
+        return Bearer(settings.own_token())
+    other = Other(url=settings.consent_url, public_url=settings.consent_public_url)
+    return Access(settings.consent_client_id, settings.folder, other, http, now)
+
+
 def init(settings: Settings) -> None:
     """Make schema and keys where missing, and a key to follow one that ends soon."""
     settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -109,6 +121,7 @@ def init(settings: Settings) -> None:
     create_authority(settings.folder, now)
     create_answer_keys(settings.folder, now)
     create_hearing(settings.folder)
+    create_client(settings.folder, settings.consent_client_id or NAME, NAME, now)
 
 
 def from_env() -> FastAPI:

@@ -37,11 +37,19 @@ class Settings(BaseSettings):
     consent_url: str = "http://localhost:8001"
     """Where the consent service answers."""
 
+    consent_public_url: str = ""
+    """What the consent service is called by its clients (its `CONSENT_PUBLIC_URL`), which is what
+    we sign for; empty: as `consent_url`."""
+
     consent_issuer: str = "consent"
     """The name under which consent events must be signed (`iss`)."""
 
+    consent_client_id: str = ""
+    """Our client at the consent service, whose keys `init` makes; empty: a bearer token."""
+
     consent_token: SecretStr = SecretStr("")
-    """Our own bearer token at the consent service; or `consent_token_file`."""
+    """Our own bearer token at the consent service, unless we are a client; or
+    `consent_token_file`."""
 
     consent_token_file: Path | None = None
     """A file that holds our own bearer token."""

@@ -83,11 +83,13 @@ class Accounts(Protocol):
 class HttpAccounts:
     """Calls the accounts service; nobody is there where no address is set."""
 
-    def __init__(self, url: str, client: httpx.AsyncClient | None = None, token: str = "") -> None:
-        """`token` is our own bearer token there; without one, nothing is asked."""
+    def __init__(
+        self, url: str, client: httpx.AsyncClient, access: httpx.Auth | None = None
+    ) -> None:
+        """`access` says to the accounts service who is calling; without it, nothing is asked."""
         self._url = url.rstrip("/")
-        self._client = client or httpx.AsyncClient(timeout=STOP_TIMEOUT_S)
-        self._token = token
+        self._client = client
+        self._access = access
 
     async def stop(self, token: str) -> int:
         """Send, or raise `NotTold`."""
@@ -101,8 +103,8 @@ class HttpAccounts:
 
     async def of_citizen(self, citizen_id: str) -> InAccounts:
         """Ask page by page, or raise `NotAnswered`."""
-        if not (self._url and self._token):
-            raise NotAnswered("no address or no token is set")
+        if not (self._url and self._access):
+            raise NotAnswered("no address, or neither client nor token is set")
         try:
             async with asyncio.timeout(OPENINGS_WAIT_S):
                 return await self._of_citizen(citizen_id)
@@ -124,7 +126,7 @@ class HttpAccounts:
         answer = await self._client.get(
             f"{self._url}/citizens/{citizen_id}/openings",
             params={"after": after, "limit": PAGE_OPENINGS},
-            headers={"Authorization": f"Bearer {self._token}"},
+            auth=self._access,
         )
         return answer.raise_for_status().json()
 

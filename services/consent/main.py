@@ -6,7 +6,7 @@ from functools import partial
 import httpx
 from fastapi import APIRouter, FastAPI
 
-from services.consent.accounts import HttpAccounts
+from services.consent.accounts import STOP_TIMEOUT_S, HttpAccounts
 from services.consent.api import consents as consent_routes
 from services.consent.api import directory as directory_routes
 from services.consent.api import looks as look_routes
@@ -69,8 +69,12 @@ from shared.live_states import LiveStates
 from shared.marks import Marks, create_marks
 from shared.passkeys import RelyingParty
 from shared.rejections import Rejections
+from shared.service_tokens import Access, Bearer, Other, create_client
 from shared.signing import Signer, load_keys, renew_keys
 from shared.web import Tokens, add_routes, create_web_app
+
+NAME = "consent"
+"""Who we are, as facts and other services name us."""
 
 
 class NotForPeople(Exception):
@@ -101,13 +105,25 @@ def create_parts(settings: Settings, accounts: httpx.AsyncClient | None = None) 
         keys=keys,
         erasure=erasure,
         sms=_gateway(settings),
-        accounts=HttpAccounts(settings.accounts_url, accounts, settings.own_token()),
+        accounts=_accounts(settings, accounts, now),
         notices=Notices(),
         policies=Policies(log, now),
         party=RelyingParty(settings.passkey_domain, "Thuận", settings.origins),
         now=now,
         public_url=settings.public_url.rstrip("/"),
     )
+
+
+def _accounts(settings: Settings, http: httpx.AsyncClient | None, now: Clock) -> HttpAccounts:
+    """Return the accounts service, and how we say there who we are."""
+    http = http or httpx.AsyncClient(timeout=STOP_TIMEOUT_S)
+    access: httpx.Auth | None = None
+    if settings.accounts_client_id:
+        other = Other(url=settings.accounts_url, public_url=settings.accounts_public_url)
+        access = Access(settings.accounts_client_id, settings.folder, other, http, now)
+    elif token := settings.own_token():
+        access = Bearer(token)
+    return HttpAccounts(settings.accounts_url, http, access)
 
 
 def init(settings: Settings) -> None:
@@ -122,6 +138,7 @@ def init(settings: Settings) -> None:
     renew_keys(settings.folder / "keys", now())
     create_authority(settings.folder, now)
     create_hearing(settings.folder)
+    create_client(settings.folder, settings.accounts_client_id or NAME, NAME, now)
 
 
 def from_env() -> FastAPI:
@@ -152,7 +169,7 @@ def _app(settings: Settings, parts: Parts) -> FastAPI:
 
     seal = Seal(parts.log.recorder, settings.folder, parts.now, settings.policy)
     app = create_web_app(
-        name="consent",
+        name=NAME,
         title="Thuận consent",
         summary="What a citizen decided, signed, and its single use.",
         tokens=Tokens.from_file(settings.tokens),

@@ -45,6 +45,7 @@ class Settings(BaseSettings):
 
     passkey_origins: tuple[str, ...] = ()
     """Pages and apps that may ask for a passkey, as JSON; empty: `public_url` alone."""
+
     proxies: str = "127.0.0.1"
     """Addresses or networks of the proxies that say, in `X-Forwarded-For`, where a request is from;
     by a clerk's address and a citizen's the service tells whether they are in one place."""
@@ -58,8 +59,16 @@ class Settings(BaseSettings):
     accounts_url: str = ""
     """Where the accounts service answers, to be told of stops; empty: it is told of none."""
 
+    accounts_public_url: str = ""
+    """What the accounts service is called by its clients (its `ACCOUNTS_PUBLIC_URL`), which is
+    what we sign for; empty: as `accounts_url`."""
+
+    accounts_client_id: str = ""
+    """Our client at the accounts service, whose keys `init` makes; empty: a bearer token."""
+
     accounts_token: SecretStr = SecretStr("")
-    """Our own bearer token at the accounts service; or `accounts_token_file`."""
+    """Our own bearer token at the accounts service, unless we are a client; or
+    `accounts_token_file`."""
 
     accounts_token_file: Path | None = None
     """A file that holds our own bearer token."""

@@ -15,6 +15,9 @@ from shared.signing import BadToken
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
+TOKEN_PATH = "/oauth/token"  # noqa: S105 - an address
+"""Where an assertion is shown, at each service."""
+
 TYPES = (None, "JWT", "client-authentication+jwt")
 """The `typ` of an assertion: usual, or none. With another it was signed for something else."""
 

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 from joserfc.jwk import OKPKey
 
-from tests.support.clients import BankClient
+from tests.support.clients import BankClient, register
 from tests.support.world import Running, World, a_running_world
 
 
@@ -58,13 +58,6 @@ class Bank:
     def proof(self, method: str, path: str, token: str, **changes: Any) -> str:
         """Return a proof for a request."""
         return self.client.proof(method, self.issuer + path, self.world.clock(), token, **changes)
-
-
-def register(file: Path, *rows: dict[str, Any]) -> None:
-    """Put the file of clients in the place of the one before, as an operator should."""
-    beside = file.with_suffix(".new")
-    beside.write_text(json.dumps(rows))
-    beside.replace(file)
 
 
 SO_VIET = BankClient()

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from http_message_signatures import ContentDigest, HTTPMessageSigner, HTTPSignatureKeyResolver
@@ -44,6 +45,13 @@ class _Own(HTTPSignatureKeyResolver):
     @override
     def resolve_public_key(self, key_id: str) -> Any:
         return self.key.public_key
+
+
+def register(file: Path, *rows: dict[str, Any]) -> None:
+    """Put the file of clients in the place of the one before, as an operator should."""
+    beside = file.with_suffix(".new")
+    beside.write_text(json.dumps(rows))
+    beside.replace(file)
 
 
 class _Careless(jws.JWSRegistry):

@@ -108,6 +108,7 @@ def running(
     both = Running(services, tokens, people, between, _pairs(consent, accounts, processes))
     consent_main.init(consent_settings(consent))
     accounts_main.init(AccountsSettings.model_validate(_own(accounts)))
+    services.register_clients()
     try:
         start_together([*chain(*both.pairs)])
         asyncio.run(_seed(consent.port, tokens, people))

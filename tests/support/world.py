@@ -60,10 +60,12 @@ class Wire(httpx.AsyncBaseTransport):
         self.faults: list[str | None] = []
         self.only = ""
         self.requests = 0
+        self.paths = list[str]()
 
     @override
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         self.requests += 1
+        self.paths.append(request.url.path)
         meant = self.faults and request.url.path.endswith(self.only)
         fault = self.faults.pop(0) if meant else None
         if fault == "before" or self.app is None:
@@ -92,6 +94,9 @@ class World:
     clients: Path | None = None
     """The file of clients that get tokens bound to their keys."""
 
+    as_clients: bool = False
+    """Whether the services call each other as clients, and not with bearer tokens."""
+
     consent_app: Any = None
     accounts_app: Any = None
     consent: Any = None
@@ -118,6 +123,7 @@ class World:
             passkey_domain=RP_ID,
             passkey_origins=(ORIGIN,),
             accounts_url="http://accounts",
+            accounts_client_id="consent" if self.as_clients else "",
             accounts_token=self.tokens.by_holder["consent"],
             sandbox=True,
             clock_file=self.folder / "clock",
@@ -136,6 +142,7 @@ class World:
             clients=self.clients,
             public_url="http://accounts",
             consent_url="http://consent",
+            consent_client_id="accounts" if self.as_clients else "",
             consent_token=self.tokens.by_holder["accounts"],
             sandbox=True,
             clock_file=self.folder / "clock",
@@ -362,7 +369,8 @@ def a_running_world(folder: Path) -> Iterator[Running]:
         try:
             world = runner.run(stack.enter_async_context(a_world(folder)))
             yield Running(world, runner)
-            assert runner.run(world.broken()) == []
+            broken = runner.run(world.broken())
+            assert broken == [], broken
         finally:
             runner.run(stack.aclose())
 

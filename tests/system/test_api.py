@@ -25,6 +25,7 @@ from shared.clock import system_clock
 from shared.ledger.entries import encode
 from shared.ledger.merkle import check_inclusion, leaf_hash
 from shared.ledger.notes import VerifierKey, opened, signers
+from shared.service_tokens import Bearer
 from shared.web import Tokens, create_web_app
 from tests.support.samples import judged
 from tests.support.world import Running, World, a_running_world, a_world, new_id
@@ -422,7 +423,7 @@ def test_an_answer_that_cannot_be_trusted_is_none(status: int, body: bytes) -> N
     async def scenario() -> None:
         transport = httpx.MockTransport(answer)
         async with httpx.AsyncClient(transport=transport, base_url="http://c") as client:
-            consents = HttpConsents(client, "t", system_clock)
+            consents = HttpConsents(client, Bearer("t"), system_clock)
             with pytest.raises(Unreachable):
                 await consents.redeem(judged())
 
@@ -441,7 +442,7 @@ def test_forged_key_names_do_not_flood_the_consent_service() -> None:
         now = [system_clock()]
         transport = httpx.MockTransport(answer)
         async with httpx.AsyncClient(transport=transport, base_url="http://c") as client:
-            consents = HttpConsents(client, "t", lambda: now[0])
+            consents = HttpConsents(client, Bearer("t"), lambda: now[0])
             for number in range(50):
                 await consents.keys(f"forged-{number}")
             assert len(asked) == 1

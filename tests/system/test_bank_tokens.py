@@ -33,9 +33,8 @@ from tests.support.banks import (
     a_world_of_clients,
     at_accounts,
     at_consent,
-    register,
 )
-from tests.support.clients import BankClient
+from tests.support.clients import BankClient, register
 from tests.support.processes import a_client
 from tests.support.world import Running, World, new_id
 

@@ -4,6 +4,7 @@ No container engine is needed: each service's command is started as a process wi
 environment of the file, but for the places that only exist inside a container.
 """
 
+import asyncio
 import json
 import re
 import subprocess
@@ -14,6 +15,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import yaml
 
@@ -21,6 +23,9 @@ from bench.processes import free_port, serving
 from demo.cast import make_tokens
 from services.accounts.settings import Settings as AccountsSettings
 from services.consent.settings import Settings as ConsentSettings
+from shared.clock import system_clock
+from shared.service_tokens import ROW, Access, Other
+from tests.support.clients import register
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
@@ -46,7 +51,9 @@ def test_containers_can_do_little(name: str) -> None:
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
-    assert all(re.fullmatch(r"[a-z]+:/data", volume) for volume in service["volumes"])
+    own, *shown = service["volumes"]
+    assert re.fullmatch(r"[a-z]+:/data", own)
+    assert shown == ([] if name.endswith("-init") else ["./clients:/clients:ro"])
     assert "USER 10001" in (ROOT / "Dockerfile").read_text(encoding="utf-8")
     for key, value in service["environment"].items():
         if "TOKEN" in key or "passfile" in value:
@@ -64,7 +71,8 @@ def test_ports_and_health_are_those_of_the_command(name: str) -> None:
 
 def test_named_volumes_and_secrets_exist() -> None:
     """What services use is declared, and what is declared is used."""
-    volumes = {volume.split(":")[0] for one in SERVICES.values() for volume in one["volumes"]}
+    named = {volume.split(":")[0] for one in SERVICES.values() for volume in one["volumes"]}
+    volumes = {one for one in named if not one.startswith(".")}
     assert volumes == set(COMPOSE["volumes"])
     secrets = {secret for one in SERVICES.values() for secret in one["secrets"]}
     assert secrets == set(COMPOSE["secrets"])
@@ -91,10 +99,29 @@ def here(environment: dict[str, str], mapping: dict[str, str]) -> dict[str, str]
     return result
 
 
+def called(name: str, other: str, folder: Path, port: int) -> int:
+    """Call a service as the other is set to, with its keys; returns the status."""
+    environment = here(SERVICES[name]["environment"], {})
+    prefix = f"{name}_{other}".upper()
+    public_url = environment[f"{prefix}_PUBLIC_URL"]
+    assert public_url == here(SERVICES[other]["environment"], {})[f"{other.upper()}_PUBLIC_URL"]
+
+    async def call() -> int:
+        async with httpx.AsyncClient() as http:
+            there = Other(url=f"http://127.0.0.1:{port}", public_url=public_url)
+            own = environment[f"{prefix}_CLIENT_ID"]
+            auth = Access(own, folder, there, http, system_clock)
+            path = "/policies" if other == "consent" else "/openings"
+            return (await http.get(there.url + path, auth=auth)).status_code
+
+    return asyncio.run(call())
+
+
 def test_each_command_runs_with_its_environment(tmp_path: Path, postgres_url: str) -> None:
     """Both inits and both services start as the file says, on a real PostgreSQL, and answer."""
     tokens = make_tokens(tmp_path)
-    (tmp_path / "accounts-token").write_text(tokens.by_holder["accounts"])
+    clients = tmp_path / "clients.json"
+    clients.write_text("[]")
     database = postgres_url + ("&" if "?" in postgres_url else "?")
     ports = {name: free_port() for name in SERVING}
     with ExitStack() as stack:
@@ -106,6 +133,7 @@ def test_each_command_runs_with_its_environment(tmp_path: Path, postgres_url: st
                     INSIDE_DATABASE: database,
                     "/run/secrets/tokens": str(tokens.file),
                     "/run/secrets": str(tmp_path),
+                    "/clients/": f"{tmp_path}/",
                     "http://consent:8001": f"http://127.0.0.1:{ports['consent']}",
                     "/data": str(tmp_path / plain),
                 },
@@ -119,6 +147,10 @@ def test_each_command_runs_with_its_environment(tmp_path: Path, postgres_url: st
         for port in ports.values():
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:
                 assert json.load(answer)["head"] == 0
+        rows = [json.loads((tmp_path / name / ROW).read_text()) for name in SERVING]
+        register(clients, *rows)
+        for name, other in (("accounts", "consent"), ("consent", "accounts")):
+            assert called(name, other, tmp_path / name, ports[other]) == 200
         request = urllib.request.Request(
             f"http://127.0.0.1:{ports['accounts']}/openings/x",
             data=json.dumps(

@@ -24,8 +24,8 @@ from shared.hearing.feed import LISTENERS_MAX
 from shared.ledger.facts import Vocabulary
 from shared.ledger.recorder import StoredFact
 from tests.support.any_facts import any_facts, as_stored
-from tests.support.banks import Bank, register
-from tests.support.clients import BankClient
+from tests.support.banks import Bank
+from tests.support.clients import BankClient, register
 from tests.support.given import AT
 from tests.support.hearing import read_feed, sent, served, take
 from tests.support.processes import Running as Processes

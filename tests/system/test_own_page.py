@@ -20,6 +20,7 @@ from services.consent.pages.words import ENGLISH, VIETNAMESE
 from services.consent.policy import Policy
 from shared.contracts.reasons import sentence
 from shared.errors import Rejection
+from shared.service_tokens import Bearer
 from tests.support.world import MORNING, World
 from tests.system.test_api import play
 from tests.system.test_erasure import erase
@@ -357,7 +358,11 @@ def test_whatever_accounts_answers_it_is_accounts_or_none() -> None:
             return answer or httpx.Response(200, json=page)
 
         client = httpx.AsyncClient(transport=httpx.MockTransport(answering))
-        return len(asyncio.run(HttpAccounts(url, client, own).of_citizen("c-1")).opened)
+        return len(
+            asyncio.run(
+                HttpAccounts(url, client, Bearer(own) if own else None).of_citizen("c-1")
+            ).opened
+        )
 
     assert openings(None) == 103
     for bad in (
