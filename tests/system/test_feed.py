@@ -44,7 +44,10 @@ UNTOLD = {
         "phone.sharing.allowed.1",  # the bank's own act, about a phone
         "webhook.rejected.1",
     },
-    "accounts": {"webhook.rejected.1"},
+    "accounts": {
+        "webhook.rejected.1",
+        *("reconciliation.started.1", "reconciliation.rejected.1"),  # the answer to it says so
+    },
 }
 """Facts with a bank's tag that are no events; what was rejected is at `GET /rejections`."""
 
