@@ -70,12 +70,12 @@ def _made(app: FastAPI) -> dict[str, Any]:
         version=VERSION,
         summary=app.summary,
         routes=app.routes,
-        webhooks=app.webhooks.routes,
     )
     for route in app.routes:
         if isinstance(route, APIRoute) and route.include_in_schema:
             for method in route.methods or ():
                 _complete(made["paths"][route.path_format][method.lower()], route, method.lower())
+    made["webhooks"] = getattr(app.state, "hooks", {})
     schemas = made.setdefault("components", {}).setdefault("schemas", {})
     for ours in ("HTTPValidationError", "ValidationError"):
         schemas.pop(ours, None)

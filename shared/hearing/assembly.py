@@ -10,6 +10,7 @@ from shared.clock import Clock
 from shared.hearing import feed_routes, webhook_routes
 from shared.hearing.courier import Office
 from shared.hearing.delivering import Delivering
+from shared.hearing.documented import hooks
 from shared.hearing.events import Events
 from shared.hearing.feed import Feed
 from shared.hearing.following import Following
@@ -51,6 +52,7 @@ class Hearing:
     def add_to(self, app: FastAPI) -> None:
         """Add the routes, and let go of whoever waits once the process is asked to stop."""
         add_routes(app, *self._routes())
+        app.state.hooks = hooks(self.feed.events)
         app.state.ends_at_stop.append(self._following.end)
 
     def close(self) -> None:

@@ -30,9 +30,15 @@ PERSONAL = ("citizen_id", "representative_id", "phone_id", "asked_by")
 class EventKind:
     """A kind of fact that banks hear of; of the fields said, the first is the subject's id."""
 
-    name: str
+    fact: type[Any]
     subjects: str
     said: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """Return the fact's stored name, which is the event's type."""
+        name: str = self.fact.NAME
+        return name
 
 
 def tells(fact: type[Any], subjects: str, *said: str) -> EventKind:
@@ -40,7 +46,7 @@ def tells(fact: type[Any], subjects: str, *said: str) -> EventKind:
     known = {field.name for field in fields(fact)}
     assert known.issuperset(said), fact.NAME
     assert not {*said}.intersection(PERSONAL, *fact.PERSONAL.values()), fact.NAME
-    return EventKind(fact.NAME, subjects, said)
+    return EventKind(fact, subjects, said)
 
 
 OF_WEBHOOKS = (

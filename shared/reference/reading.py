@@ -5,13 +5,15 @@ documents use, and leaves nothing out of it.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from shared.contracts.fields import ID_PATTERN, PURPOSE_PATTERN, SHA256_PATTERN
 from shared.openapi import MEANINGS
 
 REF = "#/components/schemas/"
+
+USUAL = {str(status): meaning for status, meaning in MEANINGS.items()}
 
 NOUNS = ("consents", "submissions", "openings", "reconciliations", "events", "webhooks", "tokens")
 """What a bank looks for, first; whatever else there is comes behind, by name."""
@@ -122,25 +124,30 @@ def _fields(said: Mapping[str, Any], schemas: Mapping[str, Any]) -> Iterator[Fie
         yield Field(one["name"], one["in"], what, one.get("required", False), described)
     for media, content in said.get("requestBody", {}).get("content", {}).items():
         schema = content.get("schema", {})
-        place = "body" if media == "application/json" else media
+        place = "body" if media.endswith("json") else media
         if "$ref" in schema:
             yield from _members(schemas[schema["$ref"].removeprefix(REF)], place)
+        elif "properties" in schema:
+            yield from _members(schema, place)
         else:
             described = schema.get("description", "")
             yield Field("", place, what_of(schema), required=True, description=described)
 
 
 def _members(schema: Mapping[str, Any], place: str) -> Iterator[Field]:
+    """Yield each field, and behind one that is an object without a name its own fields."""
     needed = schema.get("required", ())
     for name, one in schema.get("properties", {}).items():
         yield Field(name, place, what_of(one), name in needed, one.get("description", ""))
+        for inner in _members(one, place):
+            yield replace(inner, name=f"{name}.{inner.name}")
 
 
 def _answers(said: Mapping[str, Any]) -> Iterator[Answer]:
     for status, one in said["responses"].items():
         holds = [what_of(content.get("schema", {})) for content in one.get("content", {}).values()]
         held = ", ".join(one for one in holds if one)
-        usual = MEANINGS.get(int(status)) == one["description"]
+        usual = one["description"] == USUAL.get(status)
         yield Answer(status, one["description"], held, usual)
 
 

@@ -13,12 +13,14 @@ import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jsonschema_rs import is_valid
 
 from demo.cast import ACCOUNT, OTHER
 from services.accounts.events import EVENTS as OF_ACCOUNTS
 from services.accounts.facts import VOCABULARY as ACCOUNTS
 from services.consent.events import EVENTS as OF_CONSENT
 from services.consent.facts import VOCABULARY as CONSENT
+from shared.hearing.documented import hooks
 from shared.hearing.events import Events
 from shared.hearing.feed import LISTENERS_MAX
 from shared.ledger.facts import Vocabulary
@@ -275,14 +277,18 @@ def test_a_stream_ends_with_the_right_to_it(
 def test_no_event_says_whom_it_is_about(events: Events, vocabulary: Vocabulary) -> None:
     """Whatever a fact says, its event has ids of the bank's business, and is small.
 
-    Every kind of fact that names a bank is told, or named as one that is not.
+    Every kind of fact that names a bank is told, or named as one that is not; each event is what
+    the document says of it.
     """
     named = {kind.NAME for kind in vocabulary.facts.values() if "bank" in kind.TAGS}
+    documented = hooks(events)
     assert named - set(events.kinds) == UNTOLD[events.log]
     for number, fact in enumerate(any_facts(vocabulary, Random(7), 2_000), start=1):
         if fact.NAME in events.kinds:
             event = as_stored(fact)
             body = events.event(StoredFact.new(number, AT, event), "https://thuan.example").body
+            told = documented[fact.NAME]["post"]["requestBody"]["content"]
+            assert is_valid(told["application/cloudevents+json"]["schema"], json.loads(body))
             data = json.loads(body)["data"]
             assert not {"citizen_id", "statement", "event", "evidence"} & set(data)
             assert b"citizen_id" not in body
