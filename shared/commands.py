@@ -15,6 +15,14 @@ from shared.message_signatures.requests import SignedRequest, members_of
 from shared.preferring import Waiting, wait_of
 from shared.web import Caller, Prover, Role, caller_of, host_of
 
+HEADERS = {
+    "Content-Digest": "The digest of the body (RFC 9530), in what is signed.",
+    "Signature-Input": "What is signed, when, with which key (RFC 9421).",
+    "Signature": "The signature; needed of whoever calls with keys of their own.",
+    "Prefer": "`wait=N`: answer once it is sealed, with its proof; N at most 10 seconds.",
+}
+"""The fields of a command beside those of every request."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sent:
@@ -44,6 +52,7 @@ def sent_as(model: type[BaseModel], *roles: Role) -> Callable[[Request, Response
             _check_plain(body, members)
         return Sent(caller, await host_of(request), signed, wait_of(request, response))
 
+    vars(dependency).update(roles=roles, headers=HEADERS)  # for the document
     return dependency
 
 

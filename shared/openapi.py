@@ -90,7 +90,9 @@ def _complete(operation: dict[str, Any], route: APIRoute, method: str) -> None:
     operation["operationId"] = f"{tag}_{route.name}".replace(" ", "_")
     answers = operation["responses"]
     answers.pop("422", None)
-    if roles := list(_roles(route.dependant)):
+    for name, text in _headers(route.dependant):
+        operation.setdefault("parameters", []).append(_header(name, text))
+    if roles := list(dict.fromkeys(_roles(route.dependant))):
         operation["security"] = [{name: []} for name in SECURITY]
         operation["x-roles"] = roles
     if method == "get" and "application/json" in answers.get("200", {}).get("content", {}):
@@ -129,6 +131,17 @@ def _roles(dependant: Dependant) -> Iterator[str]:
     for one in dependant.dependencies:
         yield from getattr(one.call, "roles", ())
         yield from _roles(one)
+
+
+def _headers(dependant: Dependant) -> Iterator[tuple[str, str]]:
+    """Yield the header fields that an operation reads without the framework, and what each is."""
+    for one in dependant.dependencies:
+        yield from getattr(one.call, "headers", {}).items()
+
+
+def _header(name: str, text: str) -> dict[str, Any]:
+    schema = {"type": "string"}
+    return {"name": name, "in": "header", "description": text, "required": False, "schema": schema}
 
 
 def _said(answers: dict[str, Any]) -> Iterator[int]:

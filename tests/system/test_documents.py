@@ -8,6 +8,12 @@ import pytest
 from demo.documents import FOLDER, documents, text
 from shared.web import Role
 
+OPEN = {"health", "public log", "tokens", "keys", "notices", "sandbox"}
+"""The nouns whose every operation is for everyone."""
+
+FOR_EVERYONE = {"openings_halt", "receipts_read_list"}
+"""What carries its own signature, and what is public."""
+
 
 @pytest.fixture(scope="module")
 def made() -> dict[str, dict[str, Any]]:
@@ -40,6 +46,7 @@ def test_every_operation_says_what_a_client_has_to_know(
         assert one["description"]
         assert set(one.get("x-roles", [])) <= set(Role)
         assert ("security" in one) == ("401" in one["responses"])
+        assert one.get("x-roles") or one["tags"][0] in OPEN or one["operationId"] in FOR_EVERYONE
         for status, answer in one["responses"].items():
             if status >= "400" and one["operationId"] != "tokens_give_token":
                 assert [*answer["content"]] == ["application/problem+json"], (one, status)

@@ -11,10 +11,11 @@ from typing import Annotated, Any, TypeVar
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.exceptions import RequestValidationError
 from msgspec import UNSET
-from pydantic import BaseModel, StringConstraints
+from pydantic import StringConstraints
 from starlette.exceptions import HTTPException
 from typing_extensions import override
 
+from services.accounts.api.shapes import AS_GIVEN, OpeningRead
 from services.accounts.application import Openings
 from services.accounts.facts import (
     AccountClosed,
@@ -26,7 +27,7 @@ from services.accounts.lines import NUMBER_PATTERN
 from services.accounts.openings import Command
 from services.accounts.orders import Close, Freeze
 from shared.commands import Sent, sent_as
-from shared.contracts.fields import ID_PATTERN, Id, PathId, Purpose, Sha256
+from shared.contracts.fields import ID_PATTERN, Body, Id, PathId, Purpose, Sha256
 from shared.signed_answers import SignedRoute
 from shared.signing import TOKEN_CHARACTERS_MAX
 from shared.web import Role, caller_of
@@ -38,11 +39,13 @@ LATER = frozenset({"fee_hash", "officer_id"})
 """Fields that came later: empty, they are not in a command at all, which so keeps its hash."""
 
 
+OPENING = "/openings/{opening_id}"
+
 ReasonCode = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 """A word of the bank's own; never a sentence, which could name somebody."""
 
 
-class OpenAccount(BaseModel):
+class OpenAccount(Body):
     """The open-account command; without a consent it is rejected, and the attempt recorded."""
 
     citizen_id: Id
@@ -63,25 +66,25 @@ class OpenAccount(BaseModel):
     """Who decided at the bank, where a person did; a clerk of an office is none."""
 
 
-class Confirmation(BaseModel):
+class Confirmation(Body):
     """The bank's account number."""
 
     account_number: Annotated[str, StringConstraints(pattern=NUMBER_PATTERN)]
 
 
-class Declination(BaseModel):
+class Declination(Body):
     """The bank's reason, a code of its own."""
 
     reason: ReasonCode
 
 
-class Freezing(BaseModel):
+class Freezing(Body):
     """Why the bank freezes the account, a code of its own."""
 
     reason: ReasonCode
 
 
-class Closure(BaseModel):
+class Closure(Body):
     """Why the bank closed the account, a code of its own."""
 
     reason: ReasonCode
@@ -128,7 +131,7 @@ def routes(openings: Openings) -> APIRouter:
         route_class=type("RecordingRoute", (_RecordingRoute,), {"openings": openings}),
     )
 
-    @recorded.put("/openings/{opening_id}", status_code=201)
+    @recorded.put(OPENING, status_code=201, response_model=OpeningRead, **AS_GIVEN)
     async def open_account(opening_id: PathId, body: OpenAccount, sent: Opening) -> dict[str, Any]:
         """Open an account; the caller makes the id, and may repeat the call.
 
@@ -141,25 +144,25 @@ def routes(openings: Openings) -> APIRouter:
         opening = await openings.open(command, sent.caller.name, sent.host, sent.signed)
         return await sent.waiting.proved(opening, opening["position"])
 
-    @router.put("/openings/{opening_id}/confirmation")
+    @router.put(f"{OPENING}/confirmation", response_model=OpeningRead, **AS_GIVEN)
     async def confirm(opening_id: PathId, body: Confirmation, sent: Confirming) -> dict[str, Any]:
         """Say that the bank opened the account, with its number."""
         opening = await openings.confirm(opening_id, sent.caller.id, body.account_number)
         return await sent.waiting.proved(opening, _at(opening, AccountConfirmed))
 
-    @router.put("/openings/{opening_id}/declination")
+    @router.put(f"{OPENING}/declination", response_model=OpeningRead, **AS_GIVEN)
     async def decline(opening_id: PathId, body: Declination, sent: Declining) -> dict[str, Any]:
         """Say that the bank does not open the account."""
         opening = await openings.decline(opening_id, sent.caller.id, body.reason, sent.signed)
         return await sent.waiting.proved(opening, _at(opening, AccountDeclined))
 
-    @router.put("/openings/{opening_id}/freezing")
+    @router.put(f"{OPENING}/freezing", response_model=OpeningRead, **AS_GIVEN)
     async def freeze(opening_id: PathId, body: Freezing, sent: ToFreeze) -> dict[str, Any]:
         """Say that the bank lets nothing happen with the account."""
         opening = await openings.order(_order(Freeze, opening_id, body.reason, sent))
         return await sent.waiting.proved(opening, _at(opening, AccountFrozenByBank))
 
-    @router.put("/openings/{opening_id}/closure")
+    @router.put(f"{OPENING}/closure", response_model=OpeningRead, **AS_GIVEN)
     async def close(opening_id: PathId, body: Closure, sent: ToClose) -> dict[str, Any]:
         """Say that the bank closed the account, for good; a frozen one may be closed."""
         opening = await openings.order(_order(Close, opening_id, body.reason, sent))

@@ -3,10 +3,10 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from services.accounts.comparing import Compared, Comparing
-from shared.contracts.fields import Id
+from shared.contracts.fields import Body, Id
 from shared.web import Caller, Role, require
 
 Bank = Annotated[Caller, Depends(require(Role.BANK))]
@@ -20,11 +20,11 @@ BYTES_MAX = 2**19
 Standing = Annotated[str, StringConstraints(pattern="^[a-z_]{1,32}$")]
 
 
-class Comparison(BaseModel):
+class Comparison(Body):
     """Which openings; with `standing`, only those of them that stand in one of these ways."""
 
     opening_ids: Annotated[list[Id], Field(min_length=1, max_length=IDS_MAX)]
-    standing: list[Standing] = []
+    standing: list[Standing] = Field(default_factory=list)
 
 
 def routes(comparing: Comparing) -> APIRouter:

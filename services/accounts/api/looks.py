@@ -3,10 +3,10 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from services.accounts.application import Openings
-from shared.contracts.fields import Id
+from shared.contracts.fields import Body, Id
 from shared.looks import Inspected, Inspection, LookGround
 from shared.web import Caller, Role, require
 
@@ -16,7 +16,7 @@ IDS_MAX = 100
 """Openings in one call."""
 
 
-class Look(BaseModel):
+class Look(Body):
     """What is about to be shown, of whom, and why; the case is the inspector's own."""
 
     citizen_id: Id

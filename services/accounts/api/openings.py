@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
 
+from services.accounts.api.shapes import AS_GIVEN, OpeningPage, OpeningRead
 from services.accounts.application import Openings, Reading
 from shared.contracts.fields import CaseId, PathId
 from shared.errors import Kind, Rejection
@@ -23,7 +24,7 @@ def routes(openings: Openings) -> APIRouter:
     """Return the routes that read openings."""
     router = APIRouter(tags=["openings"])
 
-    @router.get("/openings/{opening_id}")
+    @router.get("/openings/{opening_id}", response_model=OpeningRead, **AS_GIVEN)
     async def read(opening_id: PathId, reader: Reader, case_id: CaseId = None) -> dict[str, Any]:
         """Give an opening with its whole history; the look is recorded first.
 
@@ -36,7 +37,7 @@ def routes(openings: Openings) -> APIRouter:
         await openings.look([opening], _reading(reader, case_id))
         return opening
 
-    @router.get("/openings")
+    @router.get("/openings", response_model=OpeningPage)
     async def page(
         reader: Reader, after: After = 0, limit: Limit = 50, case_id: CaseId = None
     ) -> dict[str, Any]:

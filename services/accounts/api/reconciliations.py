@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import StreamingResponse
 from starlette.requests import ClientDisconnect
 
+from services.accounts.api.shapes import AS_GIVEN, LinePage, ReconciliationPage, ReconciliationRead
 from services.accounts.facts import Came
 from services.accounts.lines import Form
 from services.accounts.reconciliation import full_id
@@ -79,7 +80,7 @@ def routes(reconciling: Reconciling, reports: Reports) -> APIRouter:
     router = APIRouter(tags=["reconciliations"])
     bytes_max = reconciling.bounds.file_bytes + BLOCK_BYTES
 
-    @router.put("/reconciliations/{reconciliation_id}", max_body_size=bytes_max, openapi_extra=BODY)
+    @router.put(ONE, max_body_size=bytes_max, openapi_extra=BODY, response_model=ReconciliationRead)
     async def reconcile(
         reconciliation_id: PathId, request: Request, bank: Bank, day: Day
     ) -> dict[str, Any]:
@@ -100,12 +101,12 @@ def routes(reconciling: Reconciling, reports: Reports) -> APIRouter:
         await reconciling.take(asked, _blocks(request), said)
         return await reports.reconciliation(asked.id)
 
-    @router.get(ONE)
+    @router.get(ONE, response_model=ReconciliationRead)
     async def read(named: Named) -> dict[str, Any]:
         """Say what came of a list, as far as it was read; an authority names the bank."""
         return await reports.reconciliation(named)
 
-    @router.get(f"{ONE}/lines")
+    @router.get(f"{ONE}/lines", response_model=LinePage, **AS_GIVEN)
     async def lines(
         named: Named,
         came: Came | None = None,
@@ -124,7 +125,7 @@ def routes(reconciling: Reconciling, reports: Reports) -> APIRouter:
         await reports.reconciliation(named)  # that there is none is said before anything is sent
         return StreamingResponse(_table(reports, named), media_type="text/csv; charset=utf-8")
 
-    @router.get("/reconciliations")
+    @router.get("/reconciliations", response_model=ReconciliationPage)
     async def of_day(
         bank: OwnBank,
         day: Day,

@@ -3,13 +3,14 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter
-from pydantic import BaseModel, StringConstraints
+from pydantic import StringConstraints
 
 from services.accounts.application import Openings
+from shared.contracts.fields import Body
 from shared.signing import TOKEN_CHARACTERS_MAX
 
 
-class Stopping(BaseModel):
+class Stopping(Body):
     """A stop that the consent service signed; its signature is all the right that it needs."""
 
     stop: Annotated[str, StringConstraints(max_length=TOKEN_CHARACTERS_MAX)]
