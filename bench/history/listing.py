@@ -69,6 +69,7 @@ def _list(case: Case, orphan: str, still_open: str | None = None) -> None:
 
 
 def _noted(case: Case, line: int, mark: str, came: Came, code: str) -> Noted:
+    place = case.world.any_place()
     return Noted(
         line=line,
         came=came,
@@ -76,6 +77,8 @@ def _noted(case: Case, line: int, mark: str, came: Came, code: str) -> Noted:
         account_id=mark,
         account_end="0001",
         opened_at=case.world.now,
+        office_id=place.office_id,
+        clerk_id=place.clerk_id,
     )
 
 

@@ -51,7 +51,7 @@ class Bounds:
     at_once: int = 4
     """Lists that one process takes at once, one of each bank."""
 
-    batch_lines: int = 500
+    batch_lines: int = 250
     """Lines that are matched at once: their facts are read in one go, some milliseconds."""
 
 

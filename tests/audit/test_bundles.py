@@ -122,6 +122,18 @@ def test_a_clerk_and_an_office_have_every_case_of_theirs(
         assert {one["verdict"] for one in document["cases"]} == {"valid", "no_account"}
 
 
+def test_an_account_that_a_clerk_opened_elsewhere_is_the_clerks(
+    checked: Checked, whole: Path, tmp_path: Path
+) -> None:
+    """What the bank's list says of a clerk and an office is in their bundles, with its proof."""
+    for about in (("--clerk", "gdv-01"), ("--office", "bd-huong-hoa")):
+        checked(whole, *about)
+        files = unpacked(max(tmp_path.glob("*.zip")).read_bytes())
+        (facts,) = [one for name, one in files.items() if name.endswith("accounts/facts.ndjson")]
+        kinds = {msgspec.json.decode(one)["kind"] for one in facts.splitlines()}
+        assert {"account.unconsented.1", "account.still.open.1"} <= kinds
+
+
 def test_an_incident_is_a_list_of_consents(
     checked: Checked, whole: Path, morning: Morning, tmp_path: Path
 ) -> None:

@@ -14,6 +14,7 @@ from services.audit.export import LogName
 from services.consent.notices import FOLDER
 from shared.ledger.recorder import StoredFact
 from tests.support.exports import Change, Facts, History, positions, put_in_place, with_data
+from tests.support.lists import as_csv, line
 from tests.support.world import World, a_world, new_id
 
 GIVEN, REDEEMED, OPENED = "consent.given.1", "consent.redeemed.1", "account.opened.1"
@@ -57,6 +58,7 @@ async def _played(world: World) -> Morning:
     rejected = new_id()
     await world.open(bare, None, opening_id=rejected)
     _note(morning, "bare", bare, opening_id=rejected)
+    await _list(world)
     await _index(world)
     await _index(world)
     await world.newcomer()
@@ -75,6 +77,21 @@ async def _open(
     (await world.accounts.put(address, json=body, headers=headers)).raise_for_status()
     _note(morning, name, citizen, consent_id, opening_id)
     return link
+
+
+async def _list(world: World) -> None:
+    """Hand in what the bank has open: the disputed account, and one that a clerk opened there."""
+    lines = [
+        line("102030402", office_id="bd-huong-hoa", clerk_id="gdv-01"),
+        line("102030409", office_id="bd-huong-hoa", clerk_id="gdv-01"),
+    ]
+    answer: httpx.Response = await world.accounts.put(
+        "/reconciliations/r1?day=2023-08-09",
+        content=as_csv(lines),
+        headers={**world.tokens.header("so-viet"), "Content-Type": "text/csv"},
+    )
+    counts = answer.raise_for_status().json()["counts"]
+    assert (counts["stopped"], counts["without_consent"]) == (1, 1)
 
 
 def _note(
