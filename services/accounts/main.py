@@ -95,7 +95,9 @@ def create_app(settings: Settings, client: httpx.AsyncClient | None = None) -> F
         opening_routes.routes(openings),
         comparison_routes.routes(Comparing(parts.log, now)),
         look_routes.routes(openings),
-        reconciliation_routes.routes(Reconciling(parts.log, parts.marks), Reports(parts.log)),
+        reconciliation_routes.routes(
+            Reconciling(parts.log, parts.marks, settings.folder), Reports(parts.log)
+        ),
         rejection_routes.routes(Rejections(parts.log, VOCABULARY)),
         live_states.routes(LiveStates(parts.log, VOCABULARY, NOUNS)),
     )

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
+from pathlib import Path
 from typing import cast
 
 from services.accounts.facts import AccountConfirmed, Came, Counts, LinesReconciled, Noted
@@ -33,6 +34,9 @@ from services.accounts.repeats import Repeats, nothing_named
 from shared.errors import Kind, Unavailable
 from shared.ledger.log import ATTEMPTS_MAX, Log, about
 from shared.marks import Marks
+
+MARK_DIGITS = 32
+"""Of an account's mark: enough to tell any two apart, and half the disk."""
 
 RETRY_AFTER_S = 30
 """Seconds after which a bank may ask again for its turn: most lists are in by then."""
@@ -77,8 +81,9 @@ class CutOff(Exception):
 class Reconciling:
     """Reconciles the lists of banks with one log."""
 
-    def __init__(self, log: Log, marks: Marks, bounds: Bounds | None = None) -> None:
-        self._log, self._marks = log, marks
+    def __init__(self, log: Log, marks: Marks, folder: Path, bounds: Bounds | None = None) -> None:
+        """`folder` is the service's own, on a disk."""
+        self._log, self._marks, self._folder = log, marks, folder
         self.bounds = bounds or Bounds()
         self._underway = set[str]()
 
@@ -90,7 +95,7 @@ class Reconciling:
         """
         if length is not None and length > self.bounds.file_bytes:
             await self.refuse(asked.id, asked.bank_id, Kind.TOO_LARGE, "file_too_large")
-        with self._place(asked.bank_id), nothing_named() as repeats:
+        with self._place(asked.bank_id), nothing_named(self._folder) as repeats:
             run = Run(self._log, asked, Reader(asked, self._marks, repeats))
             try:
                 async with asyncio.timeout(self.bounds.whole_s):
@@ -153,11 +158,12 @@ class Reader:
         read = list(self._lines.read(piece))
         listed = [one for one in read if isinstance(one, Listed)]
         bad = [one for one in read if isinstance(one, Noted)]
-        new = self._repeats.new(one.account_id for one in listed)
+        new = self._repeats.new(one.account_id[:MARK_DIGITS] for one in listed)
         once = list[Listed]()
         for one in listed:
-            if one.account_id in new:
-                new.remove(one.account_id)
+            mark = one.account_id[:MARK_DIGITS]
+            if mark in new:
+                new.remove(mark)
                 once.append(one)
             else:
                 bad.append(Noted(line=one.line, came=Came.BAD, code="line_repeated"))

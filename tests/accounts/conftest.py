@@ -19,9 +19,10 @@ def desk(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Desk]:
     """Give a desk, on SQLite unless a test says otherwise."""
-    address = f"sqlite:///{tmp_path_factory.mktemp('desk') / 'ledger.db'}"
+    folder = tmp_path_factory.mktemp("desk")
+    address = f"sqlite:///{folder / 'ledger.db'}"
     if getattr(request, "param", "sqlite") == "postgres":
         address = in_a_schema(request.getfixturevalue("postgres_url"))
     stores.create_schema(address)
     with closing(Log(stores.open_recorder(address, system_clock), VOCABULARY)) as log:
-        yield Desk(log, Marks(bytes(32)))
+        yield Desk(log, Marks(bytes(32)), folder)

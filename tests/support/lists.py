@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 from services.accounts.facts import VOCABULARY, LinesReconciled, Noted
@@ -25,6 +26,7 @@ class Desk:
 
     log: Log
     marks: Marks
+    folder: Path
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
     def bank(self) -> str:
@@ -48,7 +50,10 @@ class Desk:
                 raise CutOff
 
         bounds = {"batch_lines": 3, **bounds}
-        await Reconciling(self.log, self.marks, Bounds(**bounds)).take(own, sent(), None)
+        await Reconciling(self.log, self.marks, self.folder, Bounds(**bounds)).take(
+            own, sent(), None
+        )
+        assert not list(self.folder.glob("list-*"))
 
     async def facts(self, *tags: str, kind: type[Fact] | None = None) -> list[Fact]:
         """Return the facts that carry all of these tags."""

@@ -20,7 +20,7 @@ from tests.system.test_api import codes
 BANK, OTHER = ACCOUNT.bank_id, "truong-son"
 DAY = "2023-08-09"
 CSV = {"Content-Type": "text/csv"}
-BOUNDS = Bounds(file_bytes=20_000, lines=100, block_s=0.3, whole_s=2.0, at_once=2, batch_lines=10)
+BOUNDS = Bounds(file_bytes=20_000, lines=100, block_s=2.0, whole_s=30.0, at_once=2, batch_lines=10)
 
 
 @pytest.fixture(scope="module")
