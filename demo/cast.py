@@ -102,6 +102,10 @@ class Tokens:
     file: Path
     by_holder: dict[str, str] = field(repr=False)
 
+    def keyed(self, holder: str) -> dict[str, str]:
+        """Return the headers of a `POST` that changes something: with a key of its own."""
+        return {**self.header(holder), "Idempotency-Key": secrets.token_hex(16)}
+
     def header(self, holder: str) -> dict[str, str]:
         """Return the header that a holder sends."""
         return {"Authorization": f"Bearer {self.by_holder[holder]}"}

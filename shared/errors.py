@@ -8,7 +8,7 @@ A citizen *refuses*; the rules *reject*. The two words are kept apart everywhere
 Anything else that is raised is a defect or an outage, and its text stays inside.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -16,6 +16,9 @@ from typing import Any
 
 class Kind(StrEnum):
     """What sort of no it is; each kind has one HTTP status (`shared/web.py`)."""
+
+    INCOMPLETE = "incomplete"
+    """A header is missing without which the request is not looked at."""
 
     MALFORMED = "malformed"
     UNAUTHENTICATED = "unauthenticated"
@@ -43,6 +46,7 @@ class Rejection(Exception):
     """A no with its reasons, and the facts that record it.
 
     `code` is stable and public; `facts` are appended to the log before the caller hears of it.
+    `headers` are fields that the answer has beside those of its kind.
     """
 
     def __init__(
@@ -52,12 +56,14 @@ class Rejection(Exception):
         *,
         reasons: Sequence[Reason] = (),
         facts: Sequence[Any] = (),
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(code)
         self.kind = kind
         self.code = code
         self.reasons = tuple(reasons) or (Reason(code),)
         self.facts = tuple(facts)
+        self.headers = dict(headers or {})
 
 
 class Unavailable(Rejection):

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 STATUS = {
+    Kind.INCOMPLETE: 400,
     Kind.MALFORMED: 422,
     Kind.UNAUTHENTICATED: 401,
     Kind.FORBIDDEN: 403,
@@ -421,7 +422,9 @@ def problem_of(error: Rejection | RequestValidationError | HTTPException) -> JSO
     match error:
         case Rejection() as no:
             retry = no.retry_after_s if isinstance(no, Unavailable | Limited) else None
-            return problem(no.kind, no.code, no.reasons, retry_after_s=retry)
+            answer = problem(no.kind, no.code, no.reasons, retry_after_s=retry)
+            answer.headers.update(no.headers)
+            return answer
         case RequestValidationError():
             # The caller's own values are not echoed: they may be personal.
             reasons = [Reason("malformed", detail=_place(one)) for one in error.errors()]

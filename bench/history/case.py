@@ -30,6 +30,7 @@ from services.consent.facts import (
     StopDelivered,
     VoidFor,
 )
+from shared.claims import RequestClaimed
 from shared.contracts.consent import (
     ACCOUNTS,
     REDEMPTION,
@@ -206,6 +207,13 @@ class Case(Decided):
                 signed=signed_by(world.chance, bank_id, path, said, world.now),
             )
         )
+
+    def claim(self, by: str, request_id: str = "") -> str:
+        """Record the key that a request came with; returns its digest."""
+        chance = self.world.chance
+        request_id = request_id or chance.mark()
+        self.put(RequestClaimed(request_id=request_id, claimed_by=by, request_hash=chance.mark()))
+        return request_id
 
     # -- stopping -----------------------------------------------------------------------------
 

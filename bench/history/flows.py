@@ -216,6 +216,7 @@ def voided(case: Case) -> Steps:
     if case.given is None:
         return
     yield minutes(300, 9_000, case.world)
+    case.claim(f"bank:{case.product.bank_id}")
     case.propose_void()
     yield minutes(60, 3_000, case.world)
     case.invalidate()

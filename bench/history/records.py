@@ -23,6 +23,7 @@ DECLINED = "account.declined.1"
 SERVED, REJECTED = "notice.served.1", "opening.rejected.1"
 USED, OPENED = "consent.redeemed.1", "account.opened.1"
 ANSWERED, LOOKED = "account.confirmed.1", "account.read.1"
+CLAIMED = "request.claimed.1"
 CAPTURED = "identity.captured.1"
 COUNTER, KEY_UV = Channel.COUNTER, Grade.KEY_UV
 
@@ -73,6 +74,14 @@ def _frozen_behind(case: Case) -> Steps:
     for kind in (AccountClosed, AccountFrozenByBank):
         yield minutes(5, 500, case.world)
         case.order(kind, "at_request")
+
+
+def _key_twice(case: Case) -> Steps:
+    bank = f"bank:{case.product.bank_id}"
+    request_id = case.claim(bank)
+    case.places["first claim"] = case.places[CLAIMED]
+    yield minutes(5, 500, case.world)
+    case.claim(bank, request_id)
 
 
 def _same_number(case: Case) -> Steps:
@@ -171,6 +180,7 @@ RECORDS = [
     Deed("confirmed twice", (in_accounts(12, ANSWERED),), _confirmed_twice),
     Deed("confirmed, nothing opened", (in_accounts(12, ANSWERED),), _unopened),
     Deed("confirmed, then declined", (in_accounts(12, "account.declined.1"),), _declined_too),
+    Deed("a key for two requests", (Broken(45, (CLAIMED, "first claim")),), _key_twice),
     Deed("closed twice", (in_accounts(43, "account.closed.1"),), _closed_twice),
     Deed("frozen once closed", (in_accounts(43, "account.frozen_by_bank.1"),), _frozen_behind),
     Deed("a number for two accounts", (in_accounts(12, ANSWERED),), _same_number),

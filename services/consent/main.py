@@ -58,6 +58,7 @@ from shared import live_states, rejection_routes, token_routes
 from shared.authority import Authority, create_authority
 from shared.clock import Clock, choose_clock
 from shared.hearing.assembly import Hearing, create_hearing
+from shared.in_flight import InFlight
 from shared.ledger import stores
 from shared.ledger.erasure import Erasure
 from shared.ledger.log import Log
@@ -182,6 +183,7 @@ def _app(settings: Settings, parts: Parts) -> FastAPI:
         requests_per_minute=settings.requests_per_minute,
     )
     app.state.parts = parts
+    app.state.in_flight = InFlight(settings.folder)
     deciding, receipting = Deciding(parts), Receipting(parts, seal)
     add_routes(
         app,

@@ -35,6 +35,8 @@ from services.consent.gate import Gate
 from services.consent.phones import Phones
 from services.consent.suspensions import Suspension
 from services.consent.witnesses import Witnesses
+from shared import claims
+from shared.claims import RequestClaimed
 from shared.hearing import webhooks
 from shared.hearing.facts import (
     CHANGING,
@@ -143,6 +145,7 @@ NOUNS = Nouns(
         ),
         Noun("witness", frozenset(witnesses.OF_WITNESSES), Witnesses(), witnesses.evolve),
         Noun("policy", frozenset({PolicyProposed, PolicySet}), (), _ruled),
+        Noun("request", frozenset({RequestClaimed}), None, claims.evolve),
     ]
 )
 """Everything that has a state in this log; what was rejected changes none."""

@@ -53,6 +53,22 @@ REASONS: dict[str, Sentences] = {
         "The log is out of reach; nothing was decided. Please send it again.",
         "Không ghi được nhật ký; chưa có gì được quyết định. Hãy gửi lại.",
     ),
+    "idempotency_key_missing": Sentences(
+        "The request needs exactly one Idempotency-Key.",
+        "Yêu cầu phải có đúng một Idempotency-Key.",
+    ),
+    "idempotency_key_malformed": Sentences(
+        "The Idempotency-Key is not a text of 1 to 255 printable characters.",
+        "Idempotency-Key phải là chuỗi 1 đến 255 ký tự in được.",
+    ),
+    "idempotency_key_reused": Sentences(
+        "This Idempotency-Key was used for another request.",
+        "Idempotency-Key này đã dùng cho yêu cầu khác.",
+    ),
+    "request_in_flight": Sentences(
+        "The same request is still being processed. Please send it again.",
+        "Yêu cầu này đang được xử lý. Hãy gửi lại.",
+    ),
     "no_key": Sentences(
         "The service has no valid key to sign with.", "Dịch vụ chưa có khóa ký hợp lệ."
     ),

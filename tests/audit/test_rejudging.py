@@ -151,7 +151,7 @@ def test_the_command_tells_it(place: Path, copy: Path, told: Told) -> None:
 
 def test_a_long_history_is_decided_again_alike(tmp_path: Path) -> None:
     """Of all that happens in half a year but for representatives and witnesses."""
-    made = judged(generate(tmp_path / "history", 1_500, planted_every=0).export)
+    made = judged(generate(tmp_path / "history", 1_700, planted_every=0).export)
     assert {name: one.otherwise for name, one in made.items()} == {"consent": [], "accounts": []}
     assert made["consent"].judged.total() > 900
     assert {why for _, why in made["consent"].unasked} <= {

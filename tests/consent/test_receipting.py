@@ -200,7 +200,7 @@ def test_who_was_erased_keeps_the_receipt(tmp_path: Path) -> None:
             erased = await world.consent.post(
                 f"/citizens/{citizen.id}/erasure",
                 json={"ground": "request"},
-                headers=world.tokens.header("operator"),
+                headers=world.tokens.keyed("operator"),
             )
             assert erased.status_code == 200
             assert await token_of(world, link) == first

@@ -29,6 +29,7 @@ from services.consent.facts import (
     WitnessNamed,
 )
 from services.consent.policy import Policy
+from shared.claims import RequestClaimed
 from shared.ledger.facts import tags_of
 from shared.message_signatures.messages import Request
 from shared.message_signatures.requests import fields_of, read_signed
@@ -331,6 +332,15 @@ def close_before(kind: str) -> Break:
     return way
 
 
+def claim_twice(consent: Facts, _: Facts) -> None:
+    """Have one key be claimed for two requests."""
+    for request_hash in (OTHER, "1" * 64):
+        claimed = RequestClaimed(
+            request_id="2" * 64, claimed_by="operator:op", request_hash=request_hash
+        )
+        tell(consent, claimed)
+
+
 def open_behind_a_stop(consent: Facts, accounts: Facts) -> None:
     """Have an account opened behind the stop of its consent."""
     stop(freeze=False)(consent, accounts)
@@ -390,6 +400,7 @@ GOVERNED: dict[str, tuple[int, Break]] = {
     "closed by another bank": (43, close(bank_id="another")),
     "closed, and never opened": (43, close(opening_id="another")),
     "confirmed behind its closure": (43, close_before("account.confirmed")),
+    "a key for two requests": (45, claim_twice),
     "a withdrawal that says it was used": (39, change(0, "consent.withdrawn", used_at=1)),
     "asked another thing": (40, change(0, ASKED, product_id="another")),
     "asked at another place": (40, change(0, ASKED, site_id="another")),

@@ -364,6 +364,7 @@ class Model:
 
     def lift(self, noun: str, who: str) -> Said:
         """Say what comes of wanting a suspension to end: it takes two."""
+        self._write("consent", Line("request.claimed.1"))
         wanted = self.suspended[noun]
         if who in wanted:
             return Said(200)
@@ -380,6 +381,7 @@ class Model:
 
     def erase(self, citizen_id: str) -> Said:
         """Say what comes of erasing a citizen's data."""
+        self._write("consent", Line("request.claimed.1"))
         keys = len(self._refusals.get(citizen_id, ())) + (citizen_id in self._keyed)
         if not keys:
             return Said(200)

@@ -187,7 +187,7 @@ async def end_of_a_right(course: Course, asked: Asked) -> Round:
 
 async def erasure(course: Course, asked: Asked) -> Round:
     """The operator erases the citizen, which nothing open allows."""
-    headers = course.both.tokens.header("operator")
+    headers = course.both.tokens.keyed("operator")
     path, body = f"/citizens/{asked.citizen.id}/erasure", {"ground": "request"}
     act = partial(course.consent.post, path, json=body, headers=headers)
     return a_round(course, asked, act, await event_of(course, asked))

@@ -21,7 +21,7 @@ async def erase(world: World, person: Citizen) -> httpx.Response:
     answer: httpx.Response = await world.consent.post(
         f"/citizens/{person.id}/erasure",
         json={"ground": "request"},
-        headers=world.tokens.header("operator"),
+        headers=world.tokens.keyed("operator"),
     )
     return answer
 
@@ -154,7 +154,7 @@ def test_only_the_operator_erases_and_says_why(
     async def scenario(world: World) -> None:
         person = await world.newcomer()
         answer = await world.consent.post(
-            f"/citizens/{person.id}/erasure", json=body, headers=world.tokens.header(holder)
+            f"/citizens/{person.id}/erasure", json=body, headers=world.tokens.keyed(holder)
         )
         assert answer.status_code == status
         assert (await world.ask(person))[1].is_success

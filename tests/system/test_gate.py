@@ -34,7 +34,7 @@ async def suspend(world: World, holder: str, own_id: str, **scope: str) -> httpx
 async def lift(world: World, holder: str, own_id: str) -> httpx.Response:
     """Propose as somebody that it ends, or agree to it."""
     answer: httpx.Response = await world.consent.post(
-        f"/suspensions/{own_id}/lifting", json=REMEDIED, headers=world.tokens.header(holder)
+        f"/suspensions/{own_id}/lifting", json=REMEDIED, headers=world.tokens.keyed(holder)
     )
     return answer
 

@@ -488,7 +488,8 @@ class Histories(RuleBasedStateMachine):
     def _operate(
         self, method: str, path: str, body: dict[str, str], said: Said, who: str = "operator"
     ) -> None:
-        header = self.world.tokens.header(who)
+        tokens = self.world.tokens
+        header = tokens.keyed(who) if method == "POST" else tokens.header(who)
         answer = self._run(self.world.consent.request(method, path, json=body, headers=header))
         codes = [one["code"] for one in answer.json().get("reasons", ())] if answer.content else []
         assert Said(answer.status_code, tuple(codes)) == said

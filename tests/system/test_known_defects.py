@@ -577,7 +577,7 @@ async def void(
     answer: httpx.Response = await world.consent.post(
         f"/consents/{consent_id}/invalidation",
         json={"case_id": "lao-bao-2023", "why": "staff_misconduct"},
-        headers=headers or world.tokens.header(holder),
+        headers=headers or world.tokens.keyed(holder),
     )
     return answer
 
@@ -1008,7 +1008,9 @@ def test_t25_two_tokens_of_one_organisation_are_one(running: Running) -> None:
         world.consent_app.state.tokens = Tokens.from_file(world.tokens.file)
         consent_id, _, _ = await agreed(world, await world.newcomer())
         (await void(world, consent_id, "so-viet")).raise_for_status()
-        second = await void(world, consent_id, headers={"Authorization": f"Bearer {token}"})
+        second = await void(
+            world, consent_id, headers={"Authorization": f"Bearer {token}", "Idempotency-Key": "k"}
+        )
         assert codes(second) == ["four_eyes_required"]
         fact = await world.newest(world.consent)
         assert (fact["kind"], fact["data"]["asked_by"]) == (

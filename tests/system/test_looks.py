@@ -14,6 +14,7 @@ import pytest
 from demo.cast import ACCOUNT, BANKS, OFFICE, Citizen
 from services.consent.pages.own import SAW, SAW_OF_ACCOUNT
 from services.consent.pages.words import ENGLISH, VIETNAMESE
+from shared.canonical import text_digest
 from shared.looks import ONCE_IN, PURPOSES, LookGround, ReadFor
 from shared.web import Role
 from tests.support.faults import break_once
@@ -196,6 +197,8 @@ class Opened:
         """Send a request as a holder of a token."""
         client: httpx.AsyncClient = getattr(self.world, service)
         headers = self.world.tokens.header(holder)
+        if method == "POST":  # the same key for the same request: it is claimed once
+            headers["Idempotency-Key"] = text_digest(f"{address} {more.get('json')}")
         return await client.request(method, address, headers=headers, **more)
 
     async def new(self) -> list[dict[str, Any]]:

@@ -293,7 +293,7 @@ def test_erasing_leaves_nothing_to_sign_or_to_enrol(tmp_path: Path) -> None:
         erased = await world.consent.post(
             f"/citizens/{citizen.id}/erasure",
             json={"ground": "request"},
-            headers=world.tokens.header("operator"),
+            headers=world.tokens.keyed("operator"),
         )
         assert erased.status_code < 300, erased.text
         data = {"code": code, "answer": json.dumps(Authenticator().create(options))}

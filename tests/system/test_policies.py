@@ -59,7 +59,7 @@ async def approve(
     answer: httpx.Response = await world.consent.post(
         f"/policies/{version}/approval",
         json={"proposal": proposal},
-        headers=world.tokens.header(holder),
+        headers=world.tokens.keyed(holder),
     )
     return answer
 

@@ -216,14 +216,14 @@ def test_whoever_speaks_at_the_moment_signs(tmp_path: Path) -> None:
         erased = await world.consent.post(
             f"/citizens/{aunt.id}/erasure",
             json={"ground": "request"},
-            headers=world.tokens.header("operator"),
+            headers=world.tokens.keyed("operator"),
         )
         assert codes(erased) == ["consent_open"]
         (await hers.decide(link, "withdrawn")).raise_for_status()
         erased = await world.consent.post(
             f"/citizens/{aunt.id}/erasure",
             json={"ground": "request"},
-            headers=world.tokens.header("operator"),
+            headers=world.tokens.keyed("operator"),
         )
         assert erased.status_code == 200, erased.text
         kinds = [one["kind"] for one in await world.log(world.consent)]

@@ -8,6 +8,7 @@ import msgspec
 from services.audit.export import LogName
 from services.audit.laws.answers import Answers
 from services.audit.laws.cases import Cases
+from services.audit.laws.claims import Claims
 from services.audit.laws.counter import Counter
 from services.audit.laws.decisions import Decisions
 from services.audit.laws.directory import Directory, DirectoryLaws
@@ -60,6 +61,7 @@ class Judging:
             answers,
             Signed(),
             Reconciled(answers),
+            Claims(),
             Looks(cases, policies),
             cases,
         ]

@@ -291,6 +291,12 @@ _ALL = (
         " once; the counts of a list are those of its lines.",
         "R36; Circular 17/2024 art. 15.4; ADR 29",
     ),
+    Law(
+        45,
+        "Mỗi khóa của một yêu cầu chỉ dùng cho một yêu cầu, mãi mãi.",
+        "A key that a request came with stands for one request, for ever.",
+        "R25; ADR 31",
+    ),
 )
 
 LAWS: Mapping[int, Law] = {law.number: law for law in _ALL}

@@ -88,6 +88,7 @@ FACTS: dict[str, Words] = {
     "webhook.removed.1": Words("Bỏ webhook", "Webhook removed"),
     "webhook.rejected.1": Words("Không nhận webhook", "Webhook rejected"),
     "tags.indexed.1": Words("Lập chỉ mục", "Tags indexed"),
+    "request.claimed.1": Words("Nhận yêu cầu của máy", "Request taken"),
     # accounts
     "account.opened.1": Words("Cho mở tài khoản", "Account allowed"),
     "opening.rejected.1": Words("Không mở được", "Opening rejected"),

@@ -19,6 +19,7 @@ from services.consent.facts import ConsentRequested, VoidFor
 from services.consent.policy import Policy
 from services.consent.redemptions import Redeem
 from services.consent.views import ConsentView
+from shared.claimed import Claimed
 from shared.contracts.consent import ACCOUNTS, Channel
 from shared.contracts.fields import Body, CaseId, Id, PathId, Purpose, Sha256
 from shared.contracts.reasons import sentence
@@ -179,11 +180,14 @@ def invalidation_routes(stopping: Stopping, looking: Looking) -> APIRouter:
     router = APIRouter(tags=["consents"])
 
     @router.post("/consents/{consent_id}/invalidation")
-    async def invalidate(consent_id: PathId, body: Invalidation, by: Voider) -> ConsentRead:
+    async def invalidate(
+        consent_id: PathId, body: Invalidation, by: Voider, claimed: Claimed
+    ) -> ConsentRead:
         """Propose that a consent is void, or carry out what another organisation proposed."""
         asked = Invalidate(consent_id=consent_id, by=by.name, **body.model_dump())
-        view = await stopping.invalidate(asked)
-        shown = await looking.document(view, by.name, body.case_id, ReadFor.INVALIDATION)
+        async with claimed:
+            view = await stopping.invalidate(asked)
+            shown = await looking.document(view, by.name, body.case_id, ReadFor.INVALIDATION)
         return ConsentRead(**shown)
 
     return router

@@ -16,6 +16,7 @@ from services.consent.facts import (
     ProductOffered,
     SiteRegistered,
 )
+from shared.claimed import Claimed
 from shared.contracts.consent import OPEN_ACCOUNT, Grade, SidePurpose
 from shared.contracts.fields import Body, Id, Name, PathId, Phone, Purpose, Sha256, Timestamp
 from shared.web import Caller, Role, require
@@ -135,9 +136,12 @@ def routes(directory: Registering, passkeys: Passkeys) -> APIRouter:
         )
 
     @router.post("/citizens/{citizen_id}/erasure")
-    async def erase_citizen(citizen_id: PathId, body: Erasure, by: Operator) -> dict[str, Any]:
+    async def erase_citizen(
+        citizen_id: PathId, body: Erasure, by: Operator, claimed: Claimed
+    ) -> dict[str, Any]:
         """Erase what is kept of a citizen; the answer names the facts that prove it."""
-        positions = await directory.erase_citizen(citizen_id, body.ground, by.name)
+        async with claimed:
+            positions = await directory.erase_citizen(citizen_id, body.ground, by.name)
         return {"citizen_id": citizen_id, "positions": positions}
 
     return router

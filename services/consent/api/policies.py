@@ -8,6 +8,7 @@ from pydantic import Field
 from services.consent.application.governing import Governing
 from services.consent.facts import SetFor
 from services.consent.policies import proposal
+from shared.claimed import Claimed
 from shared.contracts.fields import Body, Instant
 from shared.web import Caller, Role, require
 
@@ -46,9 +47,12 @@ def routes(governing: Governing) -> APIRouter:
         return await governing.propose(asked)
 
     @router.post("/policies/{version}/approval")
-    async def approve(version: Version, body: Approval, by: Overseer) -> dict[str, Any]:
+    async def approve(
+        version: Version, body: Approval, by: Overseer, claimed: Claimed
+    ) -> dict[str, Any]:
         """Set what is proposed: from its `valid_from` on, at least an hour from now."""
-        return await governing.approve(version, body.proposal, by.name)
+        async with claimed:
+            return await governing.approve(version, body.proposal, by.name)
 
     @router.get("/policies")
     async def read(_: Anybody) -> dict[str, Any]:

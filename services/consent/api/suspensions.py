@@ -8,6 +8,7 @@ from services.consent.api.shapes import SuspensionRead
 from services.consent.application.suspending import Suspending
 from services.consent.facts import LiftedFor, SuspendedFor, SuspensionOrdered
 from services.consent.views import SuspensionView
+from shared.claimed import Claimed
 from shared.contracts.fields import Body, Id, PathId
 from shared.web import Caller, Role, require
 
@@ -48,18 +49,17 @@ def routes(suspending: Suspending) -> APIRouter:
         return _read(await suspending.order(ordered))
 
     @router.post("/suspensions/{suspension_id}/lifting")
-    async def lift(suspension_id: PathId, body: Lifting, by: Stopper) -> SuspensionRead:
+    async def lift(
+        suspension_id: PathId, body: Lifting, by: Stopper, claimed: Claimed
+    ) -> SuspensionRead:
         """Propose that it ends, or agree to what another organisation proposed."""
-        return SuspensionRead(
-            **(await suspending.lift(suspension_id, body.why, by.name)).document()
-        )
+        async with claimed:
+            return _read(await suspending.lift(suspension_id, body.why, by.name))
 
     @router.get("/suspensions/{suspension_id}")
     async def read(suspension_id: PathId, _: Reader) -> SuspensionRead:
         """Tell what was suspended, by whom, why, and whether it still is; never of a citizen."""
-        return SuspensionRead(
-            **(await suspending.suspension(suspension_id, of_citizens=False)).document()
-        )
+        return _read(await suspending.suspension(suspension_id, of_citizens=False))
 
     return router
 

@@ -118,6 +118,7 @@ from services.consent.facts.witnesses import (
     WitnessRejected,
     WitnessSigned,
 )
+from shared import claims
 from shared.hearing import facts as hearing
 from shared.ledger import indexes
 from shared.ledger.facts import Vocabulary
@@ -216,6 +217,7 @@ VOCABULARY = Vocabulary.of(
     uses,
     looks,
     policies,
+    claims,
     indexes,
     hearing,
 )
