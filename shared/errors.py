@@ -70,5 +70,5 @@ class Unavailable(Rejection):
     """Nothing was decided because a part is out of reach; safe to repeat after `retry_after_s`."""
 
     def __init__(self, code: str, *, retry_after_s: int = 2, facts: Sequence[Any] = ()) -> None:
-        super().__init__(Kind.UNAVAILABLE, code, facts=facts)
-        self.retry_after_s = retry_after_s
+        headers = {"Retry-After": str(retry_after_s)}
+        super().__init__(Kind.UNAVAILABLE, code, facts=facts, headers=headers)

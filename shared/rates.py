@@ -42,8 +42,9 @@ class Limited(Rejection):
     """Too many requests; what was asked was not looked at."""
 
     def __init__(self, left: Left, retry_after_s: int) -> None:
-        super().__init__(Kind.LIMITED, "rate_limited")
-        self.left, self.retry_after_s = left, retry_after_s
+        headers = {"Retry-After": str(retry_after_s)}
+        super().__init__(Kind.LIMITED, "rate_limited", headers=headers)
+        self.left = left
 
 
 class Rates:

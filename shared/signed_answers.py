@@ -76,7 +76,7 @@ class SignedRoute(APIRoute):
             try:
                 answer = await handle(request)
             except (Rejection, RequestValidationError, HTTPException) as error:
-                answer = problem_of(error)
+                answer = problem_of(request, error)
             answers: Answers = request.app.state.answers
             answers.sign(request, answer)
             return answer

@@ -28,10 +28,10 @@ from starlette.routing import Match, Route
 from starlette.types import ASGIApp
 from typing_extensions import override
 
-from shared import public_log, sandbox_routes
+from shared import problem_pages, public_log, sandbox_routes
 from shared.clock import Clock, SandboxClock
 from shared.contracts.reasons import sentence
-from shared.errors import Kind, Reason, Rejection, Unavailable
+from shared.errors import Kind, Reason, Rejection
 from shared.etags import EntityTags
 from shared.ledger.indexing import Indexing
 from shared.ledger.log import Log
@@ -40,6 +40,7 @@ from shared.limits import Limits
 from shared.message_signatures.requests import WANTED, SignedRequest
 from shared.oauth.answers import UNSIGNED, challenge
 from shared.openapi import document
+from shared.problem_pages import problem_type
 from shared.rates import REQUESTS_PER_MINUTE, Limited, RateHeaders, Rates
 from shared.reference import page as reference_page
 
@@ -73,6 +74,8 @@ OF_FRAMEWORK = {
 }
 """What the framework says no to by itself; a body that is not JSON text is malformed, too."""
 
+TOO_LARGE = ("body_too_large", [Reason("body_too_large")])
+
 BODY_BYTES_MAX = 65_536
 """The largest command is a signed consent event with a few fields: about 4 kB."""
 
@@ -86,6 +89,10 @@ Tag = Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,32}:[\x21-\x7e]{1,300
 """A tag as facts carry it: what it is of, and an id."""
 
 logger = logging.getLogger(__name__)
+
+
+Said = Rejection | RequestValidationError | HTTPException
+"""Every error that is told to the caller as what it is."""
 
 
 class Role(StrEnum):
@@ -244,13 +251,15 @@ def create_web_app(
     close: Callable[[], Awaitable[None]],
     background: Sequence[Callable[[], Coroutine[Any, Any, None]]] = (),
     prover: Prover | None = None,
+    public_url: str,
     requests_per_minute: int = REQUESTS_PER_MINUTE,
 ) -> FastAPI:
     """Return an app with problem documents, health, the log for whom it is for, bounded bodies.
 
     `name` says which log it is. All of `background` runs while the app serves, until it is
     cancelled, and so does the log's index. Without a `prover` none but bearer tokens are accepted.
-    Each caller may ask `requests_per_minute` times of one process.
+    `public_url` is where the service is reached, and so what a problem's `type` begins with. Each
+    caller may ask `requests_per_minute` times of one process.
     """
     indexing = Indexing(log, name, lambda: seal.sealed, now)
     running = [indexing.run, *background]
@@ -277,9 +286,11 @@ def create_web_app(
     vars(app)["openapi"] = partial(document, app)
     app.state.tokens, app.state.prover = tokens, prover
     app.state.log, app.state.seal = log, seal
+    app.state.public_url = public_url = public_url.rstrip("/")
     app.state.rates = Rates(requests_per_minute)
     app.state.ends_at_stop = list[Callable[[], None]]()
-    add_routes(app, _own_routes(log, seal, indexing), public_log.routes(seal, log.head))
+    own = _own_routes(log, seal, indexing)
+    add_routes(app, own, public_log.routes(seal, log.head), problem_pages.routes(public_url))
     add_routes(app, reference_page.routes(app.openapi))
     if isinstance(now, SandboxClock):
         add_routes(app, sandbox_routes.routes(now))
@@ -294,8 +305,11 @@ class _WebApp(FastAPI):
     def build_middleware_stack(self) -> ASGIApp:
         return Limits(
             EntityTags(RateHeaders(super().build_middleware_stack())),
-            too_large=partial(problem, Kind.TOO_LARGE, "body_too_large"),
+            too_large=self._too_large,
         )
+
+    def _too_large(self) -> JSONResponse:
+        return problem(self.state.public_url, Kind.TOO_LARGE, *TOO_LARGE)
 
 
 def add_routes(app: FastAPI, *routers: APIRouter) -> None:
@@ -386,18 +400,16 @@ def _own_routes(log: Log, seal: Seal, indexing: Indexing) -> APIRouter:
     return router
 
 
-def problem(
-    kind: Kind, code: str, reasons: Sequence[Reason] = (), *, retry_after_s: int | None = None
-) -> JSONResponse:
+def problem(public_url: str, kind: Kind, code: str, reasons: Sequence[Reason]) -> JSONResponse:
     """Return an RFC 9457 problem document with every reason, its sentences and positions."""
     status = STATUS[kind]
-    headers = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
+    headers = dict[str, str]()
     if status == STATUS[Kind.UNAUTHENTICATED]:
         headers["WWW-Authenticate"] = challenge(code)
     if code in UNSIGNED:
         headers["Accept-Signature"] = WANTED
     body = {
-        "type": f"urn:thuan:{code}",
+        "type": problem_type(public_url, code),
         "title": sentence(code, "en"),
         "title_vi": sentence(code, "vi"),
         "status": status,
@@ -417,35 +429,35 @@ def _reason(reason: Reason) -> dict[str, Any]:
     }
 
 
-def problem_of(error: Rejection | RequestValidationError | HTTPException) -> JSONResponse:
+def problem_of(request: Request, error: Said) -> JSONResponse:
     """Return the problem document of an error that is the caller's, or an outage."""
+    public_url: str = request.app.state.public_url
     match error:
         case Rejection() as no:
-            retry = no.retry_after_s if isinstance(no, Unavailable | Limited) else None
-            answer = problem(no.kind, no.code, no.reasons, retry_after_s=retry)
+            answer = problem(public_url, no.kind, no.code, no.reasons)
             answer.headers.update(no.headers)
             return answer
         case RequestValidationError():
             # The caller's own values are not echoed: they may be personal.
             reasons = [Reason("malformed", detail=_place(one)) for one in error.errors()]
-            return problem(Kind.MALFORMED, "malformed", reasons)
+            return problem(public_url, Kind.MALFORMED, "malformed", reasons)
         case _:
             kind, code = OF_FRAMEWORK.get(error.status_code, OF_FRAMEWORK[BAD_REQUEST])
-            return problem(kind, code, [Reason(code)])
+            return problem(public_url, kind, code, [Reason(code)])
 
 
 def _add_problems(app: FastAPI) -> None:
     @app.exception_handler(Rejection)
-    async def rejected(_: Request, error: Rejection) -> JSONResponse:
-        return problem_of(error)
+    async def rejected(request: Request, error: Rejection) -> JSONResponse:
+        return problem_of(request, error)
 
     @app.exception_handler(RequestValidationError)
-    async def malformed(_: Request, error: RequestValidationError) -> JSONResponse:
-        return problem_of(error)
+    async def malformed(request: Request, error: RequestValidationError) -> JSONResponse:
+        return problem_of(request, error)
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> JSONResponse:
-        answer = problem_of(error)
+        answer = problem_of(request, error)
         if error.status_code == METHOD_NOT_ALLOWED:
             answer.headers["Allow"] = ", ".join(sorted(_allowed(request)))
         if error.status_code == TOO_SLOW:
@@ -453,10 +465,11 @@ def _add_problems(app: FastAPI) -> None:
         return answer
 
     @app.exception_handler(Exception)
-    async def unexpected(_: Request, error: Exception) -> JSONResponse:
+    async def unexpected(request: Request, error: Exception) -> JSONResponse:
         incident = str(uuid.uuid4())
         logger.error("unexpected error %s", incident, exc_info=error)
-        body = {"type": "urn:thuan:unexpected", "status": 500, "code": "unexpected"}
+        named = problem_type(request.app.state.public_url, "unexpected")
+        body = {"type": named, "status": 500, "code": "unexpected"}
         return JSONResponse(
             {**body, "incident": incident}, 500, media_type="application/problem+json"
         )

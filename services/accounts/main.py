@@ -82,6 +82,7 @@ def create_app(settings: Settings, client: httpx.AsyncClient | None = None) -> F
         background=[hearing.run],
         prover=authority,
         requests_per_minute=settings.requests_per_minute,
+        public_url=settings.public_url,
     )
     answers = Answers(settings.public_url, settings.folder, now)
     app.state.answers = answers

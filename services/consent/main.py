@@ -181,6 +181,7 @@ def _app(settings: Settings, parts: Parts) -> FastAPI:
         background=[stopping.run, hearing.run],
         prover=authority,
         requests_per_minute=settings.requests_per_minute,
+        public_url=parts.public_url,
     )
     app.state.parts = parts
     app.state.in_flight = InFlight(settings.folder)

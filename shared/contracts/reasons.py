@@ -53,6 +53,7 @@ REASONS: dict[str, Sentences] = {
         "The log is out of reach; nothing was decided. Please send it again.",
         "Không ghi được nhật ký; chưa có gì được quyết định. Hãy gửi lại.",
     ),
+    "unexpected": Sentences("Something went wrong on our side.", "Có lỗi ở phía chúng tôi."),
     "idempotency_key_missing": Sentences(
         "The request needs exactly one Idempotency-Key.",
         "Yêu cầu phải có đúng một Idempotency-Key.",

@@ -335,6 +335,7 @@ def test_an_unexpected_error_says_nothing(
             log=state.log,
             seal=state.seal,
             now=world.clock,
+            public_url="http://test",
             close=nothing,
         )
 

@@ -122,6 +122,7 @@ OF_NOBODY = {
     "GET /.well-known/oauth-authorization-server",
     "POST /oauth/token",
     "GET /livez",
+    "GET /problems/{code}",
     "GET /readyz",
     "GET /metrics",
     "GET /sandbox/outbox",
