@@ -273,3 +273,25 @@ def test_a_digest_that_cannot_be_read_holds_for_nothing(field: str) -> None:
     """Not even for an empty body."""
     assert not digest_holds(field, b"")
     assert digest_holds(content_digest(b""), b"")
+
+
+FIELD = st.text(st.characters(min_codepoint=0x20, max_codepoint=0xFF), max_size=60)
+
+
+@given(
+    said=FIELD
+    | st.sampled_from(["bank=()", 'bank=("@method";req);created=1', "bank=?1;created=1"]),
+    signature=FIELD | st.just("bank=:AAAA:"),
+    digest=FIELD,
+    url=FIELD.map(lambda text: f"http://accounts/{text}"),
+)
+def test_whatever_is_sent_is_refused_and_nothing_else_comes_of_it(
+    said: str, signature: str, digest: str, url: str
+) -> None:
+    """No header makes it fail in a way of its own."""
+    headers = {"signature-input": said, "signature": signature, "content-digest": digest}
+    assert why(Request("PUT", url, headers), BODY, keys_of(BANKS[0])) is not None
+    request = sent(BANKS[0])
+    for name, text in (("signature-input", said), ("signature", signature)):
+        changed = replace(request, headers={**request.headers, name: text})
+        assert why(changed, BODY, keys_of(BANKS[0])) is not None

@@ -159,6 +159,10 @@ class Request:
         return None if self.holder.startswith("gdv") else self.holder
 
 
+ORDERED = {"freezing": "account.frozen_by_bank.1", "closure": "account.closed.1"}
+"""What a bank does to its account later, and the fact of it."""
+
+
 @dataclass
 class Opened:
     """An account in the log, and the bank's answer."""
@@ -168,11 +172,15 @@ class Opened:
     bank_id: str
     answer: tuple[str, str] | None = None
     frozen: bool = False
+    orders: dict[str, str] = field(default_factory=dict)
+    """What the bank did later, `freezing` or `closure`, and what it said."""
 
     @property
     def standing(self) -> str:
         """Return where the opening stands."""
-        if self.frozen:
+        if "closure" in self.orders:
+            return "closed"
+        if self.frozen or "freezing" in self.orders:
             return "frozen"
         return (
             {"confirmation": "confirmed", "declination": "declined"}[self.answer[0]]
@@ -709,10 +717,14 @@ class Model:
         opened, kind = self.opened.get(sent.id), sent.path.split("/")[3]
         if opened is None or opened.bank_id != sent.holder:
             return self._no_answer(404, ["opening_unknown"])
+        if kind in ORDERED:
+            return self._order(opened, kind, repr(sent.body))
         answer = (kind, repr(sent.body))
         if opened.answer == answer:
             return Said(200)
-        reasons = ["account_frozen"] if opened.frozen and kind == "confirmation" else []
+        reasons = ["account_closed"] if "closure" in opened.orders else []
+        frozen = opened.frozen or "freezing" in opened.orders
+        reasons += ["account_frozen"] if frozen and kind == "confirmation" else []
         reasons += ["already_answered"] if opened.answer else []
         others = [one for key, one in self.opened.items() if key != sent.id]
         if kind == "confirmation" and any(
@@ -725,6 +737,18 @@ class Model:
         self._write(
             "accounts", Line(f"account.{word}.1"), lambda: setattr(opened, "answer", answer)
         )
+        return Said(200)
+
+    def _order(self, opened: Opened, kind: str, body: str) -> Said:
+        if opened.orders.get(kind) == body:
+            return Said(200)
+        declined = opened.answer is not None and opened.answer[0] == "declination"
+        reasons = ["account_declined"] if declined else []
+        reasons += ["account_closed"] if "closure" in opened.orders else []
+        reasons += ["account_frozen"] if kind == "freezing" and kind in opened.orders else []
+        if reasons:
+            return self._no_answer(409, reasons)
+        self._write("accounts", Line(ORDERED[kind]), lambda: opened.orders.update({kind: body}))
         return Said(200)
 
     def _no_answer(self, status: int, reasons: list[str]) -> Said:

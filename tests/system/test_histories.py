@@ -309,6 +309,19 @@ class Histories(RuleBasedStateMachine):
         body = {"reason": "not_ours"} if decline else {"account_number": number}
         self._send(Request(f"/openings/{opening_id}/{path}", body, holder))
 
+    @precondition(lambda self: self.model.opened)
+    @rule(
+        which=st.integers(0, 99),
+        path=st.sampled_from(["freezing", "closure"]),
+        reason=st.sampled_from(["at_request", "at_request", "under_review"]),
+        own=st.sampled_from([True, True, True, False]),
+    )
+    def order(self, which: int, path: str, reason: str, *, own: bool) -> None:
+        """A bank freezes or closes an account of its own or of another, perhaps again."""
+        opening_id = _pick([*self.model.opened], which)
+        holder = self.model.opened[opening_id].bank_id if own else "truong-son"
+        self._send(Request(f"/openings/{opening_id}/{path}", {"reason": reason}, holder))
+
     def _commands(self) -> list[str]:
         return [one.id for one in self.sent if one.path.startswith("/openings")]
 
