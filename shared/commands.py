@@ -6,8 +6,9 @@ signed body has the documented members and no other, each once, in ASCII.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Annotated
 
-from fastapi import Request, Response
+from fastapi import Header, Request, Response
 from pydantic import BaseModel
 
 from shared.errors import Kind, Reason, Rejection
@@ -36,21 +37,28 @@ class Sent:
     waiting: Waiting
 
 
-def sent_as(model: type[BaseModel], *roles: Role) -> Callable[[Request, Response], Awaitable[Sent]]:
+Prefer = Annotated[
+    list[str] | None,
+    Header(description="`wait=N`: up to N seconds, 10 at most, for a `proof` in the answer."),
+]
+
+
+def sent_as(model: type[BaseModel], *roles: Role) -> Callable[..., Awaitable[Sent]]:
     """Return a dependency that gives a command whose body is such a model, from these roles.
 
     Whoever has keys of their own must have signed it.
     """
     members = frozenset(model.model_fields)
 
-    async def dependency(request: Request, response: Response) -> Sent:
+    async def dependency(request: Request, response: Response, prefer: Prefer = None) -> Sent:
         caller = await caller_of(request, *roles)  # who it is comes before what they signed
         prover: Prover | None = request.app.state.prover
         body = await request.body()
         signed = prover.signed(request, body) if prover else None
         if signed:
             _check_plain(body, members)
-        return Sent(caller, await host_of(request), signed, wait_of(request, response))
+        waiting = Waiting(wait_of(prefer or []), request.app.state.seal, response)
+        return Sent(caller, await host_of(request), signed, waiting)
 
     vars(dependency).update(roles=roles, headers=HEADERS)  # for the document
     return dependency

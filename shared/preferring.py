@@ -7,11 +7,11 @@ have been. A waiter costs a sleeping coroutine, and no thread until there is som
 import asyncio
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fastapi import Request, Response
+from fastapi import Response
 
 from shared.ledger.seal import NotSealed, Seal
 
@@ -50,9 +50,7 @@ class Waiting:
         return {**answer, "proof": proof}
 
 
-def wait_of(request: Request, response: Response) -> Waiting:
-    """Return what a request prefers; what cannot be read of it is passed over (section 2)."""
-    fields = ",".join(request.headers.getlist("prefer"))
-    found = WAIT.search(fields)
-    seconds = min(int(found[1]), WAIT_S_MAX) if found else 0
-    return Waiting(seconds, request.app.state.seal, response)
+def wait_of(fields: Sequence[str]) -> int:
+    """Return how many seconds `Prefer` says; what cannot be read is passed over (section 2)."""
+    found = WAIT.search(",".join(fields))
+    return min(int(found[1]), WAIT_S_MAX) if found else 0
