@@ -73,6 +73,7 @@ from services.consent.requests import Ask
 from services.consent.separation import SHARERS_MAX, Means
 from services.consent.submissions import Capture, Submit
 from services.consent.suspensions import Lift
+from shared.claims import CLAIM, Claim, RequestClaimed
 from shared.contracts.consent import (
     CONSENT_EVENT,
     REDEMPTION,
@@ -357,6 +358,12 @@ def _command(fact: AccountOpened) -> Command:
     )
 
 
+def _claimed(recorded: Recorded, at: datetime, before: Before) -> Question:
+    fact: RequestClaimed = recorded.fact
+    names = ("request_id", "claimed_by", "request_hash")
+    return CLAIM, Claim(**{name: getattr(fact, name) for name in names})
+
+
 def _halted(recorded: Recorded, at: datetime, before: Before) -> Question:
     fact: StopReceived = recorded.fact
     stop = read_stop(before.keys.verify(fact.stop, STOP))
@@ -413,6 +420,7 @@ ASKERS: Mapping[str, Mapping[type[Any], Asker]] = {
         ConsentDisputed: _disputed,
         InvalidationProposed: _invalidated,
         ConsentInvalidated: _invalidated,
+        RequestClaimed: _claimed,
     },
     "accounts": {
         AccountOpened: _opened,
