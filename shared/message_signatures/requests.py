@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
@@ -47,6 +48,10 @@ DERIVED = frozenset(
 
 WANTED = 'thuan=("@method" "@target-uri" "content-digest" "content-type");created;keyid'
 """The same, as RFC 9421 section 5.1 asks for a signature (`Accept-Signature`)."""
+
+
+KEYS_KEPT = 1 << 10
+"""Keys of those who signed that are kept ready: to read one takes as long as to check with it."""
 
 
 class BadSignature(Exception):
@@ -99,13 +104,19 @@ def check_kept(signed: SignedRequest, at: datetime, *, within_s: int = WINDOW_S)
     `read_signed` does.
     """
     try:
-        key = public_key(signed.key)
+        key, own = _known(tuple(sorted(signed.key.items())))
     except ValueError as error:
         raise BadSignature("signature_key_unknown") from error
-    own = thumbprint(key)
     request = Request(signed.method, signed.target, signed.fields)
     _check(request, signed.body.encode(), _Verifier({own: key}, at, within_s))
     return own
+
+
+@lru_cache(KEYS_KEPT)
+def _known(members: tuple[tuple[str, str], ...]) -> tuple[PublicKey, str]:
+    """Return the public key of a JWK's members, and its thumbprint; raises `ValueError`."""
+    key = public_key(dict(members))
+    return key, thumbprint(key)
 
 
 def fields_of(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:

@@ -163,6 +163,24 @@ def test_while_it_is_processed_the_same_waits_its_turn(
     world_of.play(scenario)
 
 
+def test_many_at_once_come_to_one(world_of: Running) -> None:
+    """Of the same request, and of two under one key: one claim, one effect, no other answer."""
+
+    async def scenario(world: World) -> None:
+        path, key = await suspended(world), new_id()
+        at = await head(world)
+        answers = await asyncio.gather(*(lift(world, path, key) for _ in range(20)))
+        assert {one.status_code for one in answers} <= {200, 409}
+        assert 200 in {one.status_code for one in answers}
+        assert await kinds(world, at) == ["request.claimed.1", "lifting.proposed.1"]
+        key, whys = new_id(), ["remedied", "mistaken"] * 10
+        mixed = await asyncio.gather(*(lift(world, path, key, why) for why in whys))
+        assert {one.status_code for one in mixed} <= {200, 409, 422}
+        assert (await kinds(world, at)).count("request.claimed.1") == 2
+
+    world_of.play(scenario)
+
+
 @pytest.mark.parametrize("fault", ["before", "after"])
 @pytest.mark.parametrize("which", ["claim", "effect"])
 def test_lost_before_and_lost_after_a_commit(world_of: Running, which: str, fault: str) -> None:
