@@ -20,7 +20,6 @@ HEADERS = {
     "Content-Digest": "The digest of the body (RFC 9530), in what is signed.",
     "Signature-Input": "What is signed, when, with which key (RFC 9421).",
     "Signature": "The signature; needed of whoever calls with keys of their own.",
-    "Prefer": "`wait=N`: answer once it is sealed, with its proof; N at most 10 seconds.",
 }
 """The fields of a command beside those of every request."""
 

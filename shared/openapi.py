@@ -31,7 +31,14 @@ SECURITY: Final[dict[str, Any]] = {
 
 COMMANDS: Final = frozenset({"put", "post", "delete"})
 
+KEY: Final = "idempotency-key"
+"""The header field that some requests cannot do without; its own no says more than a 422."""
+
+KEY_PATTERN: Final = r"""^("[ !#-\[\]-~]{1,255}"|[A-Za-z0-9_!#$%&'*+.^`|~:/=-]{1,255})$"""
+"""A string as RFC 9651 spells it, or the same without quotes (`shared/claimed.py`)."""
+
 MEANINGS: Final[dict[int, str]] = {
+    400: "The key that makes the same request twice the same is missing, or cannot be read.",
     401: "Who is asking is not known, or what was shown proves nothing.",
     403: "Not for this role, or the rules do not allow it; every reason is named.",
     404: "There is nothing here, or nothing of yours.",
@@ -100,6 +107,9 @@ def _complete(operation: dict[str, Any], route: APIRoute, method: str) -> None:
     for status in DONE.keys() & answers.keys():
         if answers[status]["description"] == "Successful Response":
             answers[status]["description"] = DONE[status]
+    for one in operation.get("parameters", ()):
+        if one["name"] == KEY:
+            one |= {"required": True, "schema": {"type": "string", "pattern": KEY_PATTERN}}
     for status in sorted({*_nos(route, method, operation, roles), *_said(answers)}):
         answer = answers.setdefault(str(status), {})
         answer.setdefault("description", MEANINGS[status])
@@ -121,6 +131,8 @@ def _nos(
         yield 422
     if "requestBody" in operation:
         yield from (408, 413)
+    if any(one["name"] == KEY for one in operation.get("parameters", ())):
+        yield 400
     if method in COMMANDS:
         yield from (403, 404, 409)
     yield 503

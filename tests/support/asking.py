@@ -38,9 +38,12 @@ max-width = 200
 [checks.negative_data_rejection]
 expected-statuses = [400, 401, 403, 404, 405, 406, 408, 409, 413, 415, 422, 428, 429]
 
-# What a form needs, between which days a day may be, and what one role has to name, no schema says.
+# What a form needs, between which days a day may be, what one role has to name, and which key was
+# used for something else: no schema says that.
 [[operations]]
 include-name = [
+  "POST /consents/{consent_id}/invalidation", "POST /suspensions/{suspension_id}/lifting",
+  "POST /policies/{version}/approval", "POST /citizens/{citizen_id}/erasure",
   "POST /oauth/token", "GET /rejections", "GET /rejections/counts", "GET /reconciliations",
   "GET /reconciliations/{reconciliation_id}", "GET /reconciliations/{reconciliation_id}/lines",
   "GET /reconciliations/{reconciliation_id}/lines.csv",

@@ -21,6 +21,7 @@ ALONE = {
     "/consents/{consent_id}/redemptions",  # has an id of its own in its body, for one command
     "/stops",  # a signed document: it says itself what it is
     "/consents/{consent_id}/validate",  # changes nothing
+    "/standings",  # nor does that
     "/looks",  # the same within the hour is one by its own id
     "/log/index",  # goes on where the last ended
 }

@@ -8,7 +8,7 @@ import pytest
 from demo.documents import FOLDER, documents, text
 from shared.web import Role
 
-OPEN = {"health", "public log", "tokens", "keys", "notices", "sandbox"}
+OPEN = {"health", "public log", "tokens", "keys", "notices", "problems", "sandbox"}
 """The nouns whose every operation is for everyone."""
 
 FOR_EVERYONE = {"openings_halt", "receipts_read_list"}
