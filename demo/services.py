@@ -191,6 +191,7 @@ class Services:
             "SANDBOX": "true",
             "TOKENS": str(self.tokens.file),
             "CLIENTS": str(self.folder / CLIENTS),
+            "WEBHOOKS_PRIVATE": "true",
         }
         called = [f"http://localhost:{port}" for port in (consent_port, accounts_port)]
         if self.clock_file:

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from bench.history.case import Case
+from bench.history.hearing import told
 from bench.history.listing import reported
 from bench.history.lives import invite, registered, stray
 from bench.history.looking import minutes
@@ -255,7 +256,7 @@ HAPPENINGS: list[Callable[[World], Steps]] = [
     partial(another_phone, stopped=False),
     partial(shared_phone, allowed=True),
     partial(shared_phone, allowed=False),
-    *(erased, staff, dissent, no_use, reported),
+    *(erased, staff, dissent, no_use, reported, told),
     *(
         partial(no, what=one)
         for one in (

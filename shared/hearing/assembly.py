@@ -53,6 +53,7 @@ class Hearing:
         """Add the routes, and let go of whoever waits once the process is asked to stop."""
         add_routes(app, *self._routes())
         app.state.hooks = hooks(self.feed.events)
+        app.state.hearing = self
         app.state.ends_at_stop.append(self._following.end)
 
     def close(self) -> None:

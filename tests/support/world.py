@@ -125,6 +125,7 @@ class World:
             accounts_url="http://accounts",
             accounts_client_id="consent" if self.as_clients else "",
             accounts_token=self.tokens.by_holder["consent"],
+            webhooks_private=True,
             sandbox=True,
             clock_file=self.folder / "clock",
         )
@@ -144,6 +145,7 @@ class World:
             consent_url="http://consent",
             consent_client_id="accounts" if self.as_clients else "",
             consent_token=self.tokens.by_holder["accounts"],
+            webhooks_private=True,
             sandbox=True,
             clock_file=self.folder / "clock",
         )

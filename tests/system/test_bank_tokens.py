@@ -303,7 +303,7 @@ def run_as_bank(program: str, folder: Path, service: str) -> str:
 
 def test_the_documented_way_works_at_real_processes(tmp_path: Path) -> None:
     """The document's own programs; and a proof that one process took, another refuses."""
-    make_key, call = snippets()
+    make_key, call, *_ = snippets()
     public = json.loads(run_as_bank(make_key, tmp_path, ""))
     client = BankClient(key=ECKey.import_key(json.loads((tmp_path / "bank-key.json").read_text())))
     assert client.key.as_dict(private=False)["x"] == public["x"]
