@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from bench import directory, gate, large, ledger, openings, races, reconcile, replay
+from bench import directory, gate, hearing, large, ledger, openings, races, reconcile, replay
 from bench.history import run as history
 from bench.rows import Row, show
 from tests.support.race_kinds import KINDS, STOPS
@@ -20,6 +20,7 @@ BENCHES: dict[str, Callable[[], list[Row]]] = {
     "races": races.run,
     "directory": directory.run,
     "gate": gate.run,
+    "hearing": hearing.run,
     "replay": replay.run,
     "reconcile": reconcile.run,
     "history": history.run,

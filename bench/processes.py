@@ -25,13 +25,13 @@ def free_port() -> int:
 @contextmanager
 def serving(
     command: Sequence[str], port: int, env: Mapping[str, str], *, port_argument: bool = True
-) -> Iterator[None]:
-    """Run a server until the block ends."""
+) -> Iterator[int]:
+    """Run a server until the block ends; gives the number of its process."""
     arguments = [*command, "--port", str(port)] if port_argument else list(command)
     process = subprocess.Popen(arguments, env={**os.environ, **env})
     try:
         _wait(process, port)
-        yield
+        yield process.pid
     finally:
         process.terminate()
         process.wait(timeout=START_TIMEOUT_S)

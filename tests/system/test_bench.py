@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import directory, gate, large, ledger, openings, races, reconcile
+from bench import directory, gate, hearing, large, ledger, openings, races, reconcile
 from bench.rows import Row
 
 ROOT = Path(__file__).parents[2]
@@ -56,6 +56,11 @@ def test_lists_of_a_bank_are_held_against_what_was_confirmed(
     check(rows, count=11)
     (found,) = (row for row in rows if row.measure.startswith("planted"))
     assert found.met
+
+
+def test_hearing_is_measured_beside_bare_posts() -> None:
+    """Many events at once, one alone, and what a service costs that nothing happens to."""
+    check(hearing.run(20, 5, 0.2), count=4)
 
 
 def check(rows: list[Row], *, count: int) -> None:
