@@ -219,8 +219,11 @@ class Courier:
         keep = self._office.queue.tried
         await asyncio.to_thread(keep, *self._own, results, self._condition)
         for one in results:
+            position = one.waiting.position
             if one.state is not State.WAITING:
-                self._waiting.pop(one.waiting.position, None)
+                self._waiting.pop(position, None)
+            elif position in self._waiting:  # read anew while it was under way, it knew less
+                self._waiting[position] = one.waiting
         if down and not self._condition.failures:
             await asyncio.to_thread(self._office.queue.wake, self._hook)
             self._stale = True

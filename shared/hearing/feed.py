@@ -22,6 +22,8 @@ PAGE_EVENTS_MAX = 500
 LISTENERS_MAX = 8
 """Of one bank that wait in one process; a ninth is asked to come again."""
 
+COME_AGAIN_AFTER_S = 5
+
 ASKED_AGAIN_EVERY_S = 5.0
 """Seconds after which a listener is asked again whether it may listen."""
 
@@ -82,7 +84,7 @@ class Feed:
     def listening(self, bank_id: str) -> Iterator[None]:
         """Count a bank's listener while it waits; raises `Unavailable` for one too many."""
         if self._listeners[bank_id] >= LISTENERS_MAX:
-            raise Unavailable("overloaded", retry_after_s=LISTENERS_MAX)
+            raise Unavailable("overloaded", retry_after_s=COME_AGAIN_AFTER_S)
         self._listeners[bank_id] += 1
         try:
             yield

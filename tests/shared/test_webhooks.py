@@ -30,6 +30,7 @@ from shared.hearing.webhooks import SIGNS_ON
 from shared.ledger import stores
 from shared.ledger.log import Log
 from tests.support.consumer import DROP, HANG, Consumer, Got
+from tests.support.postgres import in_a_schema
 
 HOOK = Hook("b1", "main")
 
@@ -68,6 +69,7 @@ class Post:
 
     folder: Path
     private: bool = True
+    ledger: str = ""
     clock: Clock = field(default_factory=Clock)
     log: Any = None
     hearing: Any = None
@@ -95,7 +97,7 @@ class Post:
     @property
     def address(self) -> str:
         """Return the address of the log's store."""
-        return f"sqlite:///{self.folder / 'ledger.db'}"
+        return self.ledger or f"sqlite:///{self.folder / 'ledger.db'}"
 
     def happen(self, citizen: str = "c1", bank: str = "b1", count: int = 1) -> list[int]:
         """Have something happen about a citizen, so often; returns where."""
@@ -333,6 +335,43 @@ def test_a_consumer_may_ask_for_a_rest(tmp_path: Path) -> None:
             assert len(consumer.got) == 1
             post.clock.move(minutes=3)
             assert in_order(await consumer.have(2), post.positions)
+
+    play(scenario)
+
+
+def test_what_fails_while_the_queue_is_read_anew_waits_its_time(tmp_path: Path) -> None:
+    """Somebody changes the queue while an attempt is under way: it is not tried at once again."""
+
+    async def scenario() -> None:
+        async with Consumer() as consumer, a_post(tmp_path) as post:
+            (before,) = post.happen("c2")
+            consumer.answers = lambda got: HANG if got.position != before else 200
+            await post.register(consumer.url)
+            (position,) = post.happen("c1")
+            await consumer.until(lambda: len(consumer.got) == 1)
+            await post.hearing.registering.again(HOOK, before)
+            await consumer.have(1)
+            await post.settled(lambda one: one["delivered"] == 1)
+            await asyncio.sleep(0.6)
+            assert [one.number for one in consumer.got if one.position == position] == [1]
+
+    play(scenario)
+
+
+def test_a_log_on_postgresql_is_heard_too(tmp_path: Path, postgres_url: str) -> None:
+    """By the same rules: a consumer that fails gets everything in order."""
+
+    async def scenario() -> None:
+        ledger = in_a_schema(postgres_url)
+        async with Consumer() as consumer, a_post(tmp_path, ledger=ledger) as post:
+            consumer.answers = lambda got: 500 if got.number == 1 else 200
+            await post.register(consumer.url)
+            ticking = asyncio.create_task(tick(post))
+            for number in range(20):
+                await asyncio.to_thread(post.happen, f"c{number % 4}")
+            assert in_order(await consumer.have(20), post.positions)
+            ticking.cancel()
+            assert len(await post.lines()) == 20
 
     play(scenario)
 
