@@ -205,7 +205,9 @@ def test_a_read_waits_for_what_comes(running: Running) -> None:
         (event,) = (await asyncio.wait_for(wait, 5)).json()["events"]
         assert event["data"]["consent_id"] == consent_id
         after = (await world.consent.get("/readyz")).json()["head"]
-        waits = [waiting(1) for _ in range(LISTENERS_MAX + 1)]
+        waits = [waiting(20) for _ in range(LISTENERS_MAX + 1)]
+        await asyncio.sleep(0.1)
+        await world.ask(await world.newcomer(), holder="so-viet")
         statuses = [(await one).status_code for one in waits]
         assert sorted(statuses) == [200] * LISTENERS_MAX + [503]
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from itertools import count, permutations
 from pathlib import Path
 from typing import Any
@@ -392,6 +393,8 @@ def test_killed_before_it_is_sent(both: Processes) -> None:
         told.stand.services.consent.kill()
         await start_again(told.stand.services.consent)
         await told.consumer.start()
+        clock = told.stand.world.clock
+        clock.move_to(clock() + timedelta(minutes=1))  # what was tried in vain waits for seconds
 
     play(both, scenario)
 
