@@ -10,6 +10,7 @@ import logging
 import socket
 import ssl
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -61,12 +62,24 @@ class NotPublic(Exception):
     """A name stands for a machine that may not be called."""
 
 
+def look_up(host: str, port: int) -> list[str]:
+    """Return the machines that a name stands for, by their numbers; raises `OSError`."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(one[4][0]) for one in found))
+
+
 class _Checked(httpcore.AsyncNetworkBackend):
     """Connects to machines that were looked at."""
 
     def __init__(self, *, private: bool) -> None:
         self._private = private
         self._network = httpcore.AnyIOBackend()
+        # Its own: a name server that does not answer keeps a thread, and nobody else's.
+        self._looking = ThreadPoolExecutor(1, "webhook-name")
+
+    def close(self) -> None:
+        """Look nothing up any more."""
+        self._looking.shutdown(wait=False, cancel_futures=True)
 
     @override
     async def connect_tcp(
@@ -91,8 +104,7 @@ class _Checked(httpcore.AsyncNetworkBackend):
     async def _machines(self, host: str, port: int) -> list[str]:
         """Return the machines that a name stands for; raises `NotPublic` if any is not."""
         loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        machines = list(dict.fromkeys(str(one[4][0]) for one in found))
+        machines = await loop.run_in_executor(self._looking, look_up, host, port)
         public = all(is_public(ip_address(one.partition("%")[0])) for one in machines)
         if not (public or self._private):
             raise NotPublic(host)
@@ -111,11 +123,12 @@ class Sender:
     def __init__(self, *, private: bool, at_once: int, whole_s: float = WHOLE_S) -> None:
         """`private` allows our own machines; `at_once` bounds connections."""
         self._whole_s = whole_s
+        self._network = _Checked(private=private)
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=_tls(),
             max_connections=at_once,
             keepalive_expiry=KEPT_OPEN_S,
-            network_backend=_Checked(private=private),
+            network_backend=self._network,
         )
 
     async def send(self, address: Address, headers: Mapping[str, str], body: bytes) -> Answer:
@@ -139,6 +152,7 @@ class Sender:
 
     async def close(self) -> None:
         """Close all connections."""
+        self._network.close()
         await self._pool.aclose()
 
     async def _post(

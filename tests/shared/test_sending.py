@@ -2,6 +2,8 @@
 
 import asyncio
 import ssl
+import threading
+import time
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -24,14 +26,11 @@ def machines(monkeypatch: pytest.MonkeyPatch, *found: str) -> list[str]:
     """Have every name stand for these machines; returns what is connected to, as it is."""
     connected = list[str]()
 
-    async def looked_up(*_: Any, **__: Any) -> list[Any]:
-        return [(0, 0, 0, "", (one, 0)) for one in found]
-
     async def connect(_: Any, host: str, port: int, *__: Any) -> Any:
         connected.append(host)
         raise OSError(host)
 
-    monkeypatch.setattr("asyncio.base_events.BaseEventLoop.getaddrinfo", looked_up)
+    monkeypatch.setattr("shared.hearing.sending.look_up", lambda host, port: [*found])
     monkeypatch.setattr("httpcore.AnyIOBackend.connect_tcp", connect)
     return connected
 
@@ -102,13 +101,7 @@ def test_a_certificate_must_be_the_names(tmp_path: Path, monkeypatch: pytest.Mon
     file, context = certificate(tmp_path, "bank.example")
     trusting = ssl.create_default_context(cafile=str(file))
     monkeypatch.setattr("shared.hearing.sending._tls", lambda: trusting)
-    hosts = {"bank.example": "127.0.0.1", "other.example": "127.0.0.1"}
-    look_up = asyncio.BaseEventLoop.getaddrinfo
-
-    async def looked_up(self: Any, host: str, *args: Any, **more: Any) -> Any:
-        return await look_up(self, hosts.get(host, host), *args, **more)
-
-    monkeypatch.setattr("asyncio.base_events.BaseEventLoop.getaddrinfo", looked_up)
+    monkeypatch.setattr("shared.hearing.sending.look_up", lambda host, port: ["127.0.0.1"])
 
     async def scenario() -> None:
         async with Consumer(tls=context) as consumer:
@@ -129,5 +122,38 @@ def test_a_certificate_must_be_the_names(tmp_path: Path, monkeypatch: pytest.Mon
             )
             assert bad == Answer(error="unreachable")
             await sender.close()
+
+    play(scenario)
+
+
+def test_a_name_server_that_does_not_answer_holds_up_nobody_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nor whatever else the service does in threads; its own attempts end in time."""
+    asked = threading.Semaphore(0)
+
+    def looked_up(host: str, port: int) -> list[str]:
+        if host == "slow.example":
+            asked.release()
+            time.sleep(1)
+        return ["127.0.0.1"]
+
+    monkeypatch.setattr("shared.hearing.sending.look_up", looked_up)
+
+    async def scenario() -> None:
+        async with Consumer() as consumer:
+            slow = Sender(private=True, at_once=64, whole_s=0.5)
+            quick = Sender(private=True, at_once=1)
+            wrong = Address(secure=False, host="slow.example", port=consumer.port, target="/")
+            right = Address(secure=False, host="bank.example", port=consumer.port, target="/")
+            sent = [asyncio.create_task(slow.send(wrong, {}, b"{}")) for _ in range(64)]
+            await asyncio.to_thread(asked.acquire)
+            begun = time.monotonic()
+            await asyncio.gather(*(asyncio.to_thread(time.monotonic) for _ in range(32)))
+            assert (await quick.send(right, {"webhook-id": "1"}, b"{}")).taken
+            assert time.monotonic() - begun < 0.4
+            assert {one.error for one in await asyncio.gather(*sent)} == {"timeout"}
+            await slow.close()
+            await quick.close()
 
     play(scenario)

@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
 from random import Random
@@ -235,6 +236,26 @@ def test_a_stream_goes_on_where_it_broke_off(running: Running) -> None:
                 consent_id, _ = await world.ask(await world.newcomer(), holder="so-viet")
                 (event,) = await asyncio.wait_for(take(events, 1), 5)
                 assert event["subject"] == f"consents/{consent_id}"
+
+    running.play(scenario)
+
+
+def test_a_bank_has_so_many_streams_and_gets_each_back(running: Running) -> None:
+    """One too many is asked to come again; whoever hangs up makes room."""
+
+    async def scenario(world: World) -> None:
+        own = world.tokens.header("truong-son")
+        async with (
+            served(world.consent_app) as address,
+            httpx.AsyncClient(base_url=address) as client,
+        ):
+            for _ in range(2):
+                async with AsyncExitStack() as stack:
+                    for number in range(LISTENERS_MAX + 1):
+                        stream = client.stream("GET", "/events/stream", headers=own)
+                        answer = await stack.enter_async_context(stream)
+                        assert answer.status_code == (200 if number < LISTENERS_MAX else 503)
+                await asyncio.sleep(0.2)
 
     running.play(scenario)
 
