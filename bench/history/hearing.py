@@ -2,6 +2,7 @@
 
 from bench.history.looking import minutes
 from bench.history.world import Steps, World
+from shared.claims import RequestClaimed
 from shared.hearing.facts import (
     WebhookKeyRenewed,
     WebhookRegistered,
@@ -21,6 +22,8 @@ def told(world: World) -> Steps:
         yield minutes(5, 50, world)
         record(WebhookRegistered(**names, url=url, kinds=None, **first, registered_by=by))
         yield minutes(5, 900, world)
+        key = {"request_id": chance.mark(), "request_hash": chance.mark()}
+        record(RequestClaimed(**key, claimed_by=by))
         record(WebhookKeyRenewed(**names, **second, renewed_by=by))
         yield minutes(5, 900, world)
         record(WebhookRemoved(**names, removed_by=by))

@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from msgspec import UNSET, UnsetType
 
+from shared.claims import RequestClaimed
 from shared.hearing.facts import (
     WebhookKeyRenewed,
     WebhookRegistered,
@@ -364,5 +365,6 @@ VOCABULARY = Vocabulary(
         WebhookKeyRenewed,
         WebhookRemoved,
         WebhookRejected,
+        RequestClaimed,
     ]
 )

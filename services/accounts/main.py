@@ -22,6 +22,7 @@ from shared import live_states, rejection_routes, signed_answers, token_routes
 from shared.authority import Authority, create_authority
 from shared.clock import Clock, choose_clock
 from shared.hearing.assembly import Hearing, create_hearing
+from shared.in_flight import InFlight
 from shared.ledger import stores
 from shared.ledger.log import Log
 from shared.ledger.seal import Seal, create_seal
@@ -86,6 +87,7 @@ def create_app(settings: Settings, client: httpx.AsyncClient | None = None) -> F
     )
     answers = Answers(settings.public_url, settings.folder, now)
     app.state.answers = answers
+    app.state.in_flight = InFlight(settings.folder)
     openings = Openings(parts)
     add_routes(
         app,

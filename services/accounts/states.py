@@ -25,6 +25,8 @@ from services.accounts.facts import (
 from services.accounts.openings import Opening
 from services.accounts.reconciliation import Known
 from services.accounts.stops import Affected
+from shared import claims
+from shared.claims import RequestClaimed
 from shared.hearing import webhooks
 from shared.hearing.facts import CHANGING
 from shared.hearing.webhooks import Webhooks
@@ -61,6 +63,7 @@ NOUNS = Nouns(
         Noun("opening", OF_OPENINGS, Account(), _answered),
         Noun("consent", OF_CONSENTS, Affected(), stops.evolve),
         Noun("reconciliation", OF_RECONCILIATIONS, Known(), reconciliation.known),
+        Noun("request", frozenset({RequestClaimed}), None, claims.evolve),
         Noun("bank", frozenset(CHANGING), Webhooks(), webhooks.evolve),
     ]
 )

@@ -429,6 +429,7 @@ ASKERS: Mapping[str, Mapping[type[Any], Asker]] = {
         AccountDeclined: _declined,
         AccountFrozenByBank: _ordered_by_bank,
         AccountClosed: _ordered_by_bank,
+        RequestClaimed: _claimed,
     },
 }
 """By kind of fact: what was asked when it was decided. What follows from one, as the freezing of an

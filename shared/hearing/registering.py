@@ -39,13 +39,13 @@ class Registering:
 
         One that was switched off since nobody was there is sent to again.
         """
-        key_id, key = self._new_key(hook)
+        key_id = secrets.token_hex(KEY_ID_BYTES)
         asked = Register(
             **hook._asdict(),
             url=url,
             kinds=None if kinds is None else tuple(sorted(set(kinds))),
             key_id=key_id,
-            key=key,
+            key=self._key(hook, key_id),
             asked_by=by,
             private=self._office.private,
             known=frozenset(self._office.feed.events.kinds),
@@ -54,9 +54,12 @@ class Registering:
         await asyncio.to_thread(self._office.queue.enable, hook)
         return await self._view(hook, outcome.state.by_id[hook.webhook_id])
 
-    async def renew(self, hook: Hook, by: str) -> dict[str, Any]:
-        """Sign with a new key, and for a day with the one before too; returns the webhook."""
-        key_id, key = self._new_key(hook)
+    async def renew(self, hook: Hook, by: str, key_id: str) -> dict[str, Any]:
+        """Sign with the key of this id, and for a day with the one before too.
+
+        Returns the webhook; the same id again is the same key.
+        """
+        key = self._key(hook, key_id)
         at = self._office.now()
         asked = Renew(**hook._asdict(), key_id=key_id, key=key, asked_by=by, at=at)
         outcome = await self._log.perform(WEBHOOK, asked)
@@ -124,9 +127,8 @@ class Registering:
             await sender.close()
         return {"delivered": answer.taken, **_attempt(tried)}
 
-    def _new_key(self, hook: Hook) -> tuple[str, str]:
-        key_id = secrets.token_hex(KEY_ID_BYTES)
-        return key_id, signatures.public(self._office.keys.key(*hook, key_id))
+    def _key(self, hook: Hook, key_id: str) -> str:
+        return signatures.public(self._office.keys.key(*hook, key_id))
 
     async def _webhooks(self, bank_id: str) -> Webhooks:
         return WEBHOOK.fold(await self._log.read(of_bank(bank_id)))

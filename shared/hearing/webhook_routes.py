@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel, Field, StringConstraints
 
+from shared.claimed import Claimed
 from shared.contracts.fields import PathId
 from shared.hearing.addresses import CHARACTERS_MAX
 from shared.hearing.deliveries import Hook, State
@@ -18,6 +19,9 @@ Position = Annotated[int, Path(ge=1, le=2**53)]
 EventKind = Annotated[str, StringConstraints(max_length=64)]
 
 KINDS_MAX = 100
+
+KEY_ID_DIGITS = 32
+"""Of the digest of a request's key, as many as an id of a key has otherwise."""
 
 
 class Wanted(BaseModel):
@@ -56,14 +60,17 @@ def routes(registering: Registering) -> APIRouter:
         await registering.remove(Hook(bank.id, webhook_id), bank.name)
 
     @router.post("/webhooks/{webhook_id}/key")
-    async def renew(webhook_id: PathId, bank: Bank) -> dict[str, Any]:
+    async def renew(webhook_id: PathId, bank: Bank, claimed: Claimed) -> dict[str, Any]:
         """Have a new key sign from now on; for 24 hours the one before signs too."""
-        return await registering.renew(Hook(bank.id, webhook_id), bank.name)
+        async with claimed:
+            own = claimed.claim.request_id[:KEY_ID_DIGITS]  # so that the same again is the same key
+            return await registering.renew(Hook(bank.id, webhook_id), bank.name, own)
 
     @router.post("/webhooks/{webhook_id}/test")
-    async def test(webhook_id: PathId, bank: Bank) -> dict[str, Any]:
+    async def test(webhook_id: PathId, bank: Bank, claimed: Claimed) -> dict[str, Any]:
         """Be sent an event of type `webhook.tested`, once; the answer says what came of it."""
-        return await registering.test(Hook(bank.id, webhook_id))
+        async with claimed:
+            return await registering.test(Hook(bank.id, webhook_id))
 
     @router.get("/webhooks/{webhook_id}/deliveries")
     async def deliveries(
@@ -78,8 +85,9 @@ def routes(registering: Registering) -> APIRouter:
         return await registering.deliveries(hook, after=after, limit=limit, state=state)
 
     @router.post("/webhooks/{webhook_id}/deliveries/{position}/redelivery", status_code=202)
-    async def again(webhook_id: PathId, position: Position, bank: Bank) -> None:
+    async def again(webhook_id: PathId, position: Position, bank: Bank, claimed: Claimed) -> None:
         """Be sent the event at a position once more, be it dead, delivered, or from before."""
-        await registering.again(Hook(bank.id, webhook_id), position)
+        async with claimed:
+            await registering.again(Hook(bank.id, webhook_id), position)
 
     return router

@@ -199,6 +199,8 @@ def _against(webhooks: Webhooks, asked: Register) -> Iterator[Reason]:
 
 def _renew(webhooks: Webhooks, asked: Renew) -> Sequence[WebhookKeyRenewed]:
     keys = _known(webhooks, asked).keys
+    if any(key.key_id == asked.key_id for key in keys):
+        return []
     lately = [key for key in keys[1:] if key.since > asked.at - SIGNS_ON]
     if len(lately) >= RENEWALS_MAX:
         reasons = [Reason("key_renewed_lately")]

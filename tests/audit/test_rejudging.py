@@ -34,6 +34,7 @@ async def lives(world: World) -> None:
     await suspend(world, "manager", "s-1", office_id=OFFICE[0])
     await lift(world, "manager", "s-1")
     await lift(world, "so-viet", "s-1")
+    await _told_with_a_new_key(world)
     _, answer = await world.ask(second)
     await world.phone(second).decide(answer.json()["link"], "refused")
     await set_policy(world, refusal_holds_for=200 * DAY_S)
@@ -55,6 +56,14 @@ async def _opened(world: World, citizen: Citizen) -> tuple[str, str]:
     answer = await world.open(citizen, event, opening_id=opening_id)
     answer.raise_for_status()
     return consent_id, opening_id
+
+
+async def _told_with_a_new_key(world: World) -> None:
+    headers = {**world.tokens.header("so-viet"), "Idempotency-Key": "k-1"}
+    hook = "/webhooks/main"
+    body = {"url": "https://bank.example/thuan"}
+    (await world.accounts.put(hook, json=body, headers=headers)).raise_for_status()
+    (await world.accounts.post(f"{hook}/key", headers=headers)).raise_for_status()
 
 
 async def _answered(world: World, how: str, _: str, opening_id: str, **body: str) -> None:

@@ -17,6 +17,7 @@ from shared.hearing.webhooks import SIGNS_ON
 from tests.support.consumer import DROP, HANG, Consumer
 from tests.support.post import HOOK, Post, a_post, in_order, play, tick
 from tests.support.postgres import in_a_schema
+from tests.support.world import new_id
 
 pytestmark = pytest.mark.usefixtures("in_a_hurry")
 
@@ -263,7 +264,7 @@ def test_only_the_kinds_that_a_bank_wants(tmp_path: Path) -> None:
         async with Consumer() as consumer, a_post(tmp_path) as post:
             await post.register(consumer.url, kinds=["webhook.key.renewed.1"])
             post.happen(count=5)
-            await post.hearing.registering.renew(HOOK, "bank:b1")
+            await post.hearing.registering.renew(HOOK, "bank:b1", new_id())
             (got,) = await consumer.have(1)
             assert got.event["type"] == "webhook.key.renewed.1"
             assert len(await post.lines()) == 1
@@ -279,7 +280,7 @@ def test_a_key_is_renewed_without_a_gap(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with Consumer() as consumer, a_post(tmp_path) as post:
             old = (await post.register(consumer.url))["keys"][0]["key"]
-            view = await post.hearing.registering.renew(HOOK, "bank:b1")
+            view = await post.hearing.registering.renew(HOOK, "bank:b1", new_id())
             new, _ = [one["key"] for one in view["keys"]]
             post.happen()
             got = (await consumer.have(2))[1]
@@ -309,7 +310,7 @@ def test_a_lost_secret_signs_nothing_until_keys_are_renewed(tmp_path: Path) -> N
             post.happen()
             await post.settled(lambda one: one["state"] == "failing")
             assert (await post.lines())[0]["tries"][0]["error"] == "key_lost"
-            view = await post.hearing.registering.renew(HOOK, "bank:b1")
+            view = await post.hearing.registering.renew(HOOK, "bank:b1", new_id())
             ticking = asyncio.create_task(tick(post))
             got = (await consumer.have(2))[0]
             ticking.cancel()

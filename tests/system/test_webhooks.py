@@ -69,8 +69,10 @@ class Eyes:
     """Ids of its own: the other must never see one."""
 
     async def call(self, client: Any, method: str, path: str, **more: Any) -> httpx.Response:
-        """Send a request."""
+        """Send a request, a `POST` under a key of its own unless one is given."""
         headers = self.world.tokens.header(self.bank_id)
+        if method == "POST":
+            headers["Idempotency-Key"] = more.pop("key", "") or new_id()
         answer: httpx.Response = await client.request(method, path, headers=headers, **more)
         self.said.append(answer.text)
         return answer
@@ -101,8 +103,14 @@ def test_a_webhook_by_its_routes(running: Running) -> None:
             assert listed.json()["webhooks"] == [view]
             test = await bank.call(world.consent, "POST", "/webhooks/main/test")
             assert test.json()["delivered"]
-            renewed = await bank.call(world.consent, "POST", "/webhooks/main/key")
-            assert len(renewed.json()["keys"]) == 2
+            for client in (world.consent, world.accounts):
+                await bank.call(client, "PUT", "/webhooks/main", json=body)
+                once, twice = [
+                    await bank.call(client, "POST", "/webhooks/main/key", key="r-1") for _ in "12"
+                ]
+                assert once.json() == twice.json()
+                assert len(once.json()["keys"]) == 2
+                assert twice.headers["idempotency-replayed"] == "true"
             for _ in range(2):
                 gone = await bank.call(world.consent, "DELETE", "/webhooks/main")
                 assert gone.status_code == 204
