@@ -28,6 +28,7 @@ from shared.oauth.assertions import TOKEN_PATH, check_assertion
 from shared.oauth.clients import Client, Clients, clients
 from shared.oauth.once import Once
 from shared.oauth.proofs import Asked, check_proof
+from shared.oauth.scopes import chosen
 from shared.seen_once import SeenOnce, create_seen_once
 from shared.signing import BadToken, Signer, TrustedKeys, load_keys, renew_keys
 from shared.watched import Watched
@@ -67,15 +68,14 @@ class Authority(Prover):
         audiences = (self.issuer, asked.address)
         try:
             client, first = check_assertion(assertion, self._known(), audiences, now)
+            scopes = chosen(scope, client.scopes)
             jkt, second = check_proof(proofs, asked, now)
         except BadToken as error:
             raise _rejected(error.code) from error
-        if scope not in {"", client.role}:
-            raise Rejection(Kind.MALFORMED, "scope_unknown")
         # Shown again with a thief's key it would get a token: no power cut may forget it.
         await self._once(first, "assertion_replayed", client.client_id, lasting=True)
         await self._once(second, "proof_replayed", client.client_id)
-        granted = Granted(client, jkt)
+        granted = Granted(client, jkt, scopes)
         signer = self._keys.content().signer
         return access_token(granted, signer, secrets.token_urlsafe(JTI_BYTES), now), granted
 
@@ -95,7 +95,7 @@ class Authority(Prover):
             raise Rejection(Kind.UNAUTHENTICATED, "access_key_differs")
         await self._once(once, "proof_replayed", granted.client.client_id)
         request.state.client = granted.client
-        return Caller(Role(granted.client.role), granted.client.id)
+        return Caller(Role(granted.client.role), granted.client.id, granted.scopes)
 
     @override
     def signed(self, request: Request, body: bytes) -> SignedRequest | None:

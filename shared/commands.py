@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from shared.errors import Kind, Reason, Rejection
 from shared.message_signatures.requests import SignedRequest, members_of
+from shared.oauth.scopes import Scope
 from shared.preferring import Waiting, wait_of
 from shared.web import Caller, Prover, Role, caller_of, host_of
 
@@ -42,7 +43,7 @@ Prefer = Annotated[
 ]
 
 
-def sent_as(model: type[BaseModel], *roles: Role) -> Callable[..., Awaitable[Sent]]:
+def sent_as(model: type[BaseModel], *roles: Role, scope: Scope) -> Callable[..., Awaitable[Sent]]:
     """Return a dependency that gives a command whose body is such a model, from these roles.
 
     Whoever has keys of their own must have signed it.
@@ -50,7 +51,7 @@ def sent_as(model: type[BaseModel], *roles: Role) -> Callable[..., Awaitable[Sen
     members = frozenset(model.model_fields)
 
     async def dependency(request: Request, response: Response, prefer: Prefer = None) -> Sent:
-        caller = await caller_of(request, *roles)  # who it is comes before what they signed
+        caller = await caller_of(request, *roles, scope=scope)  # who it is comes before all
         prover: Prover | None = request.app.state.prover
         body = await request.body()
         signed = prover.signed(request, body) if prover else None
@@ -59,7 +60,7 @@ def sent_as(model: type[BaseModel], *roles: Role) -> Callable[..., Awaitable[Sen
         waiting = Waiting(wait_of(prefer or []), request.app.state.seal, response)
         return Sent(caller, await host_of(request), signed, waiting)
 
-    vars(dependency).update(roles=roles, headers=HEADERS)  # for the document
+    vars(dependency).update(roles=roles, scope=scope, headers=HEADERS)  # for the document
     return dependency
 
 

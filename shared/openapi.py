@@ -24,7 +24,7 @@ SECURITY: Final[dict[str, Any]] = {
         "type": "http",
         "scheme": "dpop",
         "description": "An access token from `/oauth/token`, and a proof for this request in the"
-        " header `DPoP` (RFC 9449).",
+        " header `DPoP` (RFC 9449). Where an operation names a scope, the token is good for that.",
     },
     "bearer": {"type": "http", "scheme": "bearer"},
 }
@@ -100,7 +100,8 @@ def _complete(operation: dict[str, Any], route: APIRoute, method: str) -> None:
     for name, text in _headers(route.dependant):
         operation.setdefault("parameters", []).append(_header(name, text))
     if roles := list(dict.fromkeys(_roles(route.dependant))):
-        operation["security"] = [{name: []} for name in SECURITY]
+        scopes = list(dict.fromkeys(_scopes(route.dependant)))
+        operation["security"] = [{"client": scopes}, {"bearer": []}]
         operation["x-roles"] = roles
     if method == "get" and "application/json" in answers.get("200", {}).get("content", {}):
         answers["304"] = UNCHANGED
@@ -154,6 +155,14 @@ def _headers(dependant: Dependant) -> Iterator[tuple[str, str]]:
 def _header(name: str, text: str) -> dict[str, Any]:
     schema = {"type": "string"}
     return {"name": name, "in": "header", "description": text, "required": False, "schema": schema}
+
+
+def _scopes(dependant: Dependant) -> Iterator[str]:
+    """Yield what a client's token has to be good for, as `shared.web.require` was told."""
+    for one in dependant.dependencies:
+        if scope := getattr(one.call, "scope", None):
+            yield str(scope)
+        yield from _scopes(one)
 
 
 def _said(answers: dict[str, Any]) -> Iterator[int]:

@@ -13,6 +13,7 @@ from fastapi import APIRouter, Depends, Query
 
 from shared.contracts.fields import ID_PATTERN
 from shared.errors import Kind, Reason, Rejection
+from shared.oauth.scopes import Scope
 from shared.rejections import Rejections, Sought
 from shared.web import Caller, Role, require
 
@@ -23,8 +24,8 @@ PERIOD_DAYS_MAX = 92
 """Days that are counted at once: a quarter, as a report to an authority has."""
 
 READERS = (Role.REGULATOR, Role.OVERSEER, Role.BANK, Role.MANAGER)
-Reader = Annotated[Caller, Depends(require(*READERS))]
-Counting = Annotated[Caller, Depends(require(*READERS, Role.HOST))]
+Reader = Annotated[Caller, Depends(require(*READERS, scope=Scope.REJECTIONS))]
+Counting = Annotated[Caller, Depends(require(*READERS, Role.HOST, scope=Scope.REJECTIONS))]
 
 Own = Annotated[str | None, Query(pattern=ID_PATTERN)]
 After = Annotated[int, Query(ge=0, le=2**53)]

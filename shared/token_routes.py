@@ -18,8 +18,8 @@ from shared.oauth.answers import error_at_token
 from shared.oauth.asking import GRANT
 from shared.oauth.assertions import ASSERTION_TYPE, TOKEN_PATH
 from shared.oauth.jose import ALGORITHMS
+from shared.oauth.scopes import Scope, written
 from shared.signing import TOKEN_CHARACTERS_MAX, NoKey
-from shared.web import Role
 
 NO_STORE = {"Cache-Control": "no-store"}
 
@@ -61,7 +61,8 @@ def routes(authority: Authority) -> APIRouter:
     ) -> JSONResponse:
         """Give an access token for ten minutes, bound to the key of the `DPoP` header's proof.
 
-        For `grant_type=client_credentials` and an assertion of the client's (RFC 7523).
+        For `grant_type=client_credentials` and an assertion of the client's (RFC 7523). It is good
+        for the scopes that are named, or else for all that the client has.
         """
         try:
             _check(await request.form(), grant_type, client_assertion_type)
@@ -78,7 +79,7 @@ def routes(authority: Authority) -> APIRouter:
             "access_token": token,
             "token_type": "DPoP",
             "expires_in": LIFE_S,
-            "scope": granted.client.role,
+            "scope": written(granted.scopes),
         }
         return JSONResponse(answer, headers=NO_STORE)
 
@@ -90,7 +91,7 @@ def routes(authority: Authority) -> APIRouter:
             "token_endpoint": authority.issuer + TOKEN_PATH,
             "grant_types_supported": [GRANT],
             "response_types_supported": [],
-            "scopes_supported": [*Role],
+            "scopes_supported": [*Scope],
             "token_endpoint_auth_methods_supported": ["private_key_jwt"],
             "token_endpoint_auth_signing_alg_values_supported": ALGORITHMS,
             "dpop_signing_alg_values_supported": ALGORITHMS,

@@ -38,7 +38,8 @@ from shared.ledger.log import Log
 from shared.ledger.seal import Seal
 from shared.limits import Limits
 from shared.message_signatures.requests import WANTED, SignedRequest
-from shared.oauth.answers import UNSIGNED, challenge
+from shared.oauth.answers import UNSIGNED, challenge, insufficient
+from shared.oauth.scopes import ALL, Scope
 from shared.openapi import document
 from shared.problem_pages import problem_type
 from shared.rates import REQUESTS_PER_MINUTE, Limited, RateHeaders, Rates
@@ -119,6 +120,8 @@ class Caller:
 
     role: Role
     id: str
+    scopes: frozenset[Scope] = ALL
+    """What the token is good for, if a client got it; a bearer token is for all of its role."""
 
     @property
     def name(self) -> str:
@@ -163,24 +166,30 @@ class Prover(Protocol):
         """Tell whether the token of a request that was proved still counts."""
 
 
-def require(*roles: Role) -> Callable[[Request], Awaitable[Caller]]:
-    """Return a dependency that gives the caller, if it has one of the roles."""
+def require(*roles: Role, scope: Scope | None = None) -> Callable[[Request], Awaitable[Caller]]:
+    """Return a dependency that gives the caller, if it has one of the roles, and the scope.
+
+    Whatever a bank may call has a scope, but for what everybody reads.
+    """
 
     async def dependency(request: Request) -> Caller:
-        return await caller_of(request, *roles)
+        return await caller_of(request, *roles, scope=scope)
 
-    vars(dependency)["roles"] = roles  # for the document
+    vars(dependency).update(roles=roles, scope=scope)  # for the document
     return dependency
 
 
-async def caller_of(request: Request, *roles: Role) -> Caller:
-    """Return who sent the request, if it has one of the roles; raises `Rejection`."""
+async def caller_of(request: Request, *roles: Role, scope: Scope | None = None) -> Caller:
+    """Return who sent the request, if it has one of the roles and the scope; raises `Rejection`."""
     caller: Caller | None = getattr(request.state, "caller", None)
     if caller is None:  # a proof counts once, also for those who ask twice within one request
         caller = request.state.caller = await _proved(request)
         _count(request, caller)
     if caller.role not in roles:
         raise Rejection(Kind.FORBIDDEN, "role_not_allowed")
+    if scope and scope not in caller.scopes:
+        reason = Reason("scope_insufficient", detail=scope)
+        raise Rejection(Kind.FORBIDDEN, reason.code, reasons=[reason])
     return caller
 
 
@@ -408,6 +417,8 @@ def problem(public_url: str, kind: Kind, code: str, reasons: Sequence[Reason]) -
         headers["WWW-Authenticate"] = challenge(code)
     if code in UNSIGNED:
         headers["Accept-Signature"] = WANTED
+    if code == "scope_insufficient":
+        headers["WWW-Authenticate"] = insufficient(reasons[0].detail)
     body = {
         "type": problem_type(public_url, code),
         "title": sentence(code, "en"),

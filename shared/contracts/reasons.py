@@ -82,7 +82,12 @@ REASONS: dict[str, Sentences] = {
         "Chỉ cấp mã truy cập theo kiểu client_credentials.",
     ),
     "scope_unknown": Sentences(
-        "The scope is not this client's role.", "Phạm vi yêu cầu không phải vai trò của bên gọi."
+        "The client may not have one of these scopes.",
+        "Bên gọi không được cấp một trong các phạm vi này.",
+    ),
+    "scope_insufficient": Sentences(
+        "The access token is not good for this; ask for one with the scope that is named.",
+        "Mã truy cập không dùng được cho việc này; hãy lấy mã có phạm vi đã nêu.",
     ),
     "client_unknown": Sentences(
         "The client is not registered, or no longer as it was.",

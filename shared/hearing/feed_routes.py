@@ -9,12 +9,13 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from shared.hearing.feed import PAGE_EVENTS_MAX, Feed
+from shared.oauth.scopes import Scope
 from shared.web import Caller, Role, require, still_calls
 
 WAIT_S_MAX = 30
 """Seconds that a read may wait: less than proxies usually do (60)."""
 
-Bank = Annotated[Caller, Depends(require(Role.BANK))]
+Bank = Annotated[Caller, Depends(require(Role.BANK, scope=Scope.EVENTS))]
 Position = Annotated[int, Query(ge=0, le=2**53)]
 Limit = Annotated[int, Query(ge=1, le=PAGE_EVENTS_MAX)]
 Wait = Annotated[int, Query(ge=0, le=WAIT_S_MAX)]

@@ -10,9 +10,10 @@ from shared.contracts.fields import PathId
 from shared.hearing.addresses import CHARACTERS_MAX
 from shared.hearing.deliveries import Hook, State
 from shared.hearing.registering import Registering
+from shared.oauth.scopes import Scope
 from shared.web import Caller, Role, require
 
-Bank = Annotated[Caller, Depends(require(Role.BANK))]
+Bank = Annotated[Caller, Depends(require(Role.BANK, scope=Scope.WEBHOOKS))]
 After = Annotated[int, Query(ge=0, le=2**53)]
 Limit = Annotated[int, Query(ge=1, le=500)]
 Position = Annotated[int, Path(ge=1, le=2**53)]

@@ -11,6 +11,7 @@ import msgspec
 
 from shared.oauth.clients import Client, Clients
 from shared.oauth.jose import NotProved, read_claims
+from shared.oauth.scopes import ALL, Scope, written
 from shared.signing import BadToken, Signer, TrustedKeys
 
 TYPE = "at+jwt"
@@ -40,10 +41,11 @@ class _Claims(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """For whom a token is: client, and the thumbprint of the key it is bound to."""
+    """Whose a token is: client, thumbprint of the key that it is bound to, what it is good for."""
 
     client: Client
     jkt: str
+    scopes: frozenset[Scope] = ALL
 
 
 def access_token(granted: Granted, signer: Signer, jti: str, now: datetime) -> str:
@@ -56,7 +58,7 @@ def access_token(granted: Granted, signer: Signer, jti: str, now: datetime) -> s
         client_id=client.client_id,
         role=client.role,
         id=client.id,
-        scope=client.role,
+        scope=written(granted.scopes),
         jti=jti,
         iat=instant,
         exp=instant + LIFE_S,
@@ -84,4 +86,7 @@ def check_access(
     client = clients.get(claims.client_id)
     if client is None or (client.role, client.id) != (claims.role, claims.id):
         raise BadToken("client_unknown")
-    return Granted(client, claims.cnf.jkt)
+    said = set(claims.scope.split())
+    # What a client may is asked at each call: what was taken from it does not wait for the token.
+    scopes = frozenset(one for one in client.scopes if one in said)
+    return Granted(client, claims.cnf.jkt, scopes)

@@ -42,6 +42,11 @@ def error_at_token(code: str) -> str:
     return AT_TOKEN.get(code, "invalid_client")
 
 
+def insufficient(scope: str) -> str:
+    """Return the `WWW-Authenticate` of a 403 for want of a scope (RFC 6750 section 3.1)."""
+    return f'DPoP error="insufficient_scope", scope="{scope}", {_ALGORITHMS}'
+
+
 def challenge(code: str) -> str:
     """Return the `WWW-Authenticate` of a 401 with this code (RFC 9449 section 7.1)."""
     if code.startswith(PROOF):

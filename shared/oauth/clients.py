@@ -10,16 +10,18 @@ from functools import cached_property
 from typing import Any
 
 from shared.oauth.jose import PublicKey, public_key, thumbprint
+from shared.oauth.scopes import ALL, Scope
 
 
 @dataclass(frozen=True)
 class Client:
-    """A client: its id, whom it acts for as facts name it, and its keys by `kid`."""
+    """A client: its id, whom it acts for as facts name it, its keys by `kid`, what it may do."""
 
     client_id: str
     role: str
     id: str
     keys: Mapping[str, PublicKey]
+    scopes: frozenset[Scope] = ALL
 
     @cached_property
     def by_thumbprint(self) -> Mapping[str, PublicKey]:
@@ -32,9 +34,10 @@ Clients = Mapping[str, Client]
 
 
 def clients(document: object) -> Clients:
-    """Read `[{"client_id": …, "role": …, "id": …, "jwks": {"keys": [JWK, …]}}]`.
+    """Read `[{"client_id": …, "role": …, "id": …, "jwks": {"keys": [JWK, …]}, "scopes": […]}]`.
 
-    A key's `kid` is its own, or its RFC 7638 thumbprint. Raises `ValueError` that says where.
+    A key's `kid` is its own, or its RFC 7638 thumbprint; no `scopes` are all. Raises `ValueError`
+    that says where.
     """
     if not isinstance(document, list):
         raise ValueError("clients: not a list")  # noqa: TRY004 - a file's fault, not a caller's
@@ -58,7 +61,16 @@ def _client(row: Mapping[str, Any]) -> Client:
     keys = {_kid(member): public_key(member) for member in members}
     if not keys or len(keys) != len(members):
         raise ValueError("no key, or two with one kid")
-    return Client(client_id, role, own_id, keys)
+    return Client(client_id, role, own_id, keys, _scopes(row))
+
+
+def _scopes(row: Mapping[str, Any]) -> frozenset[Scope]:
+    if "scopes" not in row:
+        return ALL
+    named = row["scopes"]
+    if not isinstance(named, list) or not named:
+        raise ValueError("scopes is a list of some")
+    return frozenset(Scope(one) for one in named)
 
 
 def _kid(jwk: Mapping[str, Any]) -> str:

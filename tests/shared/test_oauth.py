@@ -18,6 +18,7 @@ from shared.oauth.assertions import SKEW_S as AHEAD_S
 from shared.oauth.clients import Client, Clients, clients
 from shared.oauth.jose import public_key, thumbprint
 from shared.oauth.proofs import WINDOW_S, Asked, check_proof, plain_address, token_hash
+from shared.oauth.scopes import Scope, chosen, written
 from shared.signing import KEY_VALIDITY, BadToken, Key, Signer, TrustedKeys
 from tests.support.clients import BankClient, SigningKey, signed, unsigned
 
@@ -43,6 +44,8 @@ OFF_CURVE = {
     "x": BANK.key.as_dict(private=False)["y"],
 }
 """A point of no curve: both of its numbers are one."""
+
+NO_SCOPES: list[object] = [[], "openings", ["bank"], None, [[]]]
 
 OWN_KEY = Key(OKPKey.generate_key("Ed25519"), NOW - timedelta(days=1), NOW + KEY_VALIDITY)
 SIGNER = Signer(ISSUER, [OWN_KEY])
@@ -225,6 +228,7 @@ def test_a_client_changes_keys_without_a_stop() -> None:
         [BANK.row() | {"jwks": {"keys": [OFF_CURVE]}}],
         *([BANK.row() | {"jwks": {"keys": [one]}}] for one in OTHER_CURVES),
         [BANK.row() | {"jwks": {"keys": [BANK.row()["jwks"]["keys"][0] | {"kid": 7}]}}],
+        *([BANK.row() | {"scopes": one}] for one in NO_SCOPES),
     ],
 )
 def test_a_file_of_clients_that_is_wrong_is_refused_whole(document: object) -> None:
@@ -342,6 +346,24 @@ def test_a_token_of_another_kind_is_refused() -> None:
     assert of_access(TOKEN, {}) == "client_unknown"
     moved = {"so-viet-1": Client("so-viet-1", "bank", "truong-son", client.keys)}
     assert of_access(TOKEN, moved) == "client_unknown"
+
+
+@given(row=st.sets(st.sampled_from(Scope), min_size=1), asked=st.sets(st.sampled_from(Scope)))
+def test_a_token_is_never_good_for_more_than_its_client(row: set[Scope], asked: set[Scope]) -> None:
+    """Whatever was asked for, and whatever the client has by now."""
+    (client,) = clients([BANK.row() | {"scopes": sorted(row)}]).values()
+    words = written(asked)
+    if not asked <= row:
+        assert code_of(lambda: chosen(words, client.scopes)) == "scope_unknown"
+        return
+    scopes = chosen(words, client.scopes)
+    assert scopes == (asked or row)
+    token = access_token(Granted(client, BOUND, scopes), SIGNER, "j", NOW)
+    for later in ({"so-viet-1": client}, CLIENTS):
+        assert check_access(token, ISSUER, TRUSTED, later, NOW).scopes == scopes
+    (less,) = clients([BANK.row() | {"scopes": [min(Scope)]}]).values()
+    found = check_access(token, ISSUER, TRUSTED, {"so-viet-1": less}, NOW).scopes
+    assert found == scopes & {min(Scope)}
 
 
 # -- as rules -----------------------------------------------------------------------------------

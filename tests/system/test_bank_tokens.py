@@ -25,6 +25,7 @@ from services.accounts import main as accounts_main
 from services.accounts.settings import Settings as AccountsSettings
 from shared.authority import KEYS
 from shared.clock import system_clock
+from shared.oauth.scopes import Scope
 from shared.seen_once import FILE
 from shared.signing import create_key
 from tests.support.banks import (
@@ -104,14 +105,53 @@ def test_a_token_is_as_it_should_be(running: Running) -> None:
 
     async def scenario(world: World) -> None:
         for bank in (at_accounts(world), at_consent(world, TRUONG_SON)):
-            answer = await bank.ask(scope="bank")
+            answer = await bank.ask()
             body = answer.json()
-            assert (body["token_type"], body["expires_in"], body["scope"]) == ("DPoP", 600, "bank")
+            assert (body["token_type"], body["expires_in"]) == ("DPoP", 600)
+            assert body["scope"].split() == sorted(Scope)
             assert answer.headers["cache-control"] == "no-store"
             where = await bank.http.get("/.well-known/oauth-authorization-server")
             assert where.json()["issuer"] == bank.issuer
             assert where.json()["token_endpoint"] == f"{bank.issuer}/oauth/token"
             assert where.json()["response_types_supported"] == []
+
+    running.play(scenario)
+
+
+def lacking(answer: httpx.Response, scope: str) -> None:
+    """Check that a call is refused for want of a scope, and says which (RFC 6750 section 3.1)."""
+    assert (answer.status_code, answer.json()["code"]) == (403, "scope_insufficient")
+    assert answer.json()["reasons"][0]["detail"] == scope
+    said = answer.headers["www-authenticate"]
+    assert said.startswith(f'DPoP error="insufficient_scope", scope="{scope}", algs="')
+
+
+def test_a_token_is_good_for_what_was_asked_and_no_more(running: Running) -> None:
+    """A subset by the request, or by the client's row; a row that shrinks counts at once."""
+
+    async def scenario(world: World) -> None:
+        assert world.clients
+        bank, asking = at_accounts(world), at_consent(world)
+        answer = await bank.ask(scope="rejections")
+        assert answer.json()["scope"] == "rejections"
+        token, path = answer.json()["access_token"], f"/openings/{new_id()}"
+        assert (await bank.send("GET", "/rejections", token)).status_code == 200
+        for method, where in (("GET", path), ("GET", "/openings"), ("PUT", path)):
+            lacking(await bank.send(method, where, token, json={}), "openings")
+        lacking(await bank.send("PUT", path, token, content=b"{"), "openings")
+        assert path not in json.dumps(await world.log(world.accounts))
+        limited = (await asking.ask(scope="openings")).json()["access_token"]
+        lacking(await asking.send("GET", f"/consents/{new_id()}", limited), "consents")
+        lacking(await asking.send("PUT", f"/suspensions/{new_id()}", limited), "suspensions")
+        assert (await asking.send("GET", "/policies", limited)).status_code == 200
+        whole = await bank.token()
+        register(world.clients, SO_VIET.row() | {"scopes": ["openings"]}, TRUONG_SON.row())
+        assert (await bank.send("GET", "/openings", whole)).status_code == 200
+        lacking(await bank.send("GET", "/rejections", whole), "rejections")
+        assert (await bank.ask()).json()["scope"] == "openings"
+        assert (await bank.ask(scope="openings rejections")).json()["error"] == "invalid_scope"
+        register(world.clients, SO_VIET.row(), TRUONG_SON.row())
+        assert (await bank.send("GET", "/rejections", token)).status_code == 200
 
     running.play(scenario)
 
@@ -125,7 +165,8 @@ def test_a_request_for_a_token_that_is_wrong_is_refused(running: Running) -> Non
             ({"grant_type": "password"}, "unsupported_grant_type", "grant_unsupported"),
             ({"client_assertion_type": "x"}, "invalid_request", "malformed"),
             ({"scope": "regulator"}, "invalid_scope", "scope_unknown"),
-            ({"scope": ["bank", "bank"]}, "invalid_request", "malformed"),
+            ({"scope": "openings bank"}, "invalid_scope", "scope_unknown"),
+            ({"scope": ["openings", "openings"]}, "invalid_request", "malformed"),
             ({"client_assertion": ""}, "invalid_client", "assertion_malformed"),
             (
                 {"client_assertion": SO_VIET.assertion("http://consent", now)},

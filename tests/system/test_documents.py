@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from demo.documents import FOLDER, documents, text
+from shared.oauth.scopes import Scope
 from shared.web import Role
 
 OPEN = {"health", "public log", "tokens", "keys", "notices", "problems", "sandbox"}
@@ -47,6 +48,11 @@ def test_every_operation_says_what_a_client_has_to_know(
         assert set(one.get("x-roles", [])) <= set(Role)
         assert ("security" in one) == ("401" in one["responses"])
         assert one.get("x-roles") or one["tags"][0] in OPEN or one["operationId"] in FOR_EVERYONE
+        # What a bank may call can be left out of a client's scopes, but for what everybody reads.
+        scopes = one["security"][0]["client"] if "security" in one else []
+        assert set(scopes) <= set(Scope)
+        whoever = set(one.get("x-roles", [])) == set(Role)
+        assert len(scopes) == ("bank" in one.get("x-roles", []) and not whoever), one
         for status, answer in one["responses"].items():
             if status >= "400" and one["operationId"] != "tokens_give_token":
                 assert [*answer["content"]] == ["application/problem+json"], (one, status)

@@ -50,6 +50,7 @@ from tests.support.breaks import tell as tell_of
 from tests.support.laws import LAWS, PARTY, payload, personal_data, violations
 from tests.support.sides import FEES, PLUS, offer
 from tests.support.world import World, a_world, new_id
+from tests.system.test_bank_tokens import run_as_bank, snippets
 from tests.system.test_passkeys import settled, sign
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
@@ -108,6 +109,9 @@ def test_the_story_of_one_account(tmp_path: Path) -> None:
         assert run(open_account, variables)["standing"] == "opened"
         assert run(confirm, variables)["standing"] == "confirmed"
         assert run(open_account, variables)["standing"] == "confirmed"
+        # The program of docs/bank-api.md finds the sandbox's key, and its client registered.
+        listed = json.loads(run_as_bank(snippets()[1], tmp_path, services.accounts.url))
+        assert [one["opening_id"] for one in listed["openings"]] == [variables["OPENING_ID"]]
         for service in (services.consent, services.accounts):
             check_over_the_wire(service.url, tmp_path / "token", tokens.by_holder["regulator"])
 

@@ -28,6 +28,7 @@ from services.accounts.openings import Command
 from services.accounts.orders import Close, Freeze
 from shared.commands import Sent, sent_as
 from shared.contracts.fields import ID_PATTERN, Body, Id, PathId, Purpose, Sha256
+from shared.oauth.scopes import Scope
 from shared.signed_answers import SignedRoute
 from shared.signing import TOKEN_CHARACTERS_MAX
 from shared.web import Role, caller_of
@@ -90,11 +91,13 @@ class Closure(Body):
     reason: ReasonCode
 
 
-Opening = Annotated[Sent, Depends(sent_as(OpenAccount, Role.CLERK, Role.BANK))]
-Confirming = Annotated[Sent, Depends(sent_as(Confirmation, Role.BANK))]
-Declining = Annotated[Sent, Depends(sent_as(Declination, Role.BANK))]
-ToFreeze = Annotated[Sent, Depends(sent_as(Freezing, Role.BANK))]
-ToClose = Annotated[Sent, Depends(sent_as(Closure, Role.BANK))]
+Opening = Annotated[
+    Sent, Depends(sent_as(OpenAccount, Role.CLERK, Role.BANK, scope=Scope.OPENINGS))
+]
+Confirming = Annotated[Sent, Depends(sent_as(Confirmation, Role.BANK, scope=Scope.OPENINGS))]
+Declining = Annotated[Sent, Depends(sent_as(Declination, Role.BANK, scope=Scope.OPENINGS))]
+ToFreeze = Annotated[Sent, Depends(sent_as(Freezing, Role.BANK, scope=Scope.OPENINGS))]
+ToClose = Annotated[Sent, Depends(sent_as(Closure, Role.BANK, scope=Scope.OPENINGS))]
 
 
 class _RecordingRoute(SignedRoute):
@@ -117,7 +120,7 @@ class _RecordingRoute(SignedRoute):
         return recording
 
     async def _record(self, request: Request) -> None:
-        caller = await caller_of(request, Role.CLERK, Role.BANK)
+        caller = await caller_of(request, Role.CLERK, Role.BANK, scope=Scope.OPENINGS)
         opening_id = request.path_params["opening_id"]
         if re.match(ID_PATTERN, opening_id):
             await self.openings.unread(opening_id, caller.name)

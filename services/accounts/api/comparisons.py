@@ -7,9 +7,10 @@ from pydantic import Field, StringConstraints
 
 from services.accounts.comparing import Compared, Comparing
 from shared.contracts.fields import Body, Id
+from shared.oauth.scopes import Scope
 from shared.web import Caller, Role, require
 
-Bank = Annotated[Caller, Depends(require(Role.BANK))]
+Bank = Annotated[Caller, Depends(require(Role.BANK, scope=Scope.OPENINGS))]
 
 IDS_MAX = 5_000
 """Openings in one comparison."""

@@ -9,9 +9,13 @@ from services.accounts.application import Openings, Reading
 from shared.contracts.fields import CaseId, PathId
 from shared.errors import Kind, Rejection
 from shared.looks import ReadFor, purpose_of
+from shared.oauth.scopes import Scope
 from shared.web import Caller, Role, require
 
-Reader = Annotated[Caller, Depends(require(Role.CLERK, Role.BANK, Role.SERVICE, Role.REGULATOR))]
+Reader = Annotated[
+    Caller,
+    Depends(require(Role.CLERK, Role.BANK, Role.SERVICE, Role.REGULATOR, scope=Scope.OPENINGS)),
+]
 CitizenReader = Annotated[Caller, Depends(require(Role.SERVICE, Role.REGULATOR))]
 After = Annotated[int, Query(ge=0, le=2**53)]
 Limit = Annotated[int, Query(ge=1, le=100)]

@@ -18,11 +18,14 @@ from services.accounts.reconciling import BankList, CutOff, Reconciling
 from services.accounts.reports import Reports
 from shared.contracts.fields import ID_PATTERN, PathId
 from shared.errors import Kind, Reason, Rejection
+from shared.oauth.scopes import Scope
 from shared.rejection_routes import DAYS
 from shared.web import Caller, Role, require
 
-Bank = Annotated[Caller, Depends(require(Role.BANK))]
-Reader = Annotated[Caller, Depends(require(Role.BANK, Role.OVERSEER, Role.REGULATOR))]
+Bank = Annotated[Caller, Depends(require(Role.BANK, scope=Scope.RECONCILIATIONS))]
+Reader = Annotated[
+    Caller, Depends(require(Role.BANK, Role.OVERSEER, Role.REGULATOR, scope=Scope.RECONCILIATIONS))
+]
 Day = Annotated[date, Query(**DAYS)]
 OfBank = Annotated[str | None, Query(pattern=ID_PATTERN)]
 After = Annotated[int, Query(ge=0, le=2**53)]

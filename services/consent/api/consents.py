@@ -26,16 +26,23 @@ from shared.contracts.reasons import sentence
 from shared.errors import Kind, Rejection
 from shared.ledger.log import Weighed
 from shared.looks import ReadFor
+from shared.oauth.scopes import Scope
 from shared.problems import Why
 from shared.signing import Signer
 from shared.web import Caller, Host, Role, require
 
-Asker = Annotated[Caller, Depends(require(Role.BANK, Role.CLERK))]
-Reader = Annotated[Caller, Depends(require(Role.BANK, Role.CLERK, Role.SERVICE, Role.REGULATOR))]
-Voider = Annotated[Caller, Depends(require(Role.BANK, Role.REGULATOR))]
-Validator = Annotated[Caller, Depends(require(Role.SERVICE, Role.BANK, Role.CLERK, Role.REGULATOR))]
+Asker = Annotated[Caller, Depends(require(Role.BANK, Role.CLERK, scope=Scope.CONSENTS))]
+Reader = Annotated[
+    Caller,
+    Depends(require(Role.BANK, Role.CLERK, Role.SERVICE, Role.REGULATOR, scope=Scope.CONSENTS)),
+]
+Voider = Annotated[Caller, Depends(require(Role.BANK, Role.REGULATOR, scope=Scope.CONSENTS))]
+Validator = Annotated[
+    Caller,
+    Depends(require(Role.SERVICE, Role.BANK, Role.CLERK, Role.REGULATOR, scope=Scope.CONSENTS)),
+]
 Service = Annotated[Caller, Depends(require(Role.SERVICE))]
-Bank = Annotated[Caller, Depends(require(Role.BANK))]
+Bank = Annotated[Caller, Depends(require(Role.BANK, scope=Scope.CONSENTS))]
 
 IDS_MAX = 5_000
 """Consents in one comparison."""

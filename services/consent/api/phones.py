@@ -11,10 +11,11 @@ from services.consent.application.registering import Registering
 from services.consent.facts import SharingGround
 from shared.contracts.fields import Body, Id, PathId, Phone
 from shared.errors import Kind, Rejection
+from shared.oauth.scopes import Scope
 from shared.web import Caller, Role, require
 
 Enroller = Annotated[Caller, Depends(require(Role.OPERATOR, Role.CLERK))]
-Allower = Annotated[Caller, Depends(require(Role.OPERATOR, Role.BANK))]
+Allower = Annotated[Caller, Depends(require(Role.OPERATOR, Role.BANK, scope=Scope.CONSENTS))]
 
 
 class AnotherPhone(Body):

@@ -8,10 +8,11 @@ from services.consent.application.registering import Registering
 from services.consent.facts import Right, RightGranted
 from services.consent.gate import right_id
 from shared.contracts.fields import Body, PathId, Sha256, Timestamp
+from shared.oauth.scopes import Scope
 from shared.web import Caller, Role, require
 
 Operator = Annotated[Caller, Depends(require(Role.OPERATOR))]
-Contractor = Annotated[Caller, Depends(require(Role.OPERATOR, Role.BANK))]
+Contractor = Annotated[Caller, Depends(require(Role.OPERATOR, Role.BANK, scope=Scope.CONTRACTS))]
 Permitter = Annotated[Caller, Depends(require(Role.OPERATOR, Role.HOST))]
 
 

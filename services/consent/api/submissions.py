@@ -7,10 +7,13 @@ from fastapi import APIRouter, Depends, Query
 from services.consent.api.shapes import SubmissionPage
 from services.consent.application.submitting import Submitting, Taken
 from shared.contracts.fields import Body, Id, Instant, PathId, Sha256
+from shared.oauth.scopes import Scope
 from shared.web import Caller, Role, require
 
 Clerk = Annotated[Caller, Depends(require(Role.CLERK))]
-Reader = Annotated[Caller, Depends(require(Role.BANK, Role.CLERK, Role.REGULATOR))]
+Reader = Annotated[
+    Caller, Depends(require(Role.BANK, Role.CLERK, Role.REGULATOR, scope=Scope.CONSENTS))
+]
 After = Annotated[int, Query(ge=0, le=2**53)]
 Limit = Annotated[int, Query(ge=1, le=100)]
 

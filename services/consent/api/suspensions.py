@@ -10,12 +10,25 @@ from services.consent.facts import LiftedFor, SuspendedFor, SuspensionOrdered
 from services.consent.views import SuspensionView
 from shared.claimed import Claimed
 from shared.contracts.fields import Body, Id, PathId
+from shared.oauth.scopes import Scope
 from shared.web import Caller, Role, require
 
-Stopper = Annotated[Caller, Depends(require(Role.OVERSEER, Role.BANK, Role.MANAGER, Role.HOST))]
+Stopper = Annotated[
+    Caller,
+    Depends(require(Role.OVERSEER, Role.BANK, Role.MANAGER, Role.HOST, scope=Scope.SUSPENSIONS)),
+]
 Reader = Annotated[
     Caller,
-    Depends(require(Role.OVERSEER, Role.BANK, Role.MANAGER, Role.HOST, Role.REGULATOR)),
+    Depends(
+        require(
+            Role.OVERSEER,
+            Role.BANK,
+            Role.MANAGER,
+            Role.HOST,
+            Role.REGULATOR,
+            scope=Scope.SUSPENSIONS,
+        )
+    ),
 ]
 
 

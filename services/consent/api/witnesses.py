@@ -8,10 +8,11 @@ from pydantic import Field
 
 from services.consent.application.witnessing import Witnessing
 from shared.contracts.fields import Body, Id, PathId, Phone
+from shared.oauth.scopes import Scope
 from shared.web import Caller, Role, require
 
 Operator = Annotated[Caller, Depends(require(Role.OPERATOR))]
-Asker = Annotated[Caller, Depends(require(Role.BANK, Role.CLERK))]
+Asker = Annotated[Caller, Depends(require(Role.BANK, Role.CLERK, scope=Scope.CONSENTS))]
 
 
 class Invitation(Body):
