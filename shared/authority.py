@@ -7,9 +7,10 @@ what was shown. Each service is its own authority; a token of one is nothing to 
 import asyncio
 import json
 import secrets
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
+from typing import Any
 
 from fastapi import Request
 from typing_extensions import override
@@ -23,14 +24,21 @@ from shared.message_signatures.requests import (
     fields_of,
     read_signed,
 )
-from shared.oauth.access import Granted, access_token, check_access
+from shared.oauth.access import Granted, access_token, check_access, introspected
 from shared.oauth.assertions import TOKEN_PATH, check_assertion
 from shared.oauth.clients import Client, Clients, clients
 from shared.oauth.once import Once
 from shared.oauth.proofs import Asked, check_proof
 from shared.oauth.scopes import chosen
 from shared.seen_once import SeenOnce, create_seen_once
-from shared.signing import BadToken, Signer, TrustedKeys, load_keys, renew_keys
+from shared.signing import (
+    TOKEN_CHARACTERS_MAX,
+    BadToken,
+    Signer,
+    TrustedKeys,
+    load_keys,
+    renew_keys,
+)
 from shared.watched import Watched
 from shared.web import Caller, Prover, Role, address_of
 
@@ -39,13 +47,28 @@ KEYS = "token-keys"
 
 JTI_BYTES = 16
 
+TOKENS_KEPT = 1_024
+"""Tokens whose signature was good, which it stays. What else is checked is at every request."""
+
+
+class _Remembering(TrustedKeys):
+    """Checks the signature of a token once: the same one comes with every request."""
+
+    @override
+    def verify(self, token: str, typ: str, *, characters_max: int = TOKEN_CHARACTERS_MAX) -> bytes:
+        return self._verified(token, typ, characters_max=characters_max)
+
+    @cached_property
+    def _verified(self) -> Callable[..., bytes]:
+        return lru_cache(TOKENS_KEPT)(super().verify)
+
 
 class _Keys:
     """The keys of a folder, to sign with and to check with."""
 
     def __init__(self, issuer: str, folder: Path) -> None:
         keys = load_keys(folder)
-        self.signer, self.trusted = Signer(issuer, keys), TrustedKeys(keys)
+        self.signer, self.trusted = Signer(issuer, keys), _Remembering(keys)
 
 
 class Authority(Prover):
@@ -123,6 +146,11 @@ class Authority(Prover):
         except BadToken:
             return False
         return True
+
+    def introspect(self, token: str) -> dict[str, Any]:
+        """Return what a token of ours is good for now (RFC 7662); of any other only `active`."""
+        trusted = self._keys.content().trusted
+        return introspected(token, self.issuer, trusted, self._known(), self._now())
 
     def _known(self) -> Clients:
         return self._clients.content() if self._clients else {}

@@ -5,7 +5,7 @@ A no is in the words of RFC 6749 section 5.2, with our own code and sentences be
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.datastructures import FormData
@@ -20,6 +20,9 @@ from shared.oauth.assertions import ASSERTION_TYPE, TOKEN_PATH
 from shared.oauth.jose import ALGORITHMS
 from shared.oauth.scopes import Scope, written
 from shared.signing import TOKEN_CHARACTERS_MAX, NoKey
+from shared.web import Caller, Role, require
+
+INTROSPECTION_PATH = "/oauth/introspection"
 
 NO_STORE = {"Cache-Control": "no-store"}
 
@@ -27,6 +30,9 @@ BAD_REQUEST = 400
 """Of every no at the token endpoint; a 401 is for a client that sent an `Authorization` header."""
 
 Text = Annotated[str, Form(max_length=TOKEN_CHARACTERS_MAX)]
+
+
+Operator = Annotated[Caller, Depends(require(Role.OPERATOR))]
 
 
 class Token(BaseModel):
@@ -83,12 +89,26 @@ def routes(authority: Authority) -> APIRouter:
         }
         return JSONResponse(answer, headers=NO_STORE)
 
+    @router.post(INTROSPECTION_PATH)
+    async def introspect(
+        _: Operator, response: Response, token: Text, token_type_hint: Text = ""
+    ) -> dict[str, Any]:
+        """Tell an operator what an access token is good for now (RFC 7662).
+
+        Unknown, expired, another service's, or of a client that was struck off: `active` is false,
+        and nothing else is said. A bearer token is none of these: its file says whose it is.
+        """
+        response.headers.update(NO_STORE)
+        return authority.introspect(token)
+
     @router.get("/.well-known/oauth-authorization-server")
     async def metadata() -> dict[str, Any]:
         """Give what a client's library needs to know of how tokens are got here (RFC 8414)."""
         return {
             "issuer": authority.issuer,
             "token_endpoint": authority.issuer + TOKEN_PATH,
+            "introspection_endpoint": authority.issuer + INTROSPECTION_PATH,
+            "introspection_endpoint_auth_methods_supported": ["Bearer", "DPoP"],
             "grant_types_supported": [GRANT],
             "response_types_supported": [],
             "scopes_supported": [*Scope],

@@ -6,6 +6,7 @@ alone. Without the key it is bound to it is no use to anybody (RFC 9449 section 
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
@@ -75,6 +76,34 @@ def check_access(
     Raises `BadToken` with `access_invalid`, `access_elsewhere`, `access_expired` or
     `client_unknown`.
     """
+    return _checked(token, issuer, trusted, clients, now)[0]
+
+
+def introspected(
+    token: str, issuer: str, trusted: TrustedKeys, clients: Clients, now: datetime
+) -> dict[str, Any]:
+    """Return what a token is good for now (RFC 7662 section 2.2); of one that is not, only that."""
+    try:
+        granted, claims = _checked(token, issuer, trusted, clients, now)
+    except BadToken:
+        return {"active": False}
+    return {
+        "active": True,
+        "token_type": "DPoP",
+        "scope": written(granted.scopes),
+        "client_id": claims.client_id,
+        "sub": claims.sub,
+        "iss": claims.iss,
+        "aud": claims.aud,
+        "iat": claims.iat,
+        "exp": claims.exp,
+        "cnf": msgspec.to_builtins(claims.cnf),
+    }
+
+
+def _checked(
+    token: str, issuer: str, trusted: TrustedKeys, clients: Clients, now: datetime
+) -> tuple[Granted, _Claims]:
     try:
         claims = read_claims(trusted.verify(token, TYPE), _Claims)
     except (BadToken, NotProved) as error:
@@ -89,4 +118,4 @@ def check_access(
     said = set(claims.scope.split())
     # What a client may is asked at each call: what was taken from it does not wait for the token.
     scopes = frozenset(one for one in client.scopes if one in said)
-    return Granted(client, claims.cnf.jkt, scopes)
+    return Granted(client, claims.cnf.jkt, scopes), claims

@@ -7,6 +7,7 @@ wherever a public one belongs.
 
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -29,6 +30,9 @@ BY_KEY = {("OKP", "Ed25519"): ("Ed25519", "EdDSA"), ("EC", "P-256"): ("ES256",)}
 PUBLIC_MEMBERS = ("kty", "crv", "x", "y")
 SECRET_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 """What only private and symmetric keys have (RFC 7518 section 6, RFC 8037)."""
+
+KEYS_KEPT = 1_024
+"""Keys of which is remembered what they are: a client shows the same with every request."""
 
 ClaimsT = TypeVar("ClaimsT")
 
@@ -70,7 +74,12 @@ def public_key(jwk: object) -> PublicKey:
     """Return the public key of a JWK, its other members left out; raises `ValueError`."""
     if not isinstance(jwk, Mapping) or SECRET_MEMBERS & set(jwk):
         raise ValueError("not a public key")
-    members: dict[str, Any] = {name: str(jwk[name]) for name in PUBLIC_MEMBERS if name in jwk}
+    return _imported(tuple((name, str(jwk[name])) for name in PUBLIC_MEMBERS if name in jwk))
+
+
+@lru_cache(KEYS_KEPT)
+def _imported(given: tuple[tuple[str, str], ...]) -> PublicKey:
+    members: dict[str, Any] = dict(given)
     kind = (members.get("kty"), members.get("crv"))
     if kind not in BY_KEY:
         raise ValueError("neither an Ed25519 nor a P-256 key")

@@ -113,7 +113,9 @@ def test_a_token_is_as_it_should_be(running: Running) -> None:
             where = await bank.http.get("/.well-known/oauth-authorization-server")
             assert where.json()["issuer"] == bank.issuer
             assert where.json()["token_endpoint"] == f"{bank.issuer}/oauth/token"
+            assert where.json()["introspection_endpoint"] == f"{bank.issuer}/oauth/introspection"
             assert where.json()["response_types_supported"] == []
+            assert where.json()["scopes_supported"] == [*Scope]
 
     running.play(scenario)
 
@@ -238,6 +240,52 @@ def test_a_stolen_token_or_proof_is_worth_nothing(running: Running) -> None:
         refused(await bank.send(*get, "x.y.z"), "access_invalid")
         elsewhere = await at_consent(world).token()
         refused(await bank.send(*get, elsewhere), "access_invalid")
+
+    running.play(scenario)
+
+
+def test_an_operator_is_told_what_a_token_is_good_for(running: Running) -> None:
+    """Whose it is, for what, until when, by which key; of any other nothing but that it is not."""
+
+    async def scenario(world: World) -> None:
+        assert world.clients
+        bank = at_accounts(world)
+        token = (await bank.ask(scope="openings")).json()["access_token"]
+        operator = world.tokens.header("operator")
+
+        async def told(token: str, **headers: str) -> httpx.Response:
+            form = {"token": token, "token_type_hint": "access_token"}
+            answer: httpx.Response = await world.accounts.post(
+                "/oauth/introspection", data=form, headers=headers or operator
+            )
+            return answer
+
+        answer = await told(token)
+        assert answer.headers["cache-control"] == "no-store"
+        said = answer.json()
+        assert said.pop("exp") - said.pop("iat") == 600
+        assert said == {
+            "active": True,
+            "token_type": "DPoP",
+            "scope": "openings",
+            "client_id": "so-viet-1",
+            "sub": "so-viet-1",
+            "iss": "http://accounts",
+            "aud": "http://accounts",
+            "cnf": {"jkt": SO_VIET.bound.thumbprint()},
+        }
+        elsewhere = await at_consent(world).token()
+        theirs = await at_accounts(world, TRUONG_SON).token()
+        register(world.clients, SO_VIET.row())
+        bearer = world.tokens.by_holder["so-viet"]
+        for other in (elsewhere, theirs, bearer, f"{token}x", "x", "x.y.z"):
+            assert (await told(other)).json() == {"active": False}, other
+        register(world.clients, SO_VIET.row(), TRUONG_SON.row())
+        for holder, code in (("so-viet", "role_not_allowed"), ("regulator", "role_not_allowed")):
+            assert (await told(token, **world.tokens.header(holder))).json()["code"] == code
+        assert (await told(token, Authorization="Bearer x")).status_code == 401
+        world.clock.move_to(world.clock() + timedelta(minutes=10))
+        assert (await told(token)).json() == {"active": False}
 
     running.play(scenario)
 
