@@ -26,10 +26,12 @@ from shared.message_signatures.requests import (
 )
 from shared.oauth.access import Granted, access_token, check_access, introspected
 from shared.oauth.assertions import TOKEN_PATH, check_assertion
+from shared.oauth.certificates import certificate_thumbprint
 from shared.oauth.clients import Client, Clients, clients
 from shared.oauth.once import Once
 from shared.oauth.proofs import Asked, check_proof
-from shared.oauth.scopes import chosen
+from shared.oauth.scopes import Scope, chosen
+from shared.proxies import CERTIFICATE
 from shared.seen_once import SeenOnce, create_seen_once
 from shared.signing import (
     TOKEN_CHARACTERS_MAX,
@@ -74,51 +76,94 @@ class _Keys:
 class Authority(Prover):
     """Grants access tokens, and tells whom a request with one is from."""
 
-    def __init__(self, issuer: str, folder: Path, file: Path | None, now: Clock) -> None:
-        """`issuer` is the address at which clients reach the service; `file` has the clients."""
+    def __init__(
+        self,
+        issuer: str,
+        folder: Path,
+        file: Path | None,
+        now: Clock,
+        *,
+        certificates: bool = False,
+    ) -> None:
+        """`issuer` is the address at which clients reach the service; `file` has the clients.
+
+        With `certificates` a token may be bound to one that a proxy hands over (RFC 8705).
+        """
+        self.certificates = certificates
         self.issuer = issuer.rstrip("/")
         self._keys = Watched(folder / KEYS, partial(_Keys, self.issuer))
         self._clients = Watched(file, _read_clients) if file else None
         self._seen = SeenOnce(folder)
         self._now = now
 
-    async def grant(self, assertion: str, proofs: Sequence[str], scope: str) -> tuple[str, Granted]:
+    async def grant(
+        self, assertion: str, proofs: Sequence[str], scope: str, certificate: str | None = None
+    ) -> tuple[str, Granted]:
         """Return an access token, and for whom it is; raises `Rejection`, `NoKey`.
 
-        `proofs` are all `DPoP` headers of the request, `scope` what was asked for, or nothing.
+        `proofs` are all `DPoP` headers of the request, `scope` what was asked for, or nothing. Only
+        without a proof is the token bound to the `certificate` that a proxy handed over.
         """
         now, asked = self._now(), Asked("POST", self.issuer + TOKEN_PATH)
         audiences = (self.issuer, asked.address)
         try:
             client, first = check_assertion(assertion, self._known(), audiences, now)
             scopes = chosen(scope, client.scopes)
-            jkt, second = check_proof(proofs, asked, now)
+            if certificate and self.certificates and not proofs:
+                granted, second = _bound(client, scopes, certificate), None
+            else:
+                jkt, second = check_proof(proofs, asked, now)
+                granted = Granted(client, jkt, scopes)
         except BadToken as error:
             raise _rejected(error.code) from error
         # Shown again with a thief's key it would get a token: no power cut may forget it.
         await self._once(first, "assertion_replayed", client.client_id, lasting=True)
-        await self._once(second, "proof_replayed", client.client_id)
-        granted = Granted(client, jkt, scopes)
+        if second:
+            await self._once(second, "proof_replayed", client.client_id)
         signer = self._keys.content().signer
         return access_token(granted, signer, secrets.token_urlsafe(JTI_BYTES), now), granted
 
     @override
     async def caller(self, request: Request) -> Caller:
-        """Return whom a request is from by its `DPoP` token and proof; raises `Rejection`."""
+        """Return whom a request is from by its token, and a proof or a certificate.
+
+        Each token in its own scheme: `DPoP`, or `Bearer` if it is bound to a certificate. Raises
+        `Rejection`.
+        """
         token = _token(request)
+        if request.headers["authorization"].partition(" ")[0].lower() != "dpop":
+            return self._by_certificate(request, token)
         asked = Asked(request.method, address_of(request, self.issuer), token)
         now = self._now()
         try:
             trusted = self._keys.content().trusted
             granted = check_access(token, self.issuer, trusted, self._known(), now)
+            if not granted.jkt:
+                raise BadToken("access_binding")  # noqa: TRY301 - it joins the others
             jkt, once = check_proof(request.headers.getlist("dpop"), asked, now)
         except BadToken as error:
             raise _rejected(error.code) from error
         if jkt != granted.jkt:
             raise Rejection(Kind.UNAUTHENTICATED, "access_key_differs")
         await self._once(once, "proof_replayed", granted.client.client_id)
-        request.state.client = granted.client
-        return Caller(Role(granted.client.role), granted.client.id, granted.scopes)
+        return _caller(request, granted)
+
+    def _by_certificate(self, request: Request, token: str) -> Caller:
+        """Return whom a request is from by the certificate that its token is bound to."""
+        trusted = self._keys.content().trusted
+        certificate: str | None = request.scope.get(CERTIFICATE)
+        if certificate is None or not self.certificates:
+            raise Rejection(Kind.UNAUTHENTICATED, "unauthenticated")
+        try:
+            granted = check_access(token, self.issuer, trusted, self._known(), self._now())
+            x5t = certificate_thumbprint(certificate)
+        except BadToken as error:
+            raise _rejected(error.code) from error
+        if not granted.x5t:
+            raise _rejected("access_binding")
+        if granted.x5t != x5t:
+            raise _rejected("certificate_differs")
+        return _caller(request, granted)
 
     @override
     def signed(self, request: Request, body: bytes) -> SignedRequest | None:
@@ -186,6 +231,16 @@ def _fields(request: Request) -> list[tuple[str, str]]:
 
 def _token(request: Request) -> str:
     return request.headers["authorization"].partition(" ")[2].strip()
+
+
+def _bound(client: Client, scopes: frozenset[Scope], certificate: str) -> Granted:
+    return Granted(client, "", scopes, certificate_thumbprint(certificate))
+
+
+def _caller(request: Request, granted: Granted) -> Caller:
+    """Return whom a token stands for, and leave the client there: its keys check what it signs."""
+    request.state.client = granted.client
+    return Caller(Role(granted.client.role), granted.client.id, granted.scopes)
 
 
 def _rejected(code: str) -> Rejection:

@@ -26,7 +26,12 @@ SECURITY: Final[dict[str, Any]] = {
         "description": "An access token from `/oauth/token`, and a proof for this request in the"
         " header `DPoP` (RFC 9449). Where an operation names a scope, the token is good for that.",
     },
-    "bearer": {"type": "http", "scheme": "bearer"},
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "A bearer token; or, behind a proxy that hands over certificates, an access"
+        " token that is bound to one (RFC 8705).",
+    },
 }
 
 COMMANDS: Final = frozenset({"put", "post", "delete"})

@@ -8,9 +8,12 @@ from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 from typing_extensions import override
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from shared.connections import BoundedConnection
+from shared.proxies import Certificates
 
 LOOPBACK = "127.0.0.1"
 
@@ -36,10 +39,12 @@ def main(
     app: Callable[[], FastAPI],
     port: int,
     proxies: Callable[[], str] = lambda: LOOPBACK,
+    certificates: Callable[[], str] = str,
 ) -> None:
     """Do what the command line asks; addresses are not logged, since a link opens a page.
 
-    `proxies` are the addresses or networks, with commas, of whom to believe `X-Forwarded-For`.
+    `proxies` are the addresses or networks, with commas, of whom to believe `X-Forwarded-For`, and
+    the certificate of a client in the header that `certificates` names.
     """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("command", choices=["init", "serve"])
@@ -50,18 +55,19 @@ def main(
         init()
         return
     sys.setswitchinterval(SWITCH_INTERVAL_S)
+    service = app()
     config = uvicorn.Config(
-        app(),
+        _served(service, proxies(), certificates()),
         host=arguments.host,
         port=arguments.port,
-        forwarded_allow_ips=proxies(),
+        proxy_headers=False,  # believed by `_served`, within what must see the address before
         http=BoundedConnection,
         access_log=False,
         log_level="warning",
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=GRACE_S,
     )
-    server = _Server(config)
+    server = _Server(config, service)
     with suppress(KeyboardInterrupt):
         server.run()
     if not server.started:
@@ -71,9 +77,18 @@ def main(
 class _Server(uvicorn.Server):
     """Tells whatever answers for long that the process is asked to stop: it ends in time."""
 
+    def __init__(self, config: uvicorn.Config, service: FastAPI) -> None:
+        super().__init__(config)
+        self._service = service
+
     @override
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        app = self.config.app
-        for end in getattr(app.state, "ends_at_stop", ()) if isinstance(app, FastAPI) else ():
+        for end in getattr(self._service.state, "ends_at_stop", ()):
             end()
         super().handle_exit(sig, frame)
+
+
+def _served(app: ASGIApp, proxies: str, certificates: str) -> ASGIApp:
+    """Return the app behind what it believes of proxies."""
+    believing: ASGIApp = ProxyHeadersMiddleware(app, trusted_hosts=proxies)  # type: ignore[arg-type, assignment]
+    return Certificates(believing, certificates, proxies) if certificates else believing

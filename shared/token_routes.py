@@ -19,6 +19,7 @@ from shared.oauth.asking import GRANT
 from shared.oauth.assertions import ASSERTION_TYPE, TOKEN_PATH
 from shared.oauth.jose import ALGORITHMS
 from shared.oauth.scopes import Scope, written
+from shared.proxies import CERTIFICATE
 from shared.signing import TOKEN_CHARACTERS_MAX, NoKey
 from shared.web import Caller, Role, require
 
@@ -39,7 +40,7 @@ class Token(BaseModel):
     """An access token, and how many seconds it counts."""
 
     access_token: str
-    token_type: Literal["DPoP"]
+    token_type: Literal["DPoP", "Bearer"]
     expires_in: int
     scope: str
 
@@ -67,13 +68,18 @@ def routes(authority: Authority) -> APIRouter:
     ) -> JSONResponse:
         """Give an access token for ten minutes, bound to the key of the `DPoP` header's proof.
 
+        Or, without one, to the certificate that was shown to the proxy in front (RFC 8705), if any.
+
         For `grant_type=client_credentials` and an assertion of the client's (RFC 7523). It is good
         for the scopes that are named, or else for all that the client has.
         """
         try:
             _check(await request.form(), grant_type, client_assertion_type)
             token, granted = await authority.grant(
-                client_assertion, request.headers.getlist("dpop"), scope
+                client_assertion,
+                request.headers.getlist("dpop"),
+                scope,
+                request.scope.get(CERTIFICATE),
             )
         except NoKey:
             raise Unavailable("no_key") from None
@@ -83,7 +89,7 @@ def routes(authority: Authority) -> APIRouter:
             return _no(no.code)
         answer = {
             "access_token": token,
-            "token_type": "DPoP",
+            "token_type": granted.token_type,
             "expires_in": LIFE_S,
             "scope": written(granted.scopes),
         }
@@ -114,6 +120,7 @@ def routes(authority: Authority) -> APIRouter:
             "scopes_supported": [*Scope],
             "token_endpoint_auth_methods_supported": ["private_key_jwt"],
             "token_endpoint_auth_signing_alg_values_supported": ALGORITHMS,
+            "tls_client_certificate_bound_access_tokens": authority.certificates,
             "dpop_signing_alg_values_supported": ALGORITHMS,
         }
 

@@ -42,6 +42,7 @@ from shared.oauth.answers import UNSIGNED, challenge, insufficient
 from shared.oauth.scopes import ALL, Scope
 from shared.openapi import document
 from shared.problem_pages import problem_type
+from shared.proxies import CERTIFICATE
 from shared.rates import REQUESTS_PER_MINUTE, Limited, RateHeaders, Rates
 from shared.reference import page as reference_page
 
@@ -154,10 +155,13 @@ class Tokens:
 
 
 class Prover(Protocol):
-    """Tells whom a request is from that has a token bound to a key, and a proof of that key."""
+    """Tells whom a request is from that has a token bound to a key, and shows that key."""
 
     async def caller(self, request: Request) -> Caller:
-        """Return who sent a request whose `Authorization` is `DPoP …`; raises `Rejection`."""
+        """Return who sent a request whose `Authorization` is `DPoP …`; raises `Rejection`.
+
+        Or `Bearer …`, where a proxy of ours handed over a certificate.
+        """
 
     def signed(self, request: Request, body: bytes) -> SignedRequest | None:
         """Return a request as its caller signed it, None if they have no keys; or `Rejection`."""
@@ -208,7 +212,7 @@ def _count(request: Request, caller: Caller) -> None:
 async def still_calls(request: Request) -> bool:
     """Tell whether whoever sent a request could still send it: for answers that take long."""
     prover: Prover | None = request.app.state.prover
-    if prover and _is_proved(request):
+    if prover and (_scheme(request) == "dpop" or _is_certified(request)):
         return prover.counts(request)
     try:
         await _proved(request)
@@ -220,13 +224,22 @@ async def still_calls(request: Request) -> bool:
 async def _proved(request: Request) -> Caller:
     tokens: Tokens = request.app.state.tokens
     prover: Prover | None = request.app.state.prover
-    if prover and _is_proved(request):
+    if prover and _scheme(request) == "dpop":
         return await prover.caller(request)
-    return tokens.caller(request.headers.get("authorization"))
+    try:
+        return tokens.caller(request.headers.get("authorization"))
+    except Rejection:
+        if prover and _is_certified(request):
+            return await prover.caller(request)
+        raise
 
 
-def _is_proved(request: Request) -> bool:
-    return request.headers.get("authorization", "").lower().startswith("dpop ")
+def _scheme(request: Request) -> str:
+    return request.headers.get("authorization", "").partition(" ")[0].lower()
+
+
+def _is_certified(request: Request) -> bool:
+    return _scheme(request) == "bearer" and CERTIFICATE in request.scope
 
 
 Regulator = Annotated[Caller, Depends(require(Role.REGULATOR))]

@@ -54,7 +54,13 @@ def create_app(settings: Settings, client: httpx.AsyncClient | None = None) -> F
         now=now,
     )
 
-    authority = Authority(settings.public_url, settings.folder, settings.clients, now)
+    authority = Authority(
+        settings.public_url,
+        settings.folder,
+        settings.clients,
+        now,
+        certificates=bool(settings.client_certificates),
+    )
 
     hearing = Hearing(
         parts.log,

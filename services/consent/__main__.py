@@ -12,4 +12,5 @@ main(
     app=from_env,
     port=8001,
     proxies=lambda: Settings().proxies,
+    certificates=lambda: Settings().client_certificates,
 )

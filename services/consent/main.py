@@ -149,7 +149,13 @@ def from_env() -> FastAPI:
 
 def _app(settings: Settings, parts: Parts) -> FastAPI:
     stopping = Stopping(parts)
-    authority = Authority(settings.public_url, settings.folder, settings.clients, parts.now)
+    authority = Authority(
+        settings.public_url,
+        settings.folder,
+        settings.clients,
+        parts.now,
+        certificates=bool(settings.client_certificates),
+    )
 
     hearing = Hearing(
         parts.log,

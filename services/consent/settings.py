@@ -79,6 +79,10 @@ class Settings(BaseSettings):
     webhooks_private: bool = False
     """Whether webhooks may lie at private addresses, any port, and without TLS."""
 
+    client_certificates: str = ""
+    """The header in which `proxies`, and nobody else, hand over a client's certificate; empty: it
+    is looked for in none, and tokens are bound by DPoP alone."""
+
     sandbox: bool = False
     """For demonstrations: outbox, and a clock that `clock_file` moves. Never with real people."""
 

@@ -161,6 +161,18 @@ REASONS: dict[str, Sentences] = {
         "The access token does not count now; get another.",
         "Mã truy cập hiện không có hiệu lực; hãy lấy mã mới.",
     ),
+    "access_binding": Sentences(
+        "The access token is bound to a key in another way than it is shown.",
+        "Mã truy cập gắn với khóa theo cách khác với cách đang dùng.",
+    ),
+    "certificate_malformed": Sentences(
+        "The proxy handed over something that is no certificate.",
+        "Nội dung máy chủ trung gian chuyển đến không phải chứng thư.",
+    ),
+    "certificate_differs": Sentences(
+        "The access token is bound to another certificate than the one that was shown.",
+        "Mã truy cập gắn với chứng thư khác với chứng thư đã trình.",
+    ),
     "access_key_differs": Sentences(
         "The access token is bound to another key than the proof's.",
         "Mã truy cập gắn với khóa khác với khóa của bằng chứng.",

@@ -1,4 +1,4 @@
-"""The access token that a client gets: a JWT (RFC 9068) bound to a key of the client's (`cnf.jkt`).
+"""The access token that a client gets: a JWT (RFC 9068) bound to a key of the client's (`cnf`).
 
 It says who the client is in the words of facts, counts ten minutes, and at the service that made it
 alone. Without the key it is bound to it is no use to anybody (RFC 9449 section 6).
@@ -22,8 +22,11 @@ LIFE_S = 600
 strikes off is refused at once all the same."""
 
 
-class _Bound(msgspec.Struct):
-    jkt: str
+class _Bound(msgspec.Struct, omit_defaults=True):
+    """What a token is bound to: one of the two, never both."""
+
+    jkt: str = ""
+    x5t: str = msgspec.field(default="", name="x5t#S256")
 
 
 class _Claims(msgspec.Struct):
@@ -47,6 +50,13 @@ class Granted:
     client: Client
     jkt: str
     scopes: frozenset[Scope] = ALL
+    x5t: str = ""
+    """The thumbprint of the certificate that it is bound to instead, with an empty `jkt`."""
+
+    @property
+    def token_type(self) -> str:
+        """Return how the token is shown: in which scheme of `Authorization`."""
+        return "DPoP" if self.jkt else "Bearer"
 
 
 def access_token(granted: Granted, signer: Signer, jti: str, now: datetime) -> str:
@@ -63,7 +73,7 @@ def access_token(granted: Granted, signer: Signer, jti: str, now: datetime) -> s
         jti=jti,
         iat=instant,
         exp=instant + LIFE_S,
-        cnf=_Bound(granted.jkt),
+        cnf=_Bound(granted.jkt, granted.x5t),
     )
     return signer.sign(TYPE, msgspec.json.encode(claims), now)
 
@@ -89,7 +99,7 @@ def introspected(
         return {"active": False}
     return {
         "active": True,
-        "token_type": "DPoP",
+        "token_type": granted.token_type,
         "scope": written(granted.scopes),
         "client_id": claims.client_id,
         "sub": claims.sub,
@@ -115,7 +125,9 @@ def _checked(
     client = clients.get(claims.client_id)
     if client is None or (client.role, client.id) != (claims.role, claims.id):
         raise BadToken("client_unknown")
+    if bool(claims.cnf.jkt) == bool(claims.cnf.x5t):
+        raise BadToken("access_invalid")
     said = set(claims.scope.split())
     # What a client may is asked at each call: what was taken from it does not wait for the token.
     scopes = frozenset(one for one in client.scopes if one in said)
-    return Granted(client, claims.cnf.jkt, scopes), claims
+    return Granted(client, claims.cnf.jkt, scopes, claims.cnf.x5t), claims

@@ -28,10 +28,14 @@ UNSIGNED = frozenset(
 )
 """Of a request that is not signed as it must be: its token and its proof are good."""
 
+CERTIFICATE = "certificate_"
+"""What every code begins with that is about a certificate."""
+
 AT_TOKEN = {
     "malformed": "invalid_request",
     "grant_unsupported": "unsupported_grant_type",
     "scope_unknown": "invalid_scope",
+    "certificate_malformed": "invalid_request",
 }
 
 
@@ -53,4 +57,6 @@ def challenge(code: str) -> str:
         return f'DPoP error="invalid_dpop_proof", {_ALGORITHMS}'
     if code == "unauthenticated" or code in UNSIGNED:
         return CHALLENGES
+    if code.startswith(CERTIFICATE):
+        return 'Bearer error="invalid_token"'
     return f'DPoP error="invalid_token", {_ALGORITHMS}'

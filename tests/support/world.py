@@ -120,6 +120,7 @@ class World:
             tokens=self.tokens.file,
             clients=self.clients,
             public_url="http://consent",
+            client_certificates="X-Client-Certificate",  # believed of nobody: there is no proxy
             passkey_domain=RP_ID,
             passkey_origins=(ORIGIN,),
             accounts_url="http://accounts",
@@ -142,6 +143,7 @@ class World:
             tokens=self.tokens.file,
             clients=self.clients,
             public_url="http://accounts",
+            client_certificates="X-Client-Certificate",
             consent_url="http://consent",
             consent_client_id="accounts" if self.as_clients else "",
             consent_token=self.tokens.by_holder["accounts"],
