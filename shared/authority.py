@@ -97,17 +97,26 @@ class Authority(Prover):
         self._now = now
 
     async def grant(
-        self, assertion: str, proofs: Sequence[str], scope: str, certificate: str | None = None
+        self,
+        assertion: str,
+        proofs: Sequence[str],
+        scope: str,
+        certificate: str | None = None,
+        *,
+        client_id: str = "",
     ) -> tuple[str, Granted]:
         """Return an access token, and for whom it is; raises `Rejection`, `NoKey`.
 
         `proofs` are all `DPoP` headers of the request, `scope` what was asked for, or nothing. Only
-        without a proof is the token bound to the `certificate` that a proxy handed over.
+        without a proof is the token bound to the `certificate` that a proxy handed over. Whoever
+        says a `client_id`, too, says the same as the assertion (RFC 7521 section 4.2).
         """
         now, asked = self._now(), Asked("POST", self.issuer + TOKEN_PATH)
         audiences = (self.issuer, asked.address)
         try:
             client, first = check_assertion(assertion, self._known(), audiences, now)
+            if client_id not in {"", client.client_id}:
+                raise BadToken("client_differs")  # noqa: TRY301 - it joins the others
             scopes = chosen(scope, client.scopes)
             if certificate and self.certificates and not proofs:
                 granted, second = _bound(client, scopes, certificate), None

@@ -61,10 +61,12 @@ def routes(authority: Authority) -> APIRouter:
     @router.post(TOKEN_PATH, response_model=Token, responses={BAD_REQUEST: {"model": NoToken}})
     async def give_token(
         request: Request,
+        *,
         grant_type: Text = "",
         client_assertion_type: Text = "",
         client_assertion: Text = "",
         scope: Text = "",
+        client_id: Text = "",
     ) -> JSONResponse:
         """Give an access token for ten minutes, bound to the key of the `DPoP` header's proof.
 
@@ -80,6 +82,7 @@ def routes(authority: Authority) -> APIRouter:
                 request.headers.getlist("dpop"),
                 scope,
                 request.scope.get(CERTIFICATE),
+                client_id=client_id,
             )
         except NoKey:
             raise Unavailable("no_key") from None

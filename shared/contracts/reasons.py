@@ -89,6 +89,10 @@ REASONS: dict[str, Sentences] = {
         "The access token is not good for this; ask for one with the scope that is named.",
         "Mã truy cập không dùng được cho việc này; hãy lấy mã có phạm vi đã nêu.",
     ),
+    "client_differs": Sentences(
+        "The request names another client than its assertion.",
+        "Yêu cầu ghi bên gọi khác với giấy xác nhận.",
+    ),
     "client_unknown": Sentences(
         "The client is not registered, or no longer as it was.",
         "Bên gọi chưa đăng ký, hoặc đăng ký đã đổi.",

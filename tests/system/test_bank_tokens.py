@@ -105,7 +105,7 @@ def test_a_token_is_as_it_should_be(running: Running) -> None:
 
     async def scenario(world: World) -> None:
         for bank in (at_accounts(world), at_consent(world, TRUONG_SON)):
-            answer = await bank.ask()
+            answer = await bank.ask(client_id=bank.client.client_id)
             body = answer.json()
             assert (body["token_type"], body["expires_in"]) == ("DPoP", 600)
             assert body["scope"].split() == sorted(Scope)
@@ -169,6 +169,7 @@ def test_a_request_for_a_token_that_is_wrong_is_refused(running: Running) -> Non
             ({"scope": "regulator"}, "invalid_scope", "scope_unknown"),
             ({"scope": "openings bank"}, "invalid_scope", "scope_unknown"),
             ({"scope": ["openings", "openings"]}, "invalid_request", "malformed"),
+            ({"client_id": "truong-son-1"}, "invalid_client", "client_differs"),
             ({"client_assertion": ""}, "invalid_client", "assertion_malformed"),
             (
                 {"client_assertion": SO_VIET.assertion("http://consent", now)},
