@@ -2,7 +2,7 @@
 
 Every opening has a consent of its own, signed by its citizen before the clock starts. What is timed
 is `PUT /openings/{id}`: two signatures checked, one redemption at the consent service over HTTP,
-two durable appends.
+called as its client with a signed proof, two durable appends.
 """
 
 import asyncio
@@ -18,6 +18,7 @@ from bench.load import Timing, request, send
 from bench.processes import free_port, serving
 from bench.rows import Row
 from demo.cast import ACCOUNT, Citizen, Tokens, make_tokens
+from demo.clients import register_clients
 from demo.commands import command
 from services.accounts import main as accounts_main
 from services.accounts.settings import Settings as AccountsSettings
@@ -122,12 +123,15 @@ def _servers(folder: Path, tokens: Tokens, ports: tuple[int, int, int]) -> Itera
         "CONSENT_FOLDER": str(folder / "consent"),
         "CONSENT_TOKENS": str(tokens.file),
         "CONSENT_SANDBOX": "true",
+        "CONSENT_CLIENTS": str(register_clients(folder, ["consent", "accounts"])),
+        "CONSENT_PUBLIC_URL": f"http://localhost:{consent}",
     }
     accounts_env = {
         "ACCOUNTS_FOLDER": str(folder / "accounts"),
         "ACCOUNTS_TOKENS": str(tokens.file),
         "ACCOUNTS_CONSENT_URL": f"http://127.0.0.1:{consent}",
-        "ACCOUNTS_CONSENT_TOKEN": tokens.by_holder["accounts"],
+        "ACCOUNTS_CONSENT_PUBLIC_URL": f"http://localhost:{consent}",
+        "ACCOUNTS_CONSENT_CLIENT_ID": "accounts",
     }
     python = sys.executable
     with (

@@ -14,9 +14,6 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from shared.signing import BadToken
 
-CHARACTERS_MAX = 16_384
-"""A certificate has some 1,500 bytes; URL encoding makes of each three at most."""
-
 CERTIFICATES_KEPT = 1_024
 """Certificates whose thumbprint is remembered: a client shows the same with every request."""
 
@@ -27,8 +24,6 @@ def certificate_thumbprint(text: str) -> str:
 
     Raises `BadToken` with `certificate_malformed`.
     """
-    if len(text) > CHARACTERS_MAX:
-        raise BadToken("certificate_malformed")
     try:
         digest = _certificate(text).fingerprint(SHA256())
     except (ValueError, TypeError) as error:

@@ -140,7 +140,9 @@ def test_a_token_is_good_for_what_was_asked_and_no_more(running: Running) -> Non
         assert (await bank.send("GET", "/rejections", token)).status_code == 200
         for method, where in (("GET", path), ("GET", "/openings"), ("PUT", path)):
             lacking(await bank.send(method, where, token, json={}), "openings")
-        lacking(await bank.send("PUT", path, token, content=b"{"), "openings")
+        more = {"Content-Type": "application/json"}
+        answer = await bank.send("PUT", path, token, content=b"{", more_headers=more)
+        lacking(answer, "openings")
         assert path not in json.dumps(await world.log(world.accounts))
         limited = (await asking.ask(scope="openings")).json()["access_token"]
         lacking(await asking.send("GET", f"/consents/{new_id()}", limited), "consents")

@@ -247,6 +247,23 @@ def test_all_else_of_a_token_is_checked_too(running: Running) -> None:
     running.play(scenario)
 
 
+def test_who_is_not_set_to_take_certificates_takes_none(running: Running) -> None:
+    """Whatever stands in front: neither for a token, nor with one from before."""
+
+    async def scenario(world: World) -> None:
+        shown, authority = Shown(world), world.accounts_app.state.prover
+        token = await shown.token()
+        authority.certificates = False
+        answer = await shown.ask()
+        assert (answer.status_code, answer.json()["code"]) == (400, "proof_missing")
+        refused(await shown.read(f"Bearer {token}"), "unauthenticated", CHALLENGED)
+        where = await world.accounts.get("/.well-known/oauth-authorization-server")
+        assert where.json()["tls_client_certificate_bound_access_tokens"] is False
+        authority.certificates = True
+
+    running.play(scenario)
+
+
 # -- as rules -----------------------------------------------------------------------------------
 
 

@@ -1,11 +1,13 @@
 """The services call each other as clients with keys of their own, and nothing opens by less."""
 
 import asyncio
+import base64
 import json
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 import httpx
 import pytest
@@ -17,8 +19,8 @@ from services.consent.pages.words import VIETNAMESE
 from shared import service_tokens
 from shared.authority import KEYS as TOKEN_KEYS
 from shared.clock import system_clock
-from shared.service_tokens import KEYS, ROW, Access, NoAccess, Other, create_client
-from shared.signing import create_key, load_keys
+from shared.service_tokens import KEYS, ROW, Access, NoAccess, Other, _Held, create_client
+from shared.signing import KEY_VALIDITY, create_key, load_keys, token_header
 from tests.support.clients import register
 from tests.support.world import Running, World, a_running_world, new_id
 from tests.system.test_own_page import a_link
@@ -229,6 +231,91 @@ def access(tmp_path: Path, answer: Callable[[httpx.Request], Any]) -> Access:
     create_client(tmp_path, "accounts", "accounts", system_clock)
     http = httpx.AsyncClient(transport=httpx.MockTransport(answer))
     return Access("accounts", tmp_path, Other(url="http://c"), http, system_clock)
+
+
+def test_a_key_signs_in_its_time_alone(tmp_path: Path) -> None:
+    """One of a clock that was ahead is passed over, and one that ended is not handed over."""
+    now, asked = system_clock(), list[str]()
+
+    def answering(request: httpx.Request) -> httpx.Response:
+        if request.url.path == TOKEN:
+            text = parse_qs(request.content.decode())["client_assertion"][0]
+            asked.append(str(token_header(text)["kid"]))
+        return httpx.Response(200, json=GIVEN)
+
+    ended = create_key(tmp_path / KEYS, now - KEY_VALIDITY - timedelta(days=1))
+    ours = create_key(tmp_path / KEYS, now - timedelta(days=1))
+    ahead = create_key(tmp_path / KEYS, now + timedelta(days=1))
+
+    async def scenario() -> None:
+        async with httpx.AsyncClient(transport=httpx.MockTransport(answering)) as http:
+            await http.get("http://c/x", auth=access(tmp_path, answering))
+
+    asyncio.run(scenario())
+    assert asked == [ours.kid]
+    told = {one["kid"] for one in json.loads((tmp_path / ROW).read_text())["jwks"]["keys"]}
+    assert told == {ours.kid, ahead.kid}
+    assert ended.kid not in told
+
+
+def test_a_token_is_used_in_its_time_alone() -> None:
+    """Neither before, by a clock that was set back, nor so late that it would end on its way."""
+    now = system_clock()
+    held = _Held("a.b.c", now, now + timedelta(seconds=600))
+    for later_s, counts, soon in (
+        (-1, False, False),
+        (0, True, False),
+        (539, True, False),
+        (540, True, True),
+        (594, True, True),
+        (595, False, True),
+    ):
+        then = now + timedelta(seconds=later_s)
+        assert (held.counts_at(then), held.ends_soon_at(then)) == (counts, soon)
+
+
+def test_it_signs_for_what_the_other_is_called(tmp_path: Path) -> None:
+    """Not for where it answers, which may have a path of its own; without the query."""
+    proofs = list[str]()
+
+    def answering(request: httpx.Request) -> httpx.Response:
+        proofs.append(request.headers["dpop"])
+        return httpx.Response(200, json=GIVEN)
+
+    async def scenario() -> None:
+        create_client(tmp_path, "accounts", "accounts", system_clock)
+        other = Other(url="http://inside/consent/", public_url="https://consent.example/")
+        async with httpx.AsyncClient(transport=httpx.MockTransport(answering)) as http:
+            auth = Access("accounts", tmp_path, other, http, system_clock)
+            await http.get("http://inside/consent/x/%C3%A9?q=1", auth=auth)
+
+    asyncio.run(scenario())
+    said = [json.loads(base64.urlsafe_b64decode(one.split(".")[1] + "==")) for one in proofs]
+    assert [one["htu"] for one in said] == [
+        "https://consent.example/oauth/token",
+        "https://consent.example/x/%C3%A9",
+    ]
+
+
+def test_who_stops_waiting_stops_nobody_else(tmp_path: Path) -> None:
+    """The request for a token goes on for the others."""
+    asked = list[str]()
+
+    async def slowly(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.path)
+        await asyncio.sleep(0.05)
+        return httpx.Response(200, json=GIVEN)
+
+    async def scenario() -> None:
+        auth = access(tmp_path, slowly)
+        async with httpx.AsyncClient(transport=httpx.MockTransport(slowly)) as http:
+            first, second = (asyncio.create_task(http.get("http://c/x", auth=auth)) for _ in "ab")
+            await asyncio.sleep(0.02)
+            first.cancel()
+            assert (await second).status_code == 200
+
+    asyncio.run(scenario())
+    assert asked == [TOKEN, "/x"]
 
 
 @pytest.mark.parametrize(
