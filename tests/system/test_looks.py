@@ -120,6 +120,7 @@ OF_NOBODY = {
     "GET /status-lists/{number}",
     "GET /.well-known/jwks.json",
     "GET /.well-known/oauth-authorization-server",
+    "POST /oauth/introspection",
     "POST /oauth/token",
     "GET /livez",
     "GET /problems/{code}",
