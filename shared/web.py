@@ -422,16 +422,21 @@ def _own_routes(log: Log, seal: Seal, indexing: Indexing) -> APIRouter:
     return router
 
 
-def problem(public_url: str, kind: Kind, code: str, reasons: Sequence[Reason]) -> JSONResponse:
-    """Return an RFC 9457 problem document with every reason, its sentences and positions."""
+def problem(
+    public_url: str, kind: Kind, code: str, reasons: Sequence[Reason], *, bearer: bool = False
+) -> JSONResponse:
+    """Return an RFC 9457 problem document with every reason, its sentences and positions.
+
+    `bearer` tells that the request came with a token in that scheme, to be challenged in the same.
+    """
     status = STATUS[kind]
     headers = dict[str, str]()
     if status == STATUS[Kind.UNAUTHENTICATED]:
-        headers["WWW-Authenticate"] = challenge(code)
+        headers["WWW-Authenticate"] = challenge(code, bearer=bearer)
     if code in UNSIGNED:
         headers["Accept-Signature"] = WANTED
     if code == "scope_insufficient":
-        headers["WWW-Authenticate"] = insufficient(reasons[0].detail)
+        headers["WWW-Authenticate"] = insufficient(reasons[0].detail, bearer=bearer)
     body = {
         "type": problem_type(public_url, code),
         "title": sentence(code, "en"),
@@ -458,7 +463,8 @@ def problem_of(request: Request, error: Said) -> JSONResponse:
     public_url: str = request.app.state.public_url
     match error:
         case Rejection() as no:
-            answer = problem(public_url, no.kind, no.code, no.reasons)
+            bearer = _scheme(request) == "bearer"
+            answer = problem(public_url, no.kind, no.code, no.reasons, bearer=bearer)
             answer.headers.update(no.headers)
             return answer
         case RequestValidationError():

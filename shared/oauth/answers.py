@@ -28,9 +28,6 @@ UNSIGNED = frozenset(
 )
 """Of a request that is not signed as it must be: its token and its proof are good."""
 
-CERTIFICATE = "certificate_"
-"""What every code begins with that is about a certificate."""
-
 AT_TOKEN = {
     "malformed": "invalid_request",
     "grant_unsupported": "unsupported_grant_type",
@@ -46,17 +43,20 @@ def error_at_token(code: str) -> str:
     return AT_TOKEN.get(code, "invalid_client")
 
 
-def insufficient(scope: str) -> str:
-    """Return the `WWW-Authenticate` of a 403 for want of a scope (RFC 6750 section 3.1)."""
-    return f'DPoP error="insufficient_scope", scope="{scope}", {_ALGORITHMS}'
+def insufficient(scope: str, *, bearer: bool = False) -> str:
+    """Return the `WWW-Authenticate` of a 403 for want of a scope (RFC 6750 section 3.1).
+
+    `bearer` tells that the token came in that scheme: the challenge is of the same.
+    """
+    said = f'error="insufficient_scope", scope="{scope}"'
+    return f"Bearer {said}" if bearer else f"DPoP {said}, {_ALGORITHMS}"
 
 
-def challenge(code: str) -> str:
+def challenge(code: str, *, bearer: bool = False) -> str:
     """Return the `WWW-Authenticate` of a 401 with this code (RFC 9449 section 7.1)."""
     if code.startswith(PROOF):
         return f'DPoP error="invalid_dpop_proof", {_ALGORITHMS}'
     if code == "unauthenticated" or code in UNSIGNED:
         return CHALLENGES
-    if code.startswith(CERTIFICATE):
-        return 'Bearer error="invalid_token"'
-    return f'DPoP error="invalid_token", {_ALGORITHMS}'
+    said = 'error="invalid_token"'
+    return f"Bearer {said}" if bearer else f"DPoP {said}, {_ALGORITHMS}"

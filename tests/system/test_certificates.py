@@ -212,10 +212,10 @@ def test_a_token_is_shown_as_it_is_bound(running: Running) -> None:
         body = (await shown.ask(DPoP=proof)).json()
         assert body["token_type"] == "DPoP"
         token = body["access_token"]
-        refused(await shown.read(f"Bearer {token}"), "access_binding", INVALID_DPOP)
+        refused(await shown.read(f"Bearer {token}"), "access_binding", INVALID)
         proof = BANK.proof("GET", "http://accounts/openings", now, token)
         downgraded = await shown.read(f"Bearer {token}", DPoP=proof)
-        refused(downgraded, "access_binding", INVALID_DPOP)
+        refused(downgraded, "access_binding", INVALID)
         assert (await shown.read(f"DPoP {token}", DPoP=proof)).status_code == 200
         bound = await shown.token()
         proof = BANK.proof("GET", "http://accounts/openings", now, bound)
@@ -234,15 +234,17 @@ def test_all_else_of_a_token_is_checked_too(running: Running) -> None:
         register(world.clients, BANK.row() | {"scopes": ["rejections"]})
         answer = await shown.read(f"Bearer {own}")
         assert (answer.status_code, answer.json()["code"]) == (403, "scope_insufficient")
-        refused(await theirs.read(f"Bearer {other}"), "client_unknown", INVALID_DPOP)
+        said = 'Bearer error="insufficient_scope", scope="openings"'
+        assert answer.headers["www-authenticate"] == said
+        refused(await theirs.read(f"Bearer {other}"), "client_unknown", INVALID)
         register(world.clients, BANK.row(), OTHER.row())
-        refused(await shown.read("Bearer x"), "access_invalid", INVALID_DPOP)
-        refused(await shown.read(f"Bearer {own}x"), "access_invalid", INVALID_DPOP)
+        refused(await shown.read("Bearer x"), "access_invalid", INVALID)
+        refused(await shown.read(f"Bearer {own}x"), "access_invalid", INVALID)
         refused(await shown.read("Basic x"), "unauthenticated", CHALLENGED)
         plain = world.tokens.header("so-viet")["Authorization"]
         assert (await shown.read(plain)).status_code == 200
         world.clock.move_to(world.clock() + timedelta(minutes=10))
-        refused(await shown.read(f"Bearer {own}"), "access_expired", INVALID_DPOP)
+        refused(await shown.read(f"Bearer {own}"), "access_expired", INVALID)
 
     running.play(scenario)
 
