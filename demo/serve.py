@@ -1,21 +1,27 @@
 """`./run serve`: both services and a witness here, as a sandbox, with their data in `.data`.
 
-The bearer tokens are made on the first start and kept in a file that only its owner can read.
+Banks, an office, its clerks and twelve citizens are registered, so that a bank can ask at once. The
+bearer tokens are made on the first start and kept in a file that only its owner can read.
 """
 
+import asyncio
 import json
 import signal
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
 
-from demo.cast import Tokens, make_tokens
+import httpx
+
+from demo.cast import Citizen, Tokens, citizens, make_tokens, seed
 from demo.clients import BANK_CLIENT, BANK_KEY, CLIENTS
 from demo.services import NotStarted, Services
 from shared.signing import write_secret
 
 FOLDER = Path(".data")
+CITIZENS = "citizens.json"
 
 
 def tokens_of(folder: Path) -> Tokens:
@@ -29,6 +35,15 @@ def tokens_of(folder: Path) -> Tokens:
     return tokens
 
 
+def people_of(folder: Path) -> list[Citizen]:
+    """Return the folder's citizens; made up, if it has none."""
+    file = folder / CITIZENS
+    if not file.exists():
+        made = [asdict(one) for one in citizens()]
+        file.write_text(json.dumps(made, indent=1, ensure_ascii=False), encoding="utf-8")
+    return [Citizen(**one) for one in json.loads(file.read_bytes())]
+
+
 def main() -> int:
     """Serve until Ctrl-C or a request to stop; returns 1 if a service ended by itself."""
     folder = FOLDER.absolute()
@@ -36,7 +51,9 @@ def main() -> int:
     for request in (signal.SIGTERM, signal.SIGHUP):  # the latter when a terminal is closed
         signal.signal(request, _interrupt)
     try:
-        with Services(folder, tokens_of(folder)) as services:
+        tokens = tokens_of(folder)
+        with Services(folder, tokens, clock_file=folder / "clock") as services:
+            asyncio.run(_register(services.consent.url, tokens, people_of(folder)))
             _say(services, folder)
             return _wait(services)
     except NotStarted as error:
@@ -46,14 +63,23 @@ def main() -> int:
         return 0
 
 
+async def _register(consent: str, tokens: Tokens, people: list[Citizen]) -> None:
+    async with httpx.AsyncClient(base_url=consent) as client:
+        await seed(client, tokens, people)
+
+
 def _say(services: Services, folder: Path) -> None:
     print("A sandbox: codes go to an outbox, not to phones. Never for real people.")
-    print(f"consent    {services.consent.url}   outbox {services.consent.url}/sandbox/outbox")
-    print(f"accounts   {services.accounts.url}")
+    print(f"consent    {services.consent.url}   API {services.consent.url}/docs")
+    print(f"accounts   {services.accounts.url}   API {services.accounts.url}/docs")
+    print(f"outbox     {services.consent.url}/sandbox/outbox")
+    print(f"clock      {services.consent.url}/sandbox/clock")
     print(f"witness    {services.witness.url}")
     print(f"tokens     {folder / 'bearer-tokens.json'}")
     print(f"clients    {folder / CLIENTS}")
+    print(f"citizens   {folder / CITIZENS}")
     print(f"bank       {folder / BANK_KEY}   client {BANK_CLIENT}, as in docs/bank-api.md")
+    print("A bank's first day, in another terminal: ./run quickstart")
     print("Ctrl-C stops all.", flush=True)
 
 

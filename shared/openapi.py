@@ -116,6 +116,8 @@ def _complete(operation: dict[str, Any], route: APIRoute, method: str) -> None:
     for one in operation.get("parameters", ()):
         if one["name"] == KEY:
             one |= {"required": True, "schema": {"type": "string", "pattern": KEY_PATTERN}}
+        elif one["in"] == "header":  # the framework's list of lines is one text to a client
+            one["schema"] = {"type": "string"}
     for status in sorted({*_nos(route, method, operation, roles), *_said(answers)}):
         answer = answers.setdefault(str(status), {})
         answer.setdefault("description", MEANINGS[status])

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from shared.hearing.feed import PAGE_EVENTS_MAX, Feed
+from shared.hearing.shapes import EventPage
 from shared.oauth.scopes import Scope
 from shared.web import Caller, Role, require, still_calls
 
@@ -24,13 +25,13 @@ LastEventId = Annotated[int | None, Header(ge=0, le=2**53)]
 
 def routes(feed: Feed) -> APIRouter:
     """Return the routes of the feed and the stream."""
-    router = APIRouter(tags=["hearing"])
+    router = APIRouter(tags=["events"])
 
     async def listening(bank: Bank) -> AsyncIterator[None]:
         with feed.listening(bank.id):
             yield
 
-    @router.get("/events")
+    @router.get("/events", response_model=EventPage)
     async def read_events(
         bank: Bank, after: Position = 0, limit: Limit = 100, wait: Wait = 0
     ) -> Response:

@@ -3,13 +3,14 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from shared.claimed import Claimed
-from shared.contracts.fields import PathId
+from shared.contracts.fields import Body, PathId
 from shared.hearing.addresses import CHARACTERS_MAX
 from shared.hearing.deliveries import Hook, State
 from shared.hearing.registering import Registering
+from shared.hearing.shapes import DeliveryPage, TestRead, WebhookList, WebhookRead
 from shared.oauth.scopes import Scope
 from shared.web import Caller, Role, require
 
@@ -25,7 +26,7 @@ KEY_ID_DIGITS = 32
 """Of the digest of a request's key, as many as an id of a key has otherwise."""
 
 
-class Wanted(BaseModel):
+class Wanted(Body):
     """Where to tell, and of which kinds of events; of all, if none are named."""
 
     url: Annotated[str, StringConstraints(max_length=CHARACTERS_MAX)]
@@ -34,9 +35,9 @@ class Wanted(BaseModel):
 
 def routes(registering: Registering) -> APIRouter:
     """Return the routes of webhooks."""
-    router = APIRouter(tags=["hearing"])
+    router = APIRouter(tags=["webhooks"])
 
-    @router.put("/webhooks/{webhook_id}")
+    @router.put("/webhooks/{webhook_id}", response_model=WebhookRead)
     async def register(webhook_id: PathId, body: Wanted, bank: Bank) -> dict[str, Any]:
         """Be told of what happens from now on, by POST to an address; the caller makes the id.
 
@@ -45,12 +46,12 @@ def routes(registering: Registering) -> APIRouter:
         hook = Hook(bank.id, webhook_id)
         return await registering.register(hook, body.url, body.kinds, bank.name)
 
-    @router.get("/webhooks")
+    @router.get("/webhooks", response_model=WebhookList)
     async def page(bank: Bank) -> dict[str, Any]:
         """List the caller's webhooks."""
         return {"webhooks": await registering.listed(bank.id)}
 
-    @router.get("/webhooks/{webhook_id}")
+    @router.get("/webhooks/{webhook_id}", response_model=WebhookRead)
     async def read(webhook_id: PathId, bank: Bank) -> dict[str, Any]:
         """Give a webhook, the public keys that sign now, and how much waits, or is dead."""
         return await registering.read(Hook(bank.id, webhook_id))
@@ -60,20 +61,20 @@ def routes(registering: Registering) -> APIRouter:
         """Be told nothing there any more."""
         await registering.remove(Hook(bank.id, webhook_id), bank.name)
 
-    @router.post("/webhooks/{webhook_id}/key")
+    @router.post("/webhooks/{webhook_id}/key", response_model=WebhookRead)
     async def renew(webhook_id: PathId, bank: Bank, claimed: Claimed) -> dict[str, Any]:
         """Have a new key sign from now on; for 24 hours the one before signs too."""
         async with claimed:
             own = claimed.claim.request_id[:KEY_ID_DIGITS]  # so that the same again is the same key
             return await registering.renew(Hook(bank.id, webhook_id), bank.name, own)
 
-    @router.post("/webhooks/{webhook_id}/test")
+    @router.post("/webhooks/{webhook_id}/test", response_model=TestRead)
     async def test(webhook_id: PathId, bank: Bank, claimed: Claimed) -> dict[str, Any]:
         """Be sent an event of type `webhook.tested`, once; the answer says what came of it."""
         async with claimed:
             return await registering.test(Hook(bank.id, webhook_id))
 
-    @router.get("/webhooks/{webhook_id}/deliveries")
+    @router.get("/webhooks/{webhook_id}/deliveries", response_model=DeliveryPage)
     async def deliveries(
         webhook_id: PathId,
         bank: Bank,
