@@ -46,7 +46,11 @@ class Bank:
         signed = proofs or (self.proof(method, path, token),)
         headers = [("Authorization", f"DPoP {token}"), *(("DPoP", one) for one in signed)]
         if method == "PUT" and more.pop("sign", True):
-            body = json.dumps(more.pop("json")).encode() if "json" in more else more["content"]
+            body = (
+                json.dumps(more.pop("json")).encode()
+                if "json" in more
+                else more.get("content", b"")
+            )
             more["content"] = body
             headers += self.client.sign(
                 method, self.issuer + path, body, self.world.clock()

@@ -22,6 +22,7 @@ ALONE = {
     "/stops",  # a signed document: it says itself what it is
     "/consents/{consent_id}/validate",  # changes nothing
     "/standings",  # nor does that
+    "/oauth/introspection",  # nor that
     "/looks",  # the same within the hour is one by its own id
     "/log/index",  # goes on where the last ended
 }

@@ -100,6 +100,12 @@ FACTS: dict[str, Words] = {
     "account.closed.1": Words("Ngân hàng đóng tài khoản", "Closed by the bank"),
     "answer.rejected.1": Words("Không nhận trả lời", "Answer rejected"),
     "account.read.1": Words("Xem tài khoản", "Account read"),
+    "reconciliation.started.1": Words("Bắt đầu đối chiếu", "Reconciliation begun"),
+    "lines.reconciled.1": Words("Đã đối chiếu các dòng", "Lines compared"),
+    "account.unconsented.1": Words("Tài khoản không có sự đồng ý", "Account without a consent"),
+    "account.still.open.1": Words("Tài khoản vẫn còn mở", "Account still open"),
+    "reconciliation.done.1": Words("Đối chiếu xong", "Reconciliation done"),
+    "reconciliation.rejected.1": Words("Không nhận danh sách", "List rejected"),
 }
 """Every fact of both logs; what is not here is called by its stored name."""
 
