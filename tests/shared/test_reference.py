@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from demo.documents import FOLDER
@@ -61,6 +61,7 @@ def test_what_a_value_may_be_is_said_in_few_words(schema: dict[str, Any], said: 
     assert what_of(schema) == said
 
 
+@settings(max_examples=10)
 @given(st.text())
 def test_nothing_in_a_document_becomes_markup(text: str) -> None:
     """A description is text, whatever is in it."""
