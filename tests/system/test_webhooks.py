@@ -141,6 +141,33 @@ def test_what_was_sent_is_listed_and_sent_again(running: Running) -> None:
     running.play(scenario)
 
 
+def test_an_account_that_nobody_consented_to_is_told_at_once(running: Running) -> None:
+    """From the bank's list by a webhook of that kind alone: the line, why, and the clerk."""
+
+    async def scenario(world: World) -> None:
+        async with Consumer() as consumer, sending(world):
+            bank, hook = Eyes(world, "so-viet", consumer), "/webhooks/orphans"
+            body = {"url": consumer.url, "kinds": ["account.unconsented.1"]}
+            await bank.call(world.accounts, "PUT", hook, json=body)
+            answer = await world.accounts.put(
+                "/reconciliations/told",
+                params={"day": "2023-08-09"},
+                content=b"account_number,opened_at,clerk_id\n7000111222,2023-08-09T09:00:00Z,gdv-02",
+                headers={**world.tokens.header("so-viet"), "Content-Type": "text/csv"},
+            )
+            assert answer.json()["counts"]["without_consent"] == 1
+            (got,) = await consumer.have(1)
+            assert (got.event["type"], got.event["subject"]) == (*body["kinds"], TOLD)
+            said = {"reconciliation_id": "told", "line": 2, "clerk_id": "gdv-02"}
+            assert said.items() <= got.event["data"].items()
+            await bank.call(world.accounts, "DELETE", hook)
+
+    running.play(scenario)
+
+
+TOLD = "reconciliations/told"
+
+
 def test_a_bad_webhook_gets_a_clear_no(running: Running) -> None:
     """Each with its code; what the rules rejected is a fact."""
 
