@@ -1,5 +1,6 @@
 """Nobody gets an answer that is not documented, nor a failure of ours, whatever they ask."""
 
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,8 @@ from demo.cast import ACCOUNT, CLERKS, OFFICE, SITE
 from demo.documents import FOLDER
 from tests.support.asking import ask
 from tests.support.processes import Running, running
+
+logger = logging.getLogger(__name__)
 
 EXAMPLES = int(os.environ.get("ASKED_EXAMPLES", "3"))
 """Three make some 2,500 requests; bench/README.md says how many make more than 10,000."""
@@ -40,5 +43,6 @@ def test_every_answer_is_a_documented_one(both: Running, tmp_path: Path, name: s
     }
     port = {"consent": both.services.consent, "accounts": both.services.accounts}[name].port
     asked = ask(document, f"http://127.0.0.1:{port}", both.tokens.by_holder, known, EXAMPLES)
+    logger.info("%s: %d requests", name, asked.requests)
     assert not asked.wrong, asked.wrong
     assert asked.requests > 500
