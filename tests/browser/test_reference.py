@@ -11,7 +11,7 @@ from tests.browser.test_citizen import NARROW, PHONE
 def test_the_page_can_be_read_by_anybody(
     stand: Stand, open_page: OpenPage, watch: Watch, *, dark: bool
 ) -> None:
-    """Nothing that axe knows keeps anyone from it, no line is wider than a phone, and nothing comes from elsewhere."""
+    """Nothing keeps anyone from it, no line is wider than a phone, all of it is our own."""
     page = open_page(scripts=True, dark=dark)
     page.goto(f"http://localhost:{stand.service.port}/docs")
     found = Axe().run(page)
