@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from shared.clock import SandboxClock
-from shared.contracts.fields import Instant
+from shared.contracts.fields import Input, Instant
 from shared.errors import Kind, Rejection
 
 
@@ -19,7 +19,7 @@ class Now(BaseModel):
     now: datetime
 
 
-class Moved(BaseModel):
+class Moved(Input):
     """What time it shall be."""
 
     now: Instant

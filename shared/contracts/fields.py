@@ -26,6 +26,12 @@ class Body(BaseModel):
     model_config = ConfigDict(use_attribute_docstrings=True)
 
 
+class Input(Body):
+    """What is sent: a field that is not documented is most often a slip of the pen."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
 Id = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
 PathId = Annotated[str, Path(pattern=ID_PATTERN)]
 CaseId = Annotated[str | None, Query(pattern=ID_PATTERN)]

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Path, Query
 from pydantic import Field, StringConstraints
 
 from shared.claimed import Claimed
-from shared.contracts.fields import Body, PathId
+from shared.contracts.fields import Input, PathId
 from shared.hearing.addresses import CHARACTERS_MAX
 from shared.hearing.deliveries import Hook, State
 from shared.hearing.registering import Registering
@@ -26,7 +26,7 @@ KEY_ID_DIGITS = 32
 """Of the digest of a request's key, as many as an id of a key has otherwise."""
 
 
-class Wanted(Body):
+class Wanted(Input):
     """Where to tell, and of which kinds of events; of all, if none are named."""
 
     url: Annotated[str, StringConstraints(max_length=CHARACTERS_MAX)]

@@ -27,7 +27,7 @@ from services.accounts.lines import NUMBER_PATTERN
 from services.accounts.openings import Command
 from services.accounts.orders import Close, Freeze
 from shared.commands import Sent, sent_as
-from shared.contracts.fields import ID_PATTERN, Body, Id, PathId, Purpose, Sha256
+from shared.contracts.fields import ID_PATTERN, Id, Input, PathId, Purpose, Sha256
 from shared.oauth.scopes import Scope
 from shared.signed_answers import SignedRoute
 from shared.signing import TOKEN_CHARACTERS_MAX
@@ -46,7 +46,7 @@ ReasonCode = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")
 """A word of the bank's own; never a sentence, which could name somebody."""
 
 
-class OpenAccount(Body):
+class OpenAccount(Input):
     """The open-account command; without a consent it is rejected, and the attempt recorded."""
 
     citizen_id: Id
@@ -67,25 +67,25 @@ class OpenAccount(Body):
     """Who decided at the bank, where a person did; a clerk of an office is none."""
 
 
-class Confirmation(Body):
+class Confirmation(Input):
     """The bank's account number."""
 
     account_number: Annotated[str, StringConstraints(pattern=NUMBER_PATTERN)]
 
 
-class Declination(Body):
+class Declination(Input):
     """The bank's reason, a code of its own."""
 
     reason: ReasonCode
 
 
-class Freezing(Body):
+class Freezing(Input):
     """Why the bank freezes the account, a code of its own."""
 
     reason: ReasonCode
 
 
-class Closure(Body):
+class Closure(Input):
     """Why the bank closed the account, a code of its own."""
 
     reason: ReasonCode

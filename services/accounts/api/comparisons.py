@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends
 from pydantic import Field, StringConstraints
 
 from services.accounts.comparing import Compared, Comparing
-from shared.contracts.fields import Body, Id
+from shared.contracts.fields import Id, Input
 from shared.oauth.scopes import Scope
 from shared.web import Caller, Role, require
 
@@ -21,7 +21,7 @@ BYTES_MAX = 2**19
 Standing = Annotated[str, StringConstraints(pattern="^[a-z_]{1,32}$")]
 
 
-class Comparison(Body):
+class Comparison(Input):
     """Which openings; with `standing`, only those of them that stand in one of these ways."""
 
     opening_ids: Annotated[list[Id], Field(min_length=1, max_length=IDS_MAX)]

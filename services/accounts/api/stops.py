@@ -6,11 +6,11 @@ from fastapi import APIRouter
 from pydantic import StringConstraints
 
 from services.accounts.application import Openings
-from shared.contracts.fields import Body
+from shared.contracts.fields import Input
 from shared.signing import TOKEN_CHARACTERS_MAX
 
 
-class Stopping(Body):
+class Stopping(Input):
     """A stop that the consent service signed; its signature is all the right that it needs."""
 
     stop: Annotated[str, StringConstraints(max_length=TOKEN_CHARACTERS_MAX)]

@@ -21,7 +21,7 @@ from services.consent.redemptions import Redeem
 from services.consent.views import ConsentView
 from shared.claimed import Claimed
 from shared.contracts.consent import ACCOUNTS, Channel
-from shared.contracts.fields import Body, CaseId, Id, PathId, Purpose, Sha256
+from shared.contracts.fields import Body, CaseId, Id, Input, PathId, Purpose, Sha256
 from shared.contracts.reasons import sentence
 from shared.errors import Kind, Rejection
 from shared.ledger.log import Weighed
@@ -51,7 +51,7 @@ COMPARISON_BYTES_MAX = 2**19
 """So many ids of the longest kind, with room to spare."""
 
 
-class Question(Body):
+class Question(Input):
     """What a citizen is to be asked; a clerk names the place, a bank that asks online does not."""
 
     citizen_id: Id
@@ -74,7 +74,7 @@ class Asked(Body):
     decide_by: datetime
 
 
-class Redemption(Body):
+class Redemption(Input):
     """The use of a consent for one command."""
 
     redemption_id: Id
@@ -152,7 +152,7 @@ def routes(
     return router
 
 
-class Comparison(Body):
+class Comparison(Input):
     """Which consents; with `standing`, only those of them that stand in one of these ways."""
 
     consent_ids: Annotated[list[Id], Field(min_length=1, max_length=IDS_MAX)]
@@ -175,7 +175,7 @@ def comparison_routes(comparing: Comparing) -> APIRouter:
     return router
 
 
-class Invalidation(Body):
+class Invalidation(Input):
     """Why a consent is void; it takes two organisations that say the same of the same case."""
 
     case_id: Id

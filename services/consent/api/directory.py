@@ -18,19 +18,19 @@ from services.consent.facts import (
 )
 from shared.claimed import Claimed
 from shared.contracts.consent import OPEN_ACCOUNT, Grade, SidePurpose
-from shared.contracts.fields import Body, Id, Name, PathId, Phone, Purpose, Sha256, Timestamp
+from shared.contracts.fields import Id, Input, Name, PathId, Phone, Purpose, Sha256, Timestamp
 from shared.web import Caller, Role, require
 
 Operator = Annotated[Caller, Depends(require(Role.OPERATOR))]
 
 
-class Named(Body):
+class Named(Input):
     """A bank, another organisation that asks, or an office."""
 
     name: Name
 
 
-class Product(Body):
+class Product(Input):
     """A product, the SHA-256 of its terms and of its fees, and what is asked for beside it."""
 
     bank_id: Id
@@ -54,7 +54,7 @@ class Product(Body):
         return self
 
 
-class Clerk(Body):
+class Clerk(Input):
     """A clerk's office, and all numbers that the clerk has; of these only marks are kept."""
 
     office_id: Id
@@ -62,7 +62,7 @@ class Clerk(Body):
     """Left out: what was said of them before stays."""
 
 
-class Site(Body):
+class Site(Input):
     """A place and who its host is."""
 
     name: Name
@@ -71,7 +71,7 @@ class Site(Body):
     """Whom the host's own calls come from."""
 
 
-class Erasure(Body):
+class Erasure(Input):
     """Why a citizen's data are to go."""
 
     ground: Ground
@@ -81,7 +81,7 @@ EARLIEST = date(1880, 1, 1)
 """Nobody who lives was born before."""
 
 
-class Citizen(Body):
+class Citizen(Input):
     """The phone that was confirmed as the citizen's own; null for a citizen who has none."""
 
     phone: Phone | None

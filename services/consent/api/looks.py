@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends
 from pydantic import Field
 
 from services.consent.application.looking import Looking
-from shared.contracts.fields import Body, Id
+from shared.contracts.fields import Id, Input
 from shared.looks import Inspected, Inspection, LookGround
 from shared.web import Caller, Role, require
 
@@ -16,7 +16,7 @@ IDS_MAX = 100
 """Questions in one call."""
 
 
-class Look(Body):
+class Look(Input):
     """What is about to be shown, of whom, and why; the case is the inspector's own."""
 
     citizen_id: Id

@@ -9,7 +9,7 @@ from pydantic import Field
 from services.consent.application.enrolling import Enrolling
 from services.consent.application.registering import Registering
 from services.consent.facts import SharingGround
-from shared.contracts.fields import Body, Id, PathId, Phone
+from shared.contracts.fields import Body, Id, Input, PathId, Phone
 from shared.errors import Kind, Rejection
 from shared.oauth.scopes import Scope
 from shared.web import Caller, Role, require
@@ -18,7 +18,7 @@ Enroller = Annotated[Caller, Depends(require(Role.OPERATOR, Role.CLERK))]
 Allower = Annotated[Caller, Depends(require(Role.OPERATOR, Role.BANK, scope=Scope.CONSENTS))]
 
 
-class AnotherPhone(Body):
+class AnotherPhone(Input):
     """The citizen's new number."""
 
     phone: Phone
@@ -31,7 +31,7 @@ class Enrolled(Body):
     effective_from: datetime | None
 
 
-class Sharing(Body):
+class Sharing(Input):
     """How many citizens may sign with one phone, and why; the operator says for which bank."""
 
     citizens_max: int = Field(ge=1, le=1000)

@@ -9,7 +9,7 @@ from services.consent.application.governing import Governing
 from services.consent.facts import SetFor
 from services.consent.policies import proposal
 from shared.claimed import Claimed
-from shared.contracts.fields import Body, Instant
+from shared.contracts.fields import Input, Instant
 from shared.web import Caller, Role, require
 
 Operator = Annotated[Caller, Depends(require(Role.OPERATOR))]
@@ -22,7 +22,7 @@ Value = Annotated[int, Field(strict=True, ge=0, le=10**9)]
 """Seconds, or a count."""
 
 
-class Proposal(Body):
+class Proposal(Input):
     """All values of a version by name, from when on they are to hold, and why."""
 
     values: Annotated[dict[ValueName, Value], Field(max_length=200)]
@@ -30,7 +30,7 @@ class Proposal(Body):
     why: SetFor
 
 
-class Approval(Body):
+class Approval(Input):
     """Which proposal is meant: its position in the log."""
 
     proposal: int = Field(ge=1, le=2**53)

@@ -7,13 +7,13 @@ from fastapi import APIRouter, Depends, Query
 from services.consent.application.representing import Granted, Representing
 from services.consent.facts import AuthorityGround
 from services.consent.representatives import End
-from shared.contracts.fields import Body, Name, PathId, Timestamp
+from shared.contracts.fields import Body, Input, Name, PathId, Timestamp
 from shared.web import Caller, Role, require
 
 Operator = Annotated[Caller, Depends(require(Role.OPERATOR))]
 
 
-class Authority(Body):
+class Authority(Input):
     """Why, from when until when (null: until it is ended), and the number of the paper."""
 
     ground: AuthorityGround

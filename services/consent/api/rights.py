@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends
 from services.consent.application.registering import Registering
 from services.consent.facts import Right, RightGranted
 from services.consent.gate import right_id
-from shared.contracts.fields import Body, PathId, Sha256, Timestamp
+from shared.contracts.fields import Input, PathId, Sha256, Timestamp
 from shared.oauth.scopes import Scope
 from shared.web import Caller, Role, require
 
@@ -16,7 +16,7 @@ Contractor = Annotated[Caller, Depends(require(Role.OPERATOR, Role.BANK, scope=S
 Permitter = Annotated[Caller, Depends(require(Role.OPERATOR, Role.HOST))]
 
 
-class Term(Body):
+class Term(Input):
     """From when (included) until when (not included) a right is in force, and its paper.
 
     What ends early is put again with its end.

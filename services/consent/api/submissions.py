@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Query
 
 from services.consent.api.shapes import SubmissionPage
 from services.consent.application.submitting import Submitting, Taken
-from shared.contracts.fields import Body, Id, Instant, PathId, Sha256
+from shared.contracts.fields import Id, Input, Instant, PathId, Sha256
 from shared.oauth.scopes import Scope
 from shared.web import Caller, Role, require
 
@@ -21,7 +21,7 @@ OWN = {Role.BANK: "bank", Role.CLERK: "clerk"}
 """The tag that limits what a role sees; the regulator sees everything."""
 
 
-class Sitting(Body):
+class Sitting(Input):
     """One sitting before a device of the office: the SHA-256 of both pictures, and its clock."""
 
     device_id: Id

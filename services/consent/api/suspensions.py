@@ -9,7 +9,7 @@ from services.consent.application.suspending import Suspending
 from services.consent.facts import LiftedFor, SuspendedFor, SuspensionOrdered
 from services.consent.views import SuspensionView
 from shared.claimed import Claimed
-from shared.contracts.fields import Body, Id, PathId
+from shared.contracts.fields import Id, Input, PathId
 from shared.oauth.scopes import Scope
 from shared.web import Caller, Role, require
 
@@ -32,7 +32,7 @@ Reader = Annotated[
 ]
 
 
-class Suspension(Body):
+class Suspension(Input):
     """What is to stop: everything to which all the ids apply that are named."""
 
     bank_id: Id | None = None
@@ -43,7 +43,7 @@ class Suspension(Body):
     why: SuspendedFor
 
 
-class Lifting(Body):
+class Lifting(Input):
     """Why it can go on."""
 
     why: LiftedFor

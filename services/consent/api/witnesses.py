@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends
 from pydantic import Field
 
 from services.consent.application.witnessing import Witnessing
-from shared.contracts.fields import Body, Id, PathId, Phone
+from shared.contracts.fields import Body, Id, Input, PathId, Phone
 from shared.oauth.scopes import Scope
 from shared.web import Caller, Role, require
 
@@ -15,7 +15,7 @@ Operator = Annotated[Caller, Depends(require(Role.OPERATOR))]
 Asker = Annotated[Caller, Depends(require(Role.BANK, Role.CLERK, scope=Scope.CONSENTS))]
 
 
-class Invitation(Body):
+class Invitation(Input):
     """Whom the witness stands for, and their own phone; of it only a mark is kept."""
 
     organisation_id: Id
@@ -28,7 +28,7 @@ class Invited(Body):
     expires_at: datetime
 
 
-class Pair(Body):
+class Pair(Input):
     """Two witnesses, of two organisations."""
 
     witness_ids: Annotated[list[Id], Field(min_length=2, max_length=2)]
