@@ -8,7 +8,8 @@ import hashlib
 import json
 import secrets
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -27,13 +28,23 @@ EARLY_S = 30
 """Seconds before its end at which a token is renewed."""
 
 
+class NoToken(Exception):
+    """The service gives no token, and says why."""
+
+
 class BankAuth(httpx.Auth):
     """Gets a token when one is needed, proves each request (DPoP), signs whatever has a body."""
 
     requires_request_body = True
 
-    def __init__(self, service: str, client_id: str, key: ECKey) -> None:
-        """`service` is the address of one service; each gives tokens of its own."""
+    def __init__(
+        self, service: str, client_id: str, key: ECKey, now: Callable[[], float] = time.time
+    ) -> None:
+        """`service` is the address of one service; each gives tokens of its own.
+
+        `now` is in seconds since 1970: another than the machine's where a sandbox's was moved.
+        """
+        self._now = now
         self._service, self._client_id, self._key = service, client_id, key
         self._token, self._ends = "", 0.0
         self._signer = HTTPMessageSigner(
@@ -45,17 +56,18 @@ class BankAuth(httpx.Auth):
         self, request: httpx.Request
     ) -> AsyncGenerator[httpx.Request, httpx.Response]:
         """Send a request as the bank's, behind one for a token if there is none that counts."""
-        if time.time() > self._ends - EARLY_S:
+        if self._now() > self._ends - EARLY_S:
             answer = yield self._for_token()
-            await answer.aread()
-            told = answer.raise_for_status().json()
-            self._token, self._ends = told["access_token"], time.time() + told["expires_in"]
+            told = json.loads(await answer.aread())
+            if answer.is_error:
+                raise NoToken(f"{told.get('code')}: {told.get('error_description')}")
+            self._token, self._ends = told["access_token"], self._now() + told["expires_in"]
         await request.aread()
         self._sign(request)
         yield request
 
     def _for_token(self) -> httpx.Request:
-        address, now = f"{self._service}/oauth/token", int(time.time())
+        address, now = f"{self._service}/oauth/token", int(self._now())
         claims = {"iss": self._client_id, "sub": self._client_id, "aud": self._service}
         header = {"typ": "JWT", "kid": self._key.thumbprint()}
         form = {
@@ -76,13 +88,14 @@ class BankAuth(httpx.Auth):
             self._signer.sign(
                 request,
                 key_id=self._key.thumbprint(),
+                created=datetime.fromtimestamp(self._now(), UTC),
                 covered_component_ids=COVERED,
                 body=request.content,
             )
 
     def _proof(self, method: str, address: str, **more: str) -> str:
         header = {"typ": "dpop+jwt", "jwk": self._key.as_dict(private=False)}
-        return self._jws(header, {"htm": method, "htu": address, "iat": int(time.time()), **more})
+        return self._jws(header, {"htm": method, "htu": address, "iat": int(self._now()), **more})
 
     def _jws(self, header: dict[str, Any], claims: dict[str, Any]) -> str:
         claims = {"jti": secrets.token_urlsafe(), **claims}  # fresh each time: none is taken twice

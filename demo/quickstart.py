@@ -9,17 +9,18 @@ import asyncio
 import json
 import secrets
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 from joserfc.jwk import ECKey
 
-from demo.bank_client import BankAuth
+from demo.bank_client import BankAuth, NoToken
 from demo.cast import ACCOUNT, KNOWN_SINCE
 from demo.clients import BANK_CLIENT, BANK_KEY
 from demo.phone import Phone
@@ -39,6 +40,8 @@ class Day:
     accounts: httpx.AsyncClient
     sandbox: httpx.AsyncClient
     operator: dict[str, str]
+    ahead_s: float
+    """By how much the sandbox's clock was moved."""
 
     async def run(self) -> None:
         """Live through it."""
@@ -115,7 +118,8 @@ class Day:
 
     async def reconcile(self, number: str) -> None:
         """Compare the day's books: one account is known here, another nobody consented to."""
-        now, stranger = datetime.now(UTC), f"{secrets.randbelow(10**12):012d}"
+        now = datetime.now(UTC) + timedelta(seconds=self.ahead_s)
+        stranger = f"{secrets.randbelow(10**12):012d}"
         lines = ["account_number,opened_at,office_id,clerk_id"]
         lines += [f"{number},{now.isoformat()},,"]
         lines += [f"{stranger},{now.isoformat()},bd-huong-hoa,gdv-02"]
@@ -169,14 +173,20 @@ async def a_day(folder: Path, consent: str, accounts: str) -> AsyncIterator[Day]
     """Give a bank's day at two services whose sandbox lies in a folder."""
     key = ECKey.import_key(json.loads((folder / BANK_KEY).read_bytes()))
     tokens = json.loads((folder / "bearer-tokens.json").read_bytes())
-    own = [BankAuth(service, BANK_CLIENT, key) for service in (consent, accounts)]
+    async with httpx.AsyncClient(base_url=consent) as sandbox:
+        told = done(await sandbox.get("/sandbox/clock"))["now"]
+    ahead_s = datetime.fromisoformat(told).timestamp() - time.time()
+    own = [
+        BankAuth(service, BANK_CLIENT, key, lambda: time.time() + ahead_s)
+        for service in (consent, accounts)
+    ]
     async with (
         httpx.AsyncClient(base_url=consent, auth=own[0]) as at_consent,
         httpx.AsyncClient(base_url=accounts, auth=own[1]) as at_accounts,
         httpx.AsyncClient(base_url=consent) as sandbox,
     ):
         operator = {"Authorization": f"Bearer {tokens['operator']}"}
-        yield Day(at_consent, at_accounts, sandbox, operator)
+        yield Day(at_consent, at_accounts, sandbox, operator, ahead_s)
 
 
 async def main() -> None:
@@ -197,5 +207,7 @@ if __name__ == "__main__":
         asyncio.run(main())
     except httpx.ConnectError:
         sys.exit("No sandbox answers. Start one: ./run serve")
+    except NoToken as error:
+        sys.exit(f"The service gives no token. {error}")
     except FileNotFoundError as error:
         sys.exit(f"{error.filename} is not there. Start a sandbox: ./run serve")

@@ -4,7 +4,9 @@ Banks, an office, its clerks and twelve citizens are registered, so that a bank 
 bearer tokens are made on the first start and kept in a file that only its owner can read.
 """
 
+import argparse
 import asyncio
+import fcntl
 import json
 import signal
 import sys
@@ -46,8 +48,19 @@ def people_of(folder: Path) -> list[Citizen]:
 
 def main() -> int:
     """Serve until Ctrl-C or a request to stop; returns 1 if a service ended by itself."""
+    argparse.ArgumentParser("./run serve", description=__doc__).parse_args()
     folder = FOLDER.absolute()
     folder.mkdir(exist_ok=True, mode=0o700)
+    with (folder / "lock").open("wb") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"A sandbox runs here already, with its data in {folder}.", file=sys.stderr)
+            return 1
+        return _serve(folder)
+
+
+def _serve(folder: Path) -> int:
     for request in (signal.SIGTERM, signal.SIGHUP):  # the latter when a terminal is closed
         signal.signal(request, _interrupt)
     try:

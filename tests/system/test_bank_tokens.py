@@ -418,6 +418,9 @@ def test_the_documented_way_works_at_real_processes(tmp_path: Path) -> None:
         assert json.loads(run_as_bank(call, tmp_path, url))["openings"] == []
         command = 'print(call("PUT", "/openings/o1", token(), json={}).json()["code"])'
         told = run_as_bank(f"{call}\n{command}", tmp_path, url).splitlines()
+        hook = 'call("PUT", "/webhooks/w", token(), {"Prefer": "wait=1"}, json={"url": "x"})'
+        program = f"{call}\nprint({hook}.json()['code'])"
+        assert run_as_bank(program, tmp_path, url).splitlines()[-1] == "webhook_rejected"
         assert told[1] == "malformed", "past the signature, which is good"
         assert asyncio.run(_replayed(client, url, port, other)) == [200, 401, 401]
     finally:

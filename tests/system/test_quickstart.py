@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,22 @@ def test_the_quick_start_runs_to_its_end(sandbox: Sandbox) -> None:
             "Clerk: gdv-02",
         ):
             assert said in done.stdout
+
+
+def test_a_second_sandbox_in_one_folder_says_so(sandbox: Sandbox) -> None:
+    """It starts nothing; and asked for help, it gives help."""
+    for arguments, status, said in (([], 1, "runs here already"), (["--help"], 0, "a sandbox")):
+        done = subprocess.run(
+            [sys.executable, "-m", "demo.serve", *arguments],
+            cwd=sandbox.folder,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == status
+        assert said in done.stdout + done.stderr
 
 
 def test_the_quick_start_says_what_is_missing(tmp_path: Path) -> None:
@@ -194,6 +211,15 @@ async def _agreed(sandbox: Sandbox, consent: Any) -> tuple[dict[str, str], str]:
     given = await read(consent_id, client=consent)
     assert given.standing.value == "given"
     return product, given.event
+
+
+def test_the_quick_start_goes_with_the_sandboxs_time(sandbox: Sandbox) -> None:
+    """A week later by its clock, tokens and signatures are those of that time."""
+    with httpx.Client(base_url=sandbox.consent) as client:
+        now = datetime.fromisoformat(client.get("/sandbox/clock").json()["now"])
+        later = {"now": (now + timedelta(days=7)).isoformat()}
+        client.put("/sandbox/clock", json=later).raise_for_status()
+    test_the_quick_start_runs_to_its_end(sandbox)
 
 
 def _client(name: str, address: str, sandbox: Sandbox) -> Any:
