@@ -39,7 +39,7 @@ def _operation(kind: EventKind) -> dict[str, Any]:
     return {
         "tags": [kind.subjects],
         "operationId": f"heard_{kind.name.replace('.', '_')}",
-        "description": getdoc(kind.fact) or "",
+        "description": (getdoc(kind.fact) or "").partition("\n\n")[0],  # the rest is of its fields
         "parameters": [
             {
                 "name": name,

@@ -28,6 +28,8 @@ class Field:
     what: str
     required: bool
     description: str
+    shape: str = ""
+    """The name of the shape that it has, or that its items have, if there is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class Answer:
     status: str
     description: str
     holds: str
+    shape: str
     usual: bool
 
 
@@ -53,6 +56,7 @@ class Operation:
     summary: str
     details: str
     roles: tuple[str, ...]
+    scopes: tuple[str, ...]
     fields: tuple[Field, ...]
     answers: tuple[Answer, ...]
 
@@ -86,6 +90,8 @@ def read(document: Mapping[str, Any]) -> Reference:
         tag = document["paths"][operation.path][operation.method.lower()]["tags"][0]
         nouns.setdefault(tag, []).append(operation)
     schemas = document["components"]["schemas"]
+    for operations in nouns.values():
+        operations.sort(key=lambda one: (one.path, one.method != "PUT"))
     return Reference(
         title=document["info"]["title"],
         summary=document["info"]["summary"],
@@ -111,6 +117,7 @@ def _operations(document: Mapping[str, Any], where: str) -> Iterator[Operation]:
                 summary=summary,
                 details=details,
                 roles=tuple(said.get("x-roles", ())),
+                scopes=tuple(said.get("security", [{}])[0].get("client", ())),
                 fields=tuple(_fields(said, document["components"]["schemas"])),
                 answers=tuple(_answers(said)),
             )
@@ -121,7 +128,8 @@ def _fields(said: Mapping[str, Any], schemas: Mapping[str, Any]) -> Iterator[Fie
     for one in said.get("parameters", ()):
         what = what_of(one["schema"])
         described = one.get("description", "")
-        yield Field(one["name"], one["in"], what, one.get("required", False), described)
+        shape = shape_of(one["schema"])
+        yield Field(one["name"], one["in"], what, one.get("required", False), described, shape)
     for media, content in said.get("requestBody", {}).get("content", {}).items():
         schema = content.get("schema", {})
         place = "body" if media.endswith("json") else media
@@ -138,7 +146,8 @@ def _members(schema: Mapping[str, Any], place: str) -> Iterator[Field]:
     """Yield each field, and behind one that is an object without a name its own fields."""
     needed = schema.get("required", ())
     for name, one in schema.get("properties", {}).items():
-        yield Field(name, place, what_of(one), name in needed, one.get("description", ""))
+        described, shape = one.get("description", ""), shape_of(one)
+        yield Field(name, place, what_of(one), name in needed, described, shape)
         for inner in _members(one, place):
             yield replace(inner, name=f"{name}.{inner.name}")
 
@@ -148,7 +157,10 @@ def _answers(said: Mapping[str, Any]) -> Iterator[Answer]:
         holds = [what_of(content.get("schema", {})) for content in one.get("content", {}).values()]
         held = ", ".join(one for one in holds if one)
         usual = one["description"] == USUAL.get(status)
-        yield Answer(status, one["description"], held, usual)
+        shapes = [
+            shape_of(content.get("schema", {})) for content in one.get("content", {}).values()
+        ]
+        yield Answer(status, one["description"], held, next(filter(None, shapes), ""), usual)
 
 
 def _shape(name: str, schema: Mapping[str, Any]) -> Shape:
@@ -172,6 +184,14 @@ def what_of(schema: Mapping[str, Any]) -> str:
     if named := PATTERNS.get(schema.get("pattern", "")):
         return named
     return f"{_kind(schema)}{_bounds(schema)}"
+
+
+def shape_of(schema: Mapping[str, Any]) -> str:
+    """Return the shape that a value names, or the items of a list do; nothing, if it names none."""
+    if "$ref" in schema:
+        return str(schema["$ref"]).removeprefix(REF)
+    inner = [*schema.get("anyOf", ()), *([schema["items"]] if "items" in schema else [])]
+    return next((shape for one in inner if (shape := shape_of(one))), "")
 
 
 KINDS = {
