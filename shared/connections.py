@@ -28,7 +28,10 @@ class BoundedConnection(HttpToolsProtocol):
     """A connection that is closed on whoever does not get to the point."""
 
     _head_bytes = 0
+    """Of a head so far; behind one, of what came since the last piece of a body."""
+
     _in_head = True
+    _has_body = False
     _answering = False
     _deadline: asyncio.TimerHandle | None = None
 
@@ -45,9 +48,11 @@ class BoundedConnection(HttpToolsProtocol):
             return
         if self._deadline is None and not self._answering:
             self._await_head()  # also for the blank lines that may stand before one
-        begun_before = self._in_head
+        begun_before, self._has_body = self._in_head, False
         super().data_received(data)
-        if self._in_head and begun_before:
+        if self._has_body:
+            self._head_bytes = 0
+        elif self._in_head == begun_before:
             self._head_bytes += len(data)
             if self._head_bytes > HEAD_BYTES_MAX:
                 self._refuse(TOO_MUCH)
@@ -59,9 +64,24 @@ class BoundedConnection(HttpToolsProtocol):
         self._await_head()
 
     @override
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a field of the head, and none behind the body (RFC 9110 section 6.5.1).
+
+        The server would put it among those of the head, past a proxy that took it out of there.
+        """
+        if self._in_head:
+            super().on_header(name, value)
+
+    @override
+    def on_body(self, body: bytes) -> None:
+        """Know that what came is a body's."""
+        self._has_body = True
+        super().on_body(body)
+
+    @override
     def on_headers_complete(self) -> None:
         """Wait no more; a head that came in one piece has not been counted yet."""
-        self._in_head = False
+        self._in_head, self._head_bytes = False, 0
         self._cancel()
         if sum(len(name) + len(value) for name, value in self.headers) > HEAD_BYTES_MAX:
             self._refuse(TOO_MUCH)

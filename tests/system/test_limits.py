@@ -188,6 +188,35 @@ def _resident(pid: int) -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
+CHUNKED = b"PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+def test_what_stands_behind_a_body_is_no_header(port: int) -> None:
+    """Else it would pass a proxy that lets no client's certificate, say, through from outside."""
+    trailers = b"2\r\n{}\r\n0\r\nX-Forwarded-For: 192.0.2.9\r\nAuthorization: Bearer b\r\n\r\n"
+    asked = CHUNKED.replace(b"PUT /", b"PUT /fields") + trailers
+    answer = asyncio.run(sent(port, asked))
+    assert json.loads(answer.body) == ["host", "transfer-encoding"]
+
+
+@pytest.mark.parametrize("trailer", [b"X: " + b"y" * 1_000 + b"\r\n", b"y" * 1_000])
+def test_trailers_are_bounded_as_a_head_is(port: int, trailer: bytes) -> None:
+    """Many, or one that does not end, while a body is waited for; some are passed over."""
+
+    async def answer_to(*pieces: bytes) -> Answer:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for piece in pieces:
+            writer.write(piece)
+            await asyncio.sleep(0.1)
+        answer = await _answer(reader)
+        writer.close()
+        return answer
+
+    last = CHUNKED + b"2\r\n{}\r\n0\r\n"
+    assert asyncio.run(answer_to(last, trailer * 40)).status == 431
+    assert asyncio.run(answer_to(last, b"X: y\r\n\r\n")).body == b"2"
+
+
 # -- slow clients -------------------------------------------------------------------------------
 
 
@@ -201,6 +230,10 @@ def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     @app.put("/")
     async def take(request: Request) -> int:
         return len(await request.body())
+
+    @app.put("/fields")
+    async def fields(request: Request) -> list[str]:
+        return request.headers.keys()
 
     bounded = limits.Limits(app, too_large=lambda: app)
     config = uvicorn.Config(bounded, port=0, http=BoundedConnection, log_level="error")
