@@ -101,7 +101,7 @@ class Openings:
         outcome = await self._parts.log.perform(JUDGE, judged)
         if not any(fact.opening_id == command.opening_id for _, fact in outcome.state.opened):
             await self._redeem_and_record(judged)
-        return await self.opening(command.opening_id)
+        return await self.opening(command.opening_id, commanded_by)
 
     async def halt(self, token: str) -> dict[str, Any]:
         """Take a stop that the consent service signed; returns where it lies, and what it froze.
@@ -126,7 +126,7 @@ class Openings:
             account_end=number[-ACCOUNT_END_DIGITS:],
         )
         await self._parts.log.perform(ANSWER, answer)
-        return await self.opening(opening_id)
+        return await self.opening(opening_id, f"bank:{bank_id}")
 
     async def decline(
         self, opening_id: str, bank_id: str, reason: str, signed: SignedRequest | None = None
@@ -136,16 +136,16 @@ class Openings:
             opening_id=opening_id, bank_id=bank_id, reason=reason, signed=signed or UNSET
         )
         await self._parts.log.perform(ANSWER, answer)
-        return await self.opening(opening_id)
+        return await self.opening(opening_id, f"bank:{bank_id}")
 
     async def order(self, order: Order) -> dict[str, Any]:
         """Freeze or close an account of the bank's; returns the opening."""
         await self._parts.log.perform(ORDER, order)
-        return await self.opening(order.opening_id)
+        return await self.opening(order.opening_id, f"bank:{order.bank_id}")
 
-    async def opening(self, opening_id: str) -> dict[str, Any]:
-        """Return an opening with its whole history."""
-        return await read_opening(self._parts.log, opening_id)
+    async def opening(self, opening_id: str, reader: str | None = None) -> dict[str, Any]:
+        """Return an opening with its history, without what others tried under its id."""
+        return await read_opening(self._parts.log, opening_id, reader)
 
     async def openings(self, tag: str | None, *, after: int, limit: int) -> dict[str, Any]:
         """Return the openings that carry a tag, or all, behind a cursor."""

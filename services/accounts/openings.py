@@ -198,9 +198,15 @@ def _one_command(opening: Opening, asked: Judge) -> None:
     hashes: set[str | None] = {fact.command_hash for _, fact in known}
     hashes |= {fact.command_hash for fact in opening.rejected if _binds(fact)}
     if hashes and asked.command_hash not in hashes:
-        positions = tuple(position for position, _ in known)
+        positions = tuple(position for position, fact in known if not _of_another(fact, asked))
         reason = Reason("opening_id_reused", positions)
         raise rejection(opening, asked, [reason], kind=Kind.CONFLICT)
+
+
+def _of_another(fact: AccountOpened, asked: Judge) -> bool:
+    """Tell whether a bank asks about what is another's: it does not hear where that was made."""
+    role, _, own_id = asked.commanded_by.partition(":")
+    return role == "bank" and fact.bank_id != own_id
 
 
 def _binds(fact: OpeningRejected) -> bool:

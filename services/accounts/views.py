@@ -40,12 +40,23 @@ ATTEMPTS_MAX = 100
 """Attempts in one answer: the newest."""
 
 
-async def read_opening(log: Log, opening_id: str) -> dict[str, Any]:
-    """Return an opening with its whole history; raises `Rejection` for an unknown id."""
-    history = await log.read(about(f"opening:{opening_id}", kinds=list(STANDING)))
+async def read_opening(log: Log, opening_id: str, reader: str | None = None) -> dict[str, Any]:
+    """Return an opening with its history; raises `Rejection` for an unknown id.
+
+    To a `reader`, such as `bank:cake`, attempts of others under the same id are not shown: whose
+    citizens they name is not theirs to see. None sees all.
+    """
+    whole = await log.read(about(f"opening:{opening_id}", kinds=list(STANDING)))
+    history = [one for one in whole if reader is None or _is_shown(one.fact, reader)]
     if not history:
         raise Rejection(Kind.UNKNOWN, "opening_unknown")
     return {**_summary(history), "history": [_line(recorded) for recorded in history]}
+
+
+def _is_shown(fact: Any, reader: str) -> bool:
+    if not isinstance(fact, OpeningRejected):
+        return True
+    return reader in {fact.commanded_by, f"bank:{fact.bank_id}", f"clerk:{fact.clerk_id}"}
 
 
 async def read_openings(

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from demo.cast import BANKS, KNOWN_SINCE
+from demo.cast import BANKS, KNOWN_SINCE, OTHER
 from demo.commands import command
 from services.accounts.consents import HttpConsents, Unreachable
 from services.consent import main as consent_main
@@ -123,6 +123,42 @@ def test_everyone_sees_what_is_theirs(tmp_path: Path) -> None:
         assert [one["opening_id"] for one in citizen.json()["openings"]] == [opening_id]
 
     play(tmp_path, scenario)
+
+
+def test_an_id_that_two_banks_use_shows_neither_the_others_citizen(tmp_path: Path) -> None:
+    """Whoever was first: neither in what is read, nor in an answer, nor where it lies."""
+
+    async def scenario(world: World) -> None:
+        first, second = world.people[:2]
+        taken, opened = new_id(), new_id()
+        _, _, event = await world.given(second)
+        for opening_id, consent in ((taken, None), (opened, event)):
+            if consent:
+                assert (await world.open(second, consent, opening_id=opened)).status_code == 201
+            await world.open(first, None, OTHER, opening_id=opening_id)
+            await world.open(second, consent, opening_id=opening_id)
+        probed = await world.open(first, None, OTHER, opening_id=opened)
+        assert probed.json()["reasons"][0]["positions"] == []
+        for holder, hidden in (("so-viet", first), ("truong-son", second)):
+            headers = world.tokens.header(holder)
+            read = [await world.accounts.get(f"/openings/{taken}", headers=headers)]
+            assert read[0].status_code == 200
+            read += [await world.accounts.get(f"/openings/{opened}", headers=headers)]
+            assert all(hidden.id not in answer.text for answer in read)
+            assert all(f"bank:{_other(holder)}" not in answer.text for answer in read)
+        whole = await world.accounts.get(
+            f"/openings/{taken}", headers=world.tokens.header("regulator")
+        )
+        assert {line["data"]["citizen_id"] for line in whole.json()["history"]} == {
+            first.id,
+            second.id,
+        }
+
+    play(tmp_path, scenario)
+
+
+def _other(holder: str) -> str:
+    return {"so-viet": "truong-son", "truong-son": "so-viet"}[holder]
 
 
 def test_a_list_is_read_by_cursor(tmp_path: Path) -> None:

@@ -30,12 +30,13 @@ def routes(openings: Openings) -> APIRouter:
 
     @router.get("/openings/{opening_id}", response_model=OpeningRead, **AS_GIVEN)
     async def read(opening_id: PathId, reader: Reader, case_id: CaseId = None) -> dict[str, Any]:
-        """Give an opening with its whole history; the look is recorded first.
+        """Give an opening with its history; the look is recorded first.
 
-        The citizen sees the reader, the fields, and the case, which is the reader's own.
+        What others tried under the same id is not in it. The citizen sees the reader, the fields,
+        and the case, which is the reader's own.
         """
-        opening = await openings.opening(opening_id)
         own = TAGS.get(reader.role)
+        opening = await openings.opening(opening_id, reader.name if own else None)
         if own and opening[f"{own}_id"] != reader.id:
             raise Rejection(Kind.UNKNOWN, "opening_unknown")
         await openings.look([opening], _reading(reader, case_id))
