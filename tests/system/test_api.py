@@ -226,6 +226,20 @@ def test_an_unreadable_command_is_a_fact(running: Running, body: bytes) -> None:
     running.play(scenario)
 
 
+@pytest.mark.parametrize("behind", ["%0A", "%0D", "%20", "."])
+def test_an_id_that_is_none_is_no_fact(running: Running, behind: str) -> None:
+    """Not with a line break at its end, either: nothing is recorded under what nobody can name."""
+
+    async def scenario(world: World) -> None:
+        before, headers = len(await world.log(world.accounts)), world.tokens.header("so-viet")
+        path = f"/openings/{new_id()}{behind}"
+        answer = await world.accounts.put(path, content=b"{", headers=headers)
+        assert answer.status_code == 422, answer.text
+        assert len(await world.log(world.accounts)) == before
+
+    running.play(scenario)
+
+
 def test_what_was_sent_is_not_echoed(running: Running) -> None:
     """A problem document names the place of a mistake, not the value, which may be personal."""
 

@@ -122,7 +122,7 @@ class _RecordingRoute(SignedRoute):
     async def _record(self, request: Request) -> None:
         caller = await caller_of(request, Role.CLERK, Role.BANK, scope=Scope.OPENINGS)
         opening_id = request.path_params["opening_id"]
-        if re.match(ID_PATTERN, opening_id):
+        if re.fullmatch(ID_PATTERN, opening_id):
             await self.openings.unread(opening_id, caller.name)
 
 
