@@ -23,7 +23,7 @@ from shared.hearing.addresses import is_allowed, parse
 from shared.hearing.deliveries import Condition, Hook, State, Tried, Try
 from shared.hearing.feed import Feed
 from shared.hearing.following import Following
-from shared.hearing.queue import Queue
+from shared.hearing.queue import WAITING_MAX, Queue
 from shared.hearing.schedule import Waiting, due_again, ready, rest_s
 from shared.hearing.sending import Answer, Sender
 from shared.hearing.signatures import WebhookKeys
@@ -31,9 +31,6 @@ from shared.hearing.webhooks import Webhook
 
 AT_ONCE = 16
 """Events under way to one webhook."""
-
-WAITING_MAX = 1_000
-"""Events of one webhook that wait in memory; what comes behind them waits in the log."""
 
 DUE_LOOK_S = 0.2
 """Seconds between looks at what has become due, by a clock that may be moved."""

@@ -26,6 +26,9 @@ FILE = "webhooks.db"
 KEPT = 10_000
 """Deliveries of one webhook that are kept once they are over, for its log; some 300 bytes each."""
 
+WAITING_MAX = 1_000
+"""Events of one webhook that wait in memory; what comes behind them waits in the log."""
+
 TRIES_KEPT = 12
 """Attempts of one delivery that its log shows, the newest."""
 
@@ -54,6 +57,12 @@ CREATE TABLE IF NOT EXISTS deliveries (
     tries      TEXT NOT NULL DEFAULT '[]',  -- JSON, see Try
     PRIMARY KEY (bank_id, webhook_id, position)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS again (  -- what was asked for once more, by which request
+    bank_id    TEXT NOT NULL,
+    webhook_id TEXT NOT NULL,
+    request_id TEXT NOT NULL,
+    PRIMARY KEY (bank_id, webhook_id, request_id)
+) STRICT;
 CREATE INDEX IF NOT EXISTS deliveries_by_state
     ON deliveries (bank_id, webhook_id, state, position);
 """
@@ -89,7 +98,7 @@ class Queue:
         with self._changing() as connection:
             there = {*connection.execute("SELECT bank_id, webhook_id, since FROM webhooks")}
             for bank_id, webhook_id, _ in there - wanted:
-                for table in ("webhooks", "deliveries"):
+                for table in ("webhooks", "deliveries", "again"):
                     connection.execute(f"DELETE FROM {table} WHERE {OWN}", (bank_id, webhook_id))
             for bank_id, webhook_id, since in wanted - there:
                 connection.execute(BEGIN, (bank_id, webhook_id, since, since))
@@ -141,6 +150,10 @@ class Queue:
                 f" AND position < ({oldest} OFFSET ?)",
                 (*hook, *hook, KEPT),
             )
+            newest = f"SELECT rowid FROM again WHERE {OWN} ORDER BY rowid DESC LIMIT 1 OFFSET ?"
+            connection.execute(
+                f"DELETE FROM again WHERE {OWN} AND rowid < ({newest})", (*hook, *hook, KEPT)
+            )
 
     def tried(
         self,
@@ -178,15 +191,21 @@ class Queue:
             )
             connection.execute(WAKE, hook)
 
-    def again(self, hook: Hook, since: int, event: Event) -> None:
-        """Send an event once more, as if it had never been sent.
+    def again(self, hook: Hook, since: int, event: Event, request_id: str) -> None:
+        """Send an event once more, as if it had never been sent; nothing, if this request did.
 
-        Raises `Unavailable` too where whoever sends has not heard yet that the webhook is another.
+        Raises `Unavailable` too where whoever sends has not heard yet that the webhook is another,
+        and where as many wait already as may.
         """
         with self._changing() as connection:
             connection.execute(f"{BEGIN} ON CONFLICT DO NOTHING", (*hook, since, since))
             if not _is_there(connection, hook, since):
                 raise Unavailable("contended")
+            asked = "INSERT OR IGNORE INTO again VALUES (?, ?, ?)"
+            if not connection.execute(asked, (*hook, request_id)).rowcount:
+                return
+            if _waiting_beside(connection, hook, event.position) >= WAITING_MAX:
+                raise Unavailable("overloaded")
             connection.execute(
                 "INSERT INTO deliveries"
                 " (bank_id, webhook_id, position, kind, body, chains, state, due_at)"
@@ -267,6 +286,12 @@ def _is_there(connection: sqlite3.Connection, hook: Hook, since: int) -> bool:
     """Tell whether a webhook is the one that was registered there, and no other of the same id."""
     found = connection.execute(f"SELECT 1 FROM webhooks WHERE {OWN} AND since = ?", (*hook, since))
     return found.fetchone() is not None
+
+
+def _waiting_beside(connection: sqlite3.Connection, hook: Hook, position: int) -> int:
+    waiting = f"SELECT count(*) FROM deliveries WHERE {OWN} AND state = 'waiting'"
+    (count,) = connection.execute(f"{waiting} AND position <> ?", (*hook, position)).fetchone()
+    return int(count)
 
 
 def _keep(connection: sqlite3.Connection, hook: Hook, tried: Tried) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import secrets
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -19,7 +20,10 @@ from shared.ledger.log import Log
 KEY_ID_BYTES = 16
 
 TESTS_AT_ONCE = 4
-"""Tests that a process sends at the same time, of all banks."""
+"""Tests of one bank that a process sends at the same time."""
+
+TEST_ID_DIGITS = 16
+"""Of the digest of a request's key, as many as tell tests apart."""
 
 
 class Registering:
@@ -30,7 +34,7 @@ class Registering:
 
     def __init__(self, log: Log, office: Office) -> None:
         self._log, self._office = log, office
-        self._testing = 0
+        self._testing = Counter[str]()
 
     async def register(
         self, hook: Hook, url: str, kinds: Sequence[str] | None, by: str
@@ -89,8 +93,8 @@ class Registering:
         last = found[-1].position if found else after
         return {"deliveries": [self._line(one) for one in found], "next": last}
 
-    async def again(self, hook: Hook, position: int) -> None:
-        """Send the event at a position once more, whatever became of it."""
+    async def again(self, hook: Hook, position: int, request_id: str) -> None:
+        """Send the event at a position once more, whatever became of it; once for each request."""
         webhook, feed = await self._known(hook), self._office.feed
         arm = feed.events.arm(hook.bank_id, webhook.kinds)
         query = DCBQuery(items=[arm])
@@ -99,14 +103,18 @@ class Registering:
         if not found:
             raise Rejection(Kind.UNKNOWN, "event_unknown")
         event = feed.events.event(found[0], feed.source)
-        await asyncio.to_thread(self._office.queue.again, hook, webhook.since, event)
+        again = self._office.queue.again
+        await asyncio.to_thread(again, hook, webhook.since, event, request_id)
 
-    async def test(self, hook: Hook) -> dict[str, Any]:
-        """Send an event that nothing happened for, once and now; returns what came of it."""
+    async def test(self, hook: Hook, request_id: str) -> dict[str, Any]:
+        """Send an event that nothing happened for, once and now; returns what came of it.
+
+        The same request again sends the same event, which is known by its id.
+        """
         webhook, feed = await self._known(hook), self._office.feed
-        if self._testing >= TESTS_AT_ONCE:
+        if self._testing[hook.bank_id] >= TESTS_AT_ONCE:
             raise Unavailable("overloaded")
-        message_id = f"{feed.events.log}/test-{secrets.token_hex(8)}"
+        message_id = f"{feed.events.log}/test-{request_id[:TEST_ID_DIGITS]}"
         event = {
             "specversion": "1.0",
             "id": message_id,
@@ -119,11 +127,11 @@ class Registering:
         }
         signing, sender = Signing(self._office.keys, hook, webhook), self._office.sender()
         message = (message_id, json.dumps(event, separators=(",", ":")).encode())
-        self._testing += 1
+        self._testing[hook.bank_id] += 1
         try:
             answer, tried = await deliver(self._office, sender, webhook, signing, message)
         finally:
-            self._testing -= 1
+            self._testing[hook.bank_id] -= 1
             await sender.close()
         return {"delivered": answer.taken, **_attempt(tried)}
 

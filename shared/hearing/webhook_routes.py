@@ -72,7 +72,7 @@ def routes(registering: Registering) -> APIRouter:
     async def test(webhook_id: PathId, bank: Bank, claimed: Claimed) -> dict[str, Any]:
         """Be sent an event of type `webhook.tested`, once; the answer says what came of it."""
         async with claimed:
-            return await registering.test(Hook(bank.id, webhook_id))
+            return await registering.test(Hook(bank.id, webhook_id), claimed.claim.request_id)
 
     @router.get("/webhooks/{webhook_id}/deliveries", response_model=DeliveryPage)
     async def deliveries(
@@ -90,6 +90,7 @@ def routes(registering: Registering) -> APIRouter:
     async def again(webhook_id: PathId, position: Position, bank: Bank, claimed: Claimed) -> None:
         """Be sent the event at a position once more, be it dead, delivered, or from before."""
         async with claimed:
-            await registering.again(Hook(bank.id, webhook_id), position)
+            hook = Hook(bank.id, webhook_id)
+            await registering.again(hook, position, claimed.claim.request_id)
 
     return router

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from eventsourcing.dcb.api import DCBQueryItem
+from msgspec import UNSET, UnsetType
 
 from shared.errors import Kind, Reason, Rejection
 from shared.hearing.addresses import is_allowed
@@ -67,6 +68,8 @@ class Webhooks:
 
     by_id: Mapping[str, Webhook] = field(default_factory=dict)
     removed: frozenset[str] = frozenset()
+    renewed: frozenset[str] | UnsetType = UNSET
+    """Ids of all keys that ever came by a renewal: the same request again renews nothing."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -127,14 +130,17 @@ def evolve(webhooks: Webhooks, recorded: Recorded) -> Webhooks:
     match recorded.fact:
         case WebhookRegistered() as fact:
             changed = {**by_id, fact.webhook_id: _registered(by_id.get(fact.webhook_id), recorded)}
-            return Webhooks(changed, webhooks.removed - {fact.webhook_id})
+            removed = webhooks.removed - {fact.webhook_id}
+            return replace(webhooks, by_id=changed, removed=removed)
         case WebhookKeyRenewed(webhook_id=own_id) as fact if own_id in by_id:
             key = SigningKey(fact.key_id, fact.key, recorded.recorded_at)
             keys = (*by_id[own_id].keys[-RENEWALS_MAX:], key)
-            return replace(webhooks, by_id={**by_id, own_id: replace(by_id[own_id], keys=keys)})
+            changed = {**by_id, own_id: replace(by_id[own_id], keys=keys)}
+            renewed = frozenset(webhooks.renewed or ()) | {fact.key_id}
+            return replace(webhooks, by_id=changed, renewed=renewed)
         case WebhookRemoved(webhook_id=own_id):
             left = {one: webhook for one, webhook in by_id.items() if one != own_id}
-            return Webhooks(left, webhooks.removed | {own_id})
+            return replace(webhooks, by_id=left, removed=webhooks.removed | {own_id})
         case _:
             return webhooks
 
@@ -199,7 +205,7 @@ def _against(webhooks: Webhooks, asked: Register) -> Iterator[Reason]:
 
 def _renew(webhooks: Webhooks, asked: Renew) -> Sequence[WebhookKeyRenewed]:
     keys = _known(webhooks, asked).keys
-    if any(key.key_id == asked.key_id for key in keys):
+    if asked.key_id in (webhooks.renewed or ()):
         return []
     lately = [key for key in keys[1:] if key.since > asked.at - SIGNS_ON]
     if len(lately) >= RENEWALS_MAX:

@@ -275,6 +275,15 @@ def test_a_key_is_renewed_so_often_in_a_day() -> None:
     assert len(many.keys) == RENEWALS_MAX + 1
 
 
+def test_a_renewal_that_comes_again_is_none_however_late_it_is() -> None:
+    """Its key signs no more; nor does it sign for a webhook that was registered anew."""
+    later = [renewed(number) for number in range(3, 4 + RENEWALS_MAX)]
+    late = replace(RENEW, at=AT + 9 * SIGNS_ON)
+    assert given(WEBHOOK, registered(), renewed(2), *later).when(late) == []
+    anew = [registered(), renewed(2), REMOVED, registered()]
+    assert given(WEBHOOK, *anew).when(late) == []
+
+
 # -- what is sent next --------------------------------------------------------------------------
 
 CHAINS = ((), ("citizen:a",), ("citizen:b",), ("citizen:a", "consent:1"), ("consent:1",))

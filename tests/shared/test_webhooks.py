@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from shared.errors import Rejection, Unavailable
-from shared.hearing import courier, delivering
+from shared.hearing import courier, delivering, queue
 from shared.hearing.assembly import create_hearing
 from shared.hearing.deliveries import Hook, State
 from shared.hearing.queue import Queue
+from shared.hearing.registering import TESTS_AT_ONCE
 from shared.hearing.schedule import GIVEN_UP_AFTER_S
 from shared.hearing.webhooks import SIGNS_ON
 from tests.support.consumer import DROP, HANG, Consumer
@@ -138,7 +139,7 @@ def test_an_event_that_is_never_taken_is_given_up_and_can_be_had(tmp_path: Path)
             assert dead["attempts"] == len(dead["tries"]) == 10
             assert {one["status"] for one in dead["tries"]} == {422}
             consumer.answers = lambda _: 200
-            await post.hearing.registering.again(HOOK, bad)
+            await post.hearing.registering.again(HOOK, bad, new_id())
             assert (await consumer.have(3))[-1].position == bad
             await post.settled(lambda one: (one["dead"], one["delivered"]) == (0, 3))
 
@@ -153,11 +154,50 @@ def test_what_came_before_a_webhook_can_be_had_and_nothing_of_others(tmp_path: P
             (before,) = post.happen()
             (others,) = post.happen(bank="b2")
             await post.register(consumer.url)
-            await post.hearing.registering.again(HOOK, before)
+            await post.hearing.registering.again(HOOK, before, new_id())
             assert [one.position for one in await consumer.have(1)] == [before]
             for position in (others, 10_000):
                 with pytest.raises(Rejection, match="event_unknown"):
-                    await post.hearing.registering.again(HOOK, position)
+                    await post.hearing.registering.again(HOOK, position, new_id())
+
+    play(scenario)
+
+
+def test_what_is_asked_for_again_is_sent_once_for_each_request(tmp_path: Path) -> None:
+    """The same request adds nothing, also long after; another is another sending."""
+
+    async def scenario() -> None:
+        async with Consumer() as consumer, a_post(tmp_path) as post:
+            await post.register(consumer.url)
+            (position,) = post.happen()
+            again = post.hearing.registering.again
+            for sendings, request_id in enumerate(("r1", "r2", "r1", "r2"), start=2):
+                await post.settled(lambda one: (one["waiting"], one["delivered"]) == (0, 1))
+                await again(HOOK, position, request_id)
+                await asyncio.sleep(0.2)
+                assert len(consumer.got) == min(sendings, 3)
+
+    play(scenario)
+
+
+def test_not_more_than_so_many_events_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bank that asks for all again while it takes nothing is asked to come again itself."""
+    monkeypatch.setattr(queue, "WAITING_MAX", 3)
+
+    async def scenario() -> None:
+        async with Consumer(answers=lambda _: 500) as consumer, a_post(tmp_path) as post:
+            positions = post.happen(count=4)
+            await post.register(consumer.url)
+            for position in positions[:3]:
+                await post.hearing.registering.again(HOOK, position, new_id())
+            with pytest.raises(Unavailable, match="overloaded"):
+                await post.hearing.registering.again(HOOK, positions[3], "r")
+            await post.hearing.registering.again(HOOK, positions[2], new_id())
+            consumer.answers = lambda _: 200
+            await post.hearing.registering.again(HOOK, positions[1], new_id())
+            await post.settled(lambda one: one["delivered"] == 3)
+            await post.hearing.registering.again(HOOK, positions[3], "r")
+            await post.settled(lambda one: one["delivered"] == 4)
 
     play(scenario)
 
@@ -212,7 +252,7 @@ def test_what_fails_while_the_queue_is_read_anew_waits_its_time(tmp_path: Path) 
             await post.register(consumer.url)
             (position,) = post.happen("c1")
             await consumer.until(lambda: len(consumer.got) == 1)
-            await post.hearing.registering.again(HOOK, before)
+            await post.hearing.registering.again(HOOK, before, new_id())
             await consumer.have(1)
             await post.settled(lambda one: one["delivered"] == 1)
             await asyncio.sleep(0.6)
@@ -345,17 +385,42 @@ def test_a_test_is_sent_at_once_and_says_what_came_of_it(tmp_path: Path) -> None
     async def scenario() -> None:
         async with Consumer() as consumer, a_post(tmp_path) as post:
             view = await post.register(consumer.url)
-            told = await post.hearing.registering.test(HOOK)
+            told = await post.hearing.registering.test(HOOK, new_id())
             assert (told["delivered"], told["status"], told["error"]) == (True, 204, None)
             assert consumer.got[0].signed_by(view["keys"][0]["key"])
             assert consumer.got[0].event["type"] == "webhook.tested"
             consumer.answers = lambda _: HANG
-            told = await post.hearing.registering.test(HOOK)
+            told = await post.hearing.registering.test(HOOK, new_id())
             assert (told["delivered"], told["status"], told["error"]) == (False, None, "timeout")
             await consumer.stop()
-            told = await post.hearing.registering.test(HOOK)
+            told = await post.hearing.registering.test(HOOK, new_id())
             assert told["error"] == "unreachable"
             assert await post.lines() == []
+
+    play(scenario)
+
+
+def test_one_banks_tests_keep_no_other_waiting(tmp_path: Path) -> None:
+    """Each has so many at once; the same request again sends the same event."""
+
+    async def scenario() -> None:
+        async with Consumer() as consumer, a_post(tmp_path) as post:
+            registering, other = post.hearing.registering, Hook("b2", "h")
+            await post.register(consumer.url)
+            await registering.register(other, consumer.url, None, "bank:b2")
+            consumer.answers = lambda _: HANG
+            hanging = [
+                asyncio.create_task(registering.test(HOOK, new_id())) for _ in range(TESTS_AT_ONCE)
+            ]
+            await consumer.until(lambda: len(consumer.got) == TESTS_AT_ONCE)
+            with pytest.raises(Unavailable, match="overloaded"):
+                await registering.test(HOOK, new_id())
+            consumer.answers = lambda _: 200
+            for _ in range(2):
+                assert (await registering.test(other, "one-request-of-theirs"))["delivered"]
+            assert len({got.id for got in consumer.got[-2:]}) == 1
+            await asyncio.gather(*hanging)
+            assert (await registering.test(HOOK, new_id()))["delivered"]
 
     play(scenario)
 
