@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from fastapi import Request
 from typing_extensions import override
@@ -193,13 +193,16 @@ class Authority(Prover):
 
     @override
     def counts(self, request: Request) -> bool:
-        """Tell whether a request's token counts now: not too old, its client not struck off."""
-        trusted = self._keys.content().trusted
+        """Tell whether a request's token counts now: not too old, its client not struck off.
+
+        And good for no less than it was when the request came.
+        """
+        trusted, caller = self._keys.content().trusted, cast("Caller", request.state.caller)
         try:
-            check_access(_token(request), self.issuer, trusted, self._known(), self._now())
+            now = check_access(_token(request), self.issuer, trusted, self._known(), self._now())
         except BadToken:
             return False
-        return True
+        return caller.scopes <= now.scopes
 
     def introspect(self, token: str) -> dict[str, Any]:
         """Return what a token of ours is good for now (RFC 7662); of any other only `active`."""

@@ -167,7 +167,7 @@ class Prover(Protocol):
         """Return a request as its caller signed it, None if they have no keys; or `Rejection`."""
 
     def counts(self, request: Request) -> bool:
-        """Tell whether the token of a request that was proved still counts."""
+        """Tell whether the token of a request that was proved still counts, for all that it did."""
 
 
 def require(*roles: Role, scope: Scope | None = None) -> Callable[[Request], Awaitable[Caller]]:

@@ -263,10 +263,13 @@ def test_a_bank_has_so_many_streams_and_gets_each_back(running: Running) -> None
 def test_a_stream_ends_with_the_right_to_it(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A client that is struck off hears no more within seconds, nor one whose token is too old."""
+    """A client that is struck off hears no more within seconds, nor one whose token is too old.
+
+    Nor one that may open accounts still, and hear nothing any more.
+    """
     monkeypatch.setattr("shared.hearing.feed.ASKED_AGAIN_EVERY_S", 0.1)
 
-    async def listen(world: World, address: str, *, struck_off: bool) -> None:
+    async def listen(world: World, address: str, rows: list[dict[str, Any]] | None) -> None:
         client = BankClient()
         assert world.clients
         register(world.clients, client.row())
@@ -280,8 +283,8 @@ def test_a_stream_ends_with_the_right_to_it(
         ):
             events = sent(answer.aiter_lines())
             assert len(await take(events, 1)) == 1
-            if struck_off:
-                register(world.clients)
+            if rows is not None:
+                register(world.clients, *(client.row() | one for one in rows))
             else:
                 world.clock.move_to(world.clock() + timedelta(minutes=11))
             async with asyncio.timeout(5):
@@ -290,8 +293,8 @@ def test_a_stream_ends_with_the_right_to_it(
 
     async def scenario(world: World) -> None:
         async with served(world.consent_app) as address:
-            await listen(world, address, struck_off=False)
-            await listen(world, address, struck_off=True)
+            for rows in (None, [], [{"scopes": ["openings"]}]):
+                await listen(world, address, rows)
 
     running.play(scenario)
 
