@@ -202,7 +202,7 @@ class Came(StrEnum):
     """The account was confirmed here, under another opening than the line names."""
 
     STOPPED = "stopped"
-    """The account was frozen or declined here, and the bank has it open."""
+    """The account was frozen, declined or closed here, and the bank has it open."""
 
     WITHOUT_CONSENT = "without_consent"
     """Nobody's consent opened this account here."""
@@ -307,7 +307,7 @@ class AccountUnconsented:
     tags=("account", "opening", "bank", "office", "clerk", "reconciliation"),
 )
 class AccountStillOpen:
-    """The bank has an account open that was frozen or declined here; said once of each account."""
+    """The bank has an account open that was frozen, declined or closed here; said once of each."""
 
     account_id: str
     account_end: str

@@ -17,9 +17,11 @@ from typing import Any
 from eventsourcing.dcb.api import DCBQueryItem
 
 from services.accounts.facts import (
+    AccountClosed,
     AccountConfirmed,
     AccountDeclined,
     AccountFrozen,
+    AccountFrozenByBank,
     AccountOpened,
     AccountStillOpen,
     AccountUnconsented,
@@ -37,6 +39,19 @@ from shared.ledger.log import Verb, about
 
 ID_ENDS = "."
 """Stands between a bank's id and its own for a file; it is in neither, so no two banks meet."""
+
+Stopping = AccountClosed | AccountDeclined | AccountFrozen | AccountFrozenByBank
+
+STOPPED_BY: Mapping[type[Any], str] = {
+    AccountClosed: "account_closed",
+    AccountDeclined: "account_declined",
+    AccountFrozen: "account_frozen",
+    AccountFrozenByBank: "account_frozen",
+}
+"""What makes an account one that is not to be open, in a code."""
+
+STOPS = (AccountClosed, AccountFrozen)
+"""Of these, what stops a confirmed account: one that its bank froze is the bank's own affair."""
 
 QUIET = frozenset({Came.MATCHED, Came.UNCONFIRMED})
 """What came of lines that nobody has to look at."""
@@ -210,13 +225,13 @@ def accounts_arms(listed: Sequence[Listed]) -> list[DCBQueryItem]:
 
 def boundary(batch: Batch) -> Sequence[DCBQueryItem]:
     """Return the arms: the batch, the file's end, each account, and each opening concerned."""
-    kinds = [AccountOpened, AccountConfirmed, AccountDeclined, AccountFrozen]
+    kinds = [AccountOpened, AccountConfirmed, *STOPPED_BY]
     own = batch_id(batch.reconciliation_id, batch.number)
     return [
         about(f"batch:{own}", kinds=[LinesReconciled]),
         about(f"reconciliation:{batch.reconciliation_id}", kinds=[ReconciliationDone]),
         *accounts_arms(batch.listed),
-        *(about(f"opening:{one}", kinds=[AccountFrozen]) for one in sorted(batch.confirmed)),
+        *(about(f"opening:{one}", kinds=STOPS) for one in sorted(batch.confirmed)),
         *(about(f"opening:{one}", kinds=kinds) for one in sorted(batch.named)),
     ]
 
@@ -236,7 +251,8 @@ class Found:
         self.said = set[tuple[type[Any], str]]()
         self.opened = dict[str, AccountOpened]()
         self.answered = dict[str, AccountConfirmed]()
-        self.stopped = dict[str, AccountDeclined | AccountFrozen]()
+        self.stopped = dict[str, Stopping]()
+        self.held = dict[str, AccountFrozenByBank]()
         while chain:
             chain, recorded = chain
             self._take(recorded.fact)
@@ -245,8 +261,10 @@ class Found:
         match fact:
             case AccountConfirmed():
                 self.confirmed[fact.account_id] = self.answered[fact.opening_id] = fact
-            case AccountFrozen() | AccountDeclined():
+            case AccountFrozen() | AccountDeclined() | AccountClosed():
                 self.stopped[fact.opening_id] = fact
+            case AccountFrozenByBank():
+                self.held[fact.opening_id] = fact
             case AccountOpened():
                 self.opened[fact.opening_id] = fact
             case AccountUnconsented() | AccountStillOpen():
@@ -290,8 +308,8 @@ RECONCILE = Verb(boundary=boundary, initial=None, evolve=linked, decide=decide)
 def came_of(line: Listed, bank_id: str, found: Found) -> tuple[Came, str]:
     """Return what came of a line, and why, in a code; empty where nobody has to look."""
     if confirmed := found.confirmed.get(line.account_id):
-        if confirmed.opening_id in found.stopped:
-            return Came.STOPPED, "account_frozen"
+        if stopped := found.stopped.get(confirmed.opening_id):
+            return Came.STOPPED, STOPPED_BY[type(stopped)]
         if line.opening_id not in {None, confirmed.opening_id}:
             return Came.MISMATCHED, "opening_differs"
         return Came.MATCHED, ""
@@ -302,9 +320,8 @@ def came_of(line: Listed, bank_id: str, found: Found) -> tuple[Came, str]:
         return Came.WITHOUT_CONSENT, "opening_unknown"
     if line.opening_id in found.answered or line.named_before:
         return Came.WITHOUT_CONSENT, "opening_of_another_account"
-    if stopped := found.stopped.get(line.opening_id):
-        declined = isinstance(stopped, AccountDeclined)
-        return Came.STOPPED, "account_declined" if declined else "account_frozen"
+    if stopped := found.stopped.get(line.opening_id) or found.held.get(line.opening_id):
+        return Came.STOPPED, STOPPED_BY[type(stopped)]
     return Came.UNCONFIRMED, ""
 
 

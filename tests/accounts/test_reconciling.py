@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 
 from services.accounts import reconciling
 from services.accounts.facts import (
+    AccountClosed,
     AccountConfirmed,
     AccountDeclined,
     AccountFrozen,
+    AccountFrozenByBank,
     AccountStillOpen,
     AccountUnconsented,
     Came,
@@ -42,6 +44,7 @@ class Shadow:
 
     account: dict[str, str] = field(default_factory=dict)
     stopped: dict[str, str] = field(default_factory=dict)
+    held: set[str] = field(default_factory=set)
     theirs: set[str] = field(default_factory=set)
     said: set[tuple[str, str]] = field(default_factory=set)
 
@@ -56,14 +59,14 @@ class Shadow:
         taken = opening in self.account or opening in {one for _, one in before}
         if opening not in self.theirs or taken:
             return "without_consent"
-        return "stopped" if opening in self.stopped else "unconfirmed"
+        return "stopped" if opening in {*self.stopped, *self.held} else "unconfirmed"
 
 
 OPENINGS, NUMBERS = ["x1", "x2", "x3", "other"], ["000001", "000002", "000003", "000004"]
 Deed = tuple[str, str, str]
 deeds = st.lists(
     st.tuples(
-        st.sampled_from(["open", "confirm", "decline", "freeze"]),
+        st.sampled_from(["open", "confirm", "decline", "freeze", "hold", "close"]),
         st.sampled_from(OPENINGS[:3]),
         st.sampled_from(NUMBERS),
     ),
@@ -89,12 +92,19 @@ def happen(desk: Desk, shadow: Shadow, bank_id: str, history: Sequence[Deed]) ->
             shadow.stopped[opening] = "frozen"
             place: dict[str, Any] = {"consent_id": "q", "office_id": None, "clerk_id": None}
             desk.enter(AccountFrozen(**said, **place, reason="consent_disputed"))
+        if deed == "hold" and opening not in {*shadow.stopped, *shadow.held}:
+            shadow.held.add(opening)
+            desk.enter(AccountFrozenByBank(**said, reason="r"))
+        if deed == "close" and opening not in shadow.stopped:
+            shadow.stopped[opening] = "closed"
+            desk.enter(AccountClosed(**said, reason="r"))
         if answered or opening in shadow.stopped:
             continue
         if deed == "decline":
             shadow.stopped[opening] = "declined"
             desk.enter(AccountDeclined(**said, reason="no"))
-        if deed == "confirm" and number not in shadow.account.values():
+        free = number not in shadow.account.values() and opening not in shadow.held
+        if deed == "confirm" and free:
             shadow.account[opening] = number
             mark = desk.marks.mark(bank_id, number)
             desk.enter(AccountConfirmed(**said, account_id=mark, account_end=number[-4:]))

@@ -10,8 +10,6 @@ import msgspec
 from typing_extensions import override
 
 from services.accounts.facts import (
-    AccountDeclined,
-    AccountFrozen,
     AccountStillOpen,
     AccountUnconsented,
     Came,
@@ -20,7 +18,7 @@ from services.accounts.facts import (
     ReconciliationDone,
     ReconciliationStarted,
 )
-from services.accounts.reconciliation import added
+from services.accounts.reconciliation import STOPPED_BY, added
 from services.audit.laws.answers import Answers
 from services.audit.laws.cases import MARK_BYTES, as_bytes
 from services.audit.laws.law import Group, Heard, Hearings, Violation
@@ -58,8 +56,7 @@ class Reconciled(Group):
     @override
     def accounts(self) -> Hearings:
         return {
-            AccountFrozen: self._stop,
-            AccountDeclined: self._stop,
+            **dict.fromkeys(STOPPED_BY, self._stop),
             ReconciliationStarted: self._started,
             AccountUnconsented: self._unconsented,
             AccountStillOpen: self._still_open,
