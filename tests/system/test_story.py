@@ -57,9 +57,10 @@ README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 
 
 def calls() -> list[str]:
-    """Return the story's shell blocks."""
+    """Return the story's calls: a block of shell, with a blank line between each two."""
     story = README.partition("## The story of one account")[2].partition("\n## ")[0]
-    return re.findall(r"```sh\n(.*?)```", story, re.DOTALL)
+    (block,) = re.findall(r"```sh\n(.*?)```", story, re.DOTALL)
+    return [*block.split("\n\n")]
 
 
 def run(call: str, variables: Mapping[str, str]) -> dict[str, Any]:
@@ -78,7 +79,7 @@ def run(call: str, variables: Mapping[str, str]) -> dict[str, Any]:
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 def test_the_story_of_one_account(tmp_path: Path) -> None:
-    """Ask, fetch, open, confirm: each block works as printed, with the phone in between."""
+    """Ask, fetch, open, confirm: each call works as printed, with the phone in between."""
     ask, fetch, open_account, confirm = calls()
     tokens, people = make_tokens(tmp_path), citizens()
     with Services(tmp_path, tokens, ports=(0, 0, 0)) as services:
