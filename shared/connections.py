@@ -1,6 +1,7 @@
 """One connection to a server: how long it may take to ask, and how much it may say before it has.
 
-The server's own parser waits for the end of a request's head for ever, and keeps all of it.
+The server's own parser waits for the end of a request's head for ever, and keeps all of it. Its
+transport keeps an answer that nobody takes for ever, too, also when the connection was closed.
 """
 
 import asyncio
@@ -14,6 +15,9 @@ HEAD_WITHIN_S = 10.0
 
 HEAD_BYTES_MAX = 32_768
 """Bytes of a request's line and headers: ten times what a bank's token and signatures take."""
+
+TAKEN_WITHIN_S = 60.0
+"""Seconds in which some of an answer that waits to be taken must have been."""
 
 END = b"\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 LATE = b"HTTP/1.1 408 Request Timeout" + END
@@ -34,6 +38,8 @@ class BoundedConnection(HttpToolsProtocol):
     _has_body = False
     _answering = False
     _deadline: asyncio.TimerHandle | None = None
+    _untaken = 0
+    _watch: asyncio.TimerHandle | None = None
 
     @override
     def connection_made(self, transport: Any) -> None:
@@ -83,6 +89,8 @@ class BoundedConnection(HttpToolsProtocol):
         """Wait no more; a head that came in one piece has not been counted yet."""
         self._in_head, self._head_bytes = False, 0
         self._cancel()
+        if not self.flow.write_paused:
+            self._watch_no_more()
         if sum(len(name) + len(value) for name, value in self.headers) > HEAD_BYTES_MAX:
             self._refuse(TOO_MUCH)
             raise _Refused  # the parser stops here
@@ -93,7 +101,20 @@ class BoundedConnection(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Know that whatever comes now is another request."""
         self._answering = bool(self.pipeline)
+        self._await_reader()
         super().on_response_complete()
+
+    @override
+    def pause_writing(self) -> None:
+        """Begin to wait until some of what is to be sent is taken."""
+        super().pause_writing()
+        self._await_reader()
+
+    @override
+    def resume_writing(self) -> None:
+        """Know that most of it was taken."""
+        self._watch_no_more()
+        super().resume_writing()
 
     @override
     def send_400_response(self, msg: str) -> None:
@@ -103,8 +124,9 @@ class BoundedConnection(HttpToolsProtocol):
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
-        """Let go of the timer."""
+        """Let go of the timers."""
         self._cancel()
+        self._watch_no_more()
         super().connection_lost(exc)
 
     def _await_head(self) -> None:
@@ -116,6 +138,24 @@ class BoundedConnection(HttpToolsProtocol):
         if self._deadline:
             self._deadline.cancel()
             self._deadline = None
+
+    def _await_reader(self) -> None:
+        if self._watch is None and (untaken := self.transport.get_write_buffer_size()):
+            self._untaken = untaken
+            self._watch = self.loop.call_later(TAKEN_WITHIN_S, self._see_reader)
+
+    def _see_reader(self) -> None:
+        """Drop whoever took nothing; closing alone would wait for them."""
+        self._watch = None
+        if self.transport.get_write_buffer_size() < self._untaken:
+            self._await_reader()
+        else:
+            self.transport.abort()
+
+    def _watch_no_more(self) -> None:
+        if self._watch:
+            self._watch.cancel()
+            self._watch = None
 
     def _refuse(self, answer: bytes) -> None:
         """Say why, and close; whatever else comes is not looked at."""

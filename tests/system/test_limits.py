@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -14,7 +15,8 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import StreamingResponse
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -224,12 +226,19 @@ def test_trailers_are_bounded_as_a_head_is(port: int, trailer: bytes) -> None:
 def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """Give the port of a server that waits for half a second, where ours waits for ten."""
     monkeypatch.setattr(connections, "HEAD_WITHIN_S", 0.5)
+    monkeypatch.setattr(connections, "TAKEN_WITHIN_S", 0.5)
     monkeypatch.setattr(limits, "BODY_STARTS_WITHIN_S", 0.5)
     app = FastAPI()
 
     @app.put("/")
     async def take(request: Request) -> int:
         return len(await request.body())
+
+    @app.get("/long")
+    async def long(pieces: int = 0) -> Response:
+        if not pieces:
+            return Response(b"y" * LONG)
+        return StreamingResponse(b"y" * (LONG // pieces) for _ in range(pieces))
 
     @app.put("/fields")
     async def fields(request: Request) -> list[str]:
@@ -245,6 +254,35 @@ def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     yield server.servers[0].sockets[0].getsockname()[1]
     server.should_exit = True
     serving.join()
+
+
+LONG = 2**24
+"""Bytes of an answer, many more than the system takes in by itself."""
+
+
+@pytest.mark.parametrize(("head", "pieces"), [(b"", 64), (b"Connection: close\r\n", 0)])
+def test_whoever_takes_no_answer_is_let_go_of(port: int, head: bytes, pieces: int) -> None:
+    """Else a thousand of them would keep all connections, and an answer each, for ever."""
+    asked = f"GET /long?pieces={pieces} HTTP/1.1\r\nHost: x\r\n".encode() + head + b"\r\n"
+    with socket.create_connection(("127.0.0.1", port)) as stalled:
+        stalled.sendall(asked)
+        time.sleep(1.5)
+        stalled.settimeout(5)
+        assert taken(stalled) < LONG
+    with socket.create_connection(("127.0.0.1", port)) as slow:
+        slow.sendall(asked)
+        slow.settimeout(5)
+        assert taken(slow, pause_s=0.02) >= LONG
+
+
+def taken(connection: socket.socket, pause_s: float = 0.0) -> int:
+    """Return how many bytes come, the head's included, until all did or the connection ends."""
+    count = 0
+    with contextlib.suppress(ConnectionError):
+        while count < LONG and (some := connection.recv(2**18)):
+            count += len(some)
+            time.sleep(pause_s)
+    return count
 
 
 HEAD = b"PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n"
