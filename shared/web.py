@@ -437,6 +437,8 @@ def problem(
         headers["Accept-Signature"] = WANTED
     if code == "scope_insufficient":
         headers["WWW-Authenticate"] = insufficient(reasons[0].detail, bearer=bearer)
+    if status == TOO_SLOW:
+        headers["Connection"] = "close"
     body = {
         "type": problem_type(public_url, code),
         "title": sentence(code, "en"),
@@ -490,8 +492,6 @@ def _add_problems(app: FastAPI) -> None:
         answer = problem_of(request, error)
         if error.status_code == METHOD_NOT_ALLOWED:
             answer.headers["Allow"] = ", ".join(sorted(_allowed(request)))
-        if error.status_code == TOO_SLOW:
-            answer.headers["Connection"] = "close"
         return answer
 
     @app.exception_handler(Exception)

@@ -12,6 +12,7 @@ from demo.cast import ACCOUNT, OFFICE
 from services.accounts import main as accounts_main
 from services.accounts.lines import COLUMNS
 from services.accounts.reconciling import Bounds, Reconciling
+from shared import limits
 from shared.contracts.reasons import sentence
 from tests.support.lists import as_csv, as_ndjson, line
 from tests.support.world import Running, World, a_running_world, new_id
@@ -212,6 +213,25 @@ def test_too_much_and_too_slow_lose_nothing_of_what_was_taken(running: Running) 
             if one["kind"] == "account.unconsented.1" and one["data"]["account_end"] < "0099"
         ]
         assert {f"{at:04d}" for at in range(3, 99)} <= set(orphans)
+
+    running.play(scenario)
+
+
+def test_a_list_that_comes_slower_than_any_body_is_cut_off_too(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever bound is first: the same no, which is a fact, and ends the connection."""
+    monkeypatch.setattr(limits, "BODY_STARTS_WITHIN_S", 0.2)
+    monkeypatch.setattr(limits, "BODY_BYTES_PER_S", 1_000_000)
+
+    async def scenario(world: World) -> None:
+        for blocks in ([], [LONG[:4000]]):
+            no = await hand_in(world, f"slow-{len(blocks)}", slowly(*blocks))
+            assert (no.status_code, codes(no)) == (408, ["file_cut_off"])
+            assert no.headers["connection"] == "close"
+            assert (await world.newest(world.accounts))["kind"] == "reconciliation.rejected.1"
+        whole = await hand_in(world, "slow-1", LONG)
+        assert whole.json()["counts"]["lines"] == 99
 
     running.play(scenario)
 

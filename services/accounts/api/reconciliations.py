@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import StreamingResponse
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from services.accounts.api.shapes import AS_GIVEN, LinePage, ReconciliationPage, ReconciliationRead
@@ -20,7 +21,7 @@ from shared.contracts.fields import ID_PATTERN, PathId
 from shared.errors import Kind, Reason, Rejection
 from shared.oauth.scopes import Scope
 from shared.rejection_routes import DAYS
-from shared.web import Caller, Role, require
+from shared.web import TOO_SLOW, Caller, Role, require
 
 Bank = Annotated[Caller, Depends(require(Role.BANK, scope=Scope.RECONCILIATIONS))]
 Reader = Annotated[
@@ -155,6 +156,10 @@ async def _blocks(request: Request) -> AsyncIterator[bytes]:
             yield block
     except ClientDisconnect:
         raise CutOff from None
+    except HTTPException as no:
+        if no.status_code != TOO_SLOW:
+            raise
+        raise CutOff from None  # slower than any body may come
 
 
 async def _table(reports: Reports, reconciliation_id: str) -> AsyncIterator[str]:
