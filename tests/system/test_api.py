@@ -27,6 +27,7 @@ from shared.ledger.merkle import check_inclusion, leaf_hash
 from shared.ledger.notes import VerifierKey, opened, signers
 from shared.service_tokens import Bearer
 from shared.web import Tokens, create_web_app
+from tests.support.hearing import served
 from tests.support.samples import judged
 from tests.support.world import Running, World, a_running_world, a_world, new_id
 
@@ -238,6 +239,30 @@ def test_an_id_that_is_none_is_no_fact(running: Running, behind: str) -> None:
         assert len(await world.log(world.accounts)) == before
 
     running.play(scenario)
+
+
+def test_what_is_lost_on_the_way_is_neither_a_fact_nor_an_error(
+    running: Running, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A connection that ends in the midst of a body: nobody tried anything that was malformed."""
+    paths = (f"PUT /openings/{new_id()}", "POST /webhooks/x/test", "POST /oauth/token")
+
+    async def scenario(world: World) -> None:
+        before = len(await world.log(world.accounts))
+        (own,) = world.tokens.header("so-viet").items()
+        async with served(world.accounts_app) as address:
+            for path in paths:
+                port = int(address.rpartition(":")[2])
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+                fields = f"Host: x\r\n{own[0]}: {own[1]}\r\nIdempotency-Key: k\r\n"
+                writer.write(f"{path} HTTP/1.1\r\n{fields}Content-Length: 9\r\n\r\n{{".encode())
+                await asyncio.sleep(0.1)
+                writer.transport.abort()
+            await asyncio.sleep(0.2)
+        assert len(await world.log(world.accounts)) == before
+
+    running.play(scenario)
+    assert [one for one in caplog.records if one.levelno >= logging.ERROR] == []
 
 
 def test_what_was_sent_is_not_echoed(running: Running) -> None:

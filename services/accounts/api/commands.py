@@ -13,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from msgspec import UNSET
 from pydantic import StringConstraints
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from typing_extensions import override
 
 from services.accounts.api.shapes import AS_GIVEN, OpeningRead
@@ -101,7 +102,7 @@ ToClose = Annotated[Sent, Depends(sent_as(Closure, Role.BANK, scope=Scope.OPENIN
 
 
 class _RecordingRoute(SignedRoute):
-    """A route whose unreadable commands are facts too."""
+    """A route whose unreadable commands are facts too; what was lost on the way is none."""
 
     openings: Openings
 
@@ -113,7 +114,8 @@ class _RecordingRoute(SignedRoute):
             try:
                 return await handle(request)
             except (RequestValidationError, HTTPException) as error:
-                if getattr(error, "status_code", BAD_REQUEST) == BAD_REQUEST:
+                is_whole = not isinstance(error.__cause__, ClientDisconnect)
+                if is_whole and getattr(error, "status_code", BAD_REQUEST) == BAD_REQUEST:
                     await self._record(request)
                 raise
 
