@@ -215,8 +215,11 @@ class Courier:
         down = rest_s(self._condition.failures) > 0
         results = [self._tried_now(waiting, *result) for waiting, result in ended]
         wakes = down and not self._condition.failures
+        # Only what these attempts were told: it may have been switched on again meanwhile.
+        gone = any(one.tried.status == GONE for one in results)
+        told = self._condition if gone else replace(self._condition, disabled_at=None)
         keep = partial(self._office.queue.tried, wakes=wakes)
-        await asyncio.to_thread(keep, *self._own, results, self._condition)
+        await asyncio.to_thread(keep, *self._own, results, told)
         for one in results:
             position = one.waiting.position
             if one.state is not State.WAITING:

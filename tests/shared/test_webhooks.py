@@ -242,6 +242,30 @@ def test_a_consumer_may_ask_for_a_rest(tmp_path: Path) -> None:
     play(scenario)
 
 
+def test_a_webhook_that_is_wanted_again_is_not_switched_off_by_what_was_under_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An attempt from before 410 ends behind the new registration: that says nothing of it."""
+    monkeypatch.setattr(delivering, "LOOK_EVERY_S", 0.6)
+
+    async def scenario() -> None:
+        async with Consumer() as consumer, a_post(tmp_path) as post:
+            await post.register(consumer.url)
+            consumer.answers = lambda got: HANG if got.position == slow else 410
+            (slow,) = post.happen("c1")
+            await consumer.until(lambda: len(consumer.got) == 1)
+            (last,) = post.happen("c2")
+            await consumer.until(lambda: len(consumer.got) == 2)
+            await post.settled(lambda one: one["state"] == "disabled")
+            consumer.answers = lambda _: 200
+            await post.register(consumer.url)
+            assert [one.position for one in await consumer.have(1, 3)] == [last]
+            post.clock.move(minutes=10)
+            assert [one.position for one in await consumer.have(2, 3)] == [last, slow]
+
+    play(scenario)
+
+
 def test_what_fails_while_the_queue_is_read_anew_waits_its_time(tmp_path: Path) -> None:
     """Somebody changes the queue while an attempt is under way: it is not tried at once again."""
 
