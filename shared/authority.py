@@ -32,6 +32,7 @@ from shared.oauth.once import Once
 from shared.oauth.proofs import Asked, check_proof
 from shared.oauth.scopes import Scope, chosen
 from shared.proxies import CERTIFICATE
+from shared.rates import Rates
 from shared.seen_once import SeenOnce, create_seen_once
 from shared.signing import (
     TOKEN_CHARACTERS_MAX,
@@ -48,6 +49,10 @@ KEYS = "token-keys"
 """The folder, in a service's own, of the keys that sign its access tokens and nothing else."""
 
 JTI_BYTES = 16
+
+TOKENS_PER_MINUTE = 600
+"""Of one client, which needs one in ten minutes: each assertion waits for the disk, and whatever
+the others show waits behind it."""
 
 TOKENS_KEPT = 1_024
 """Tokens whose signature was good, which it stays. What else is checked is at every request."""
@@ -94,6 +99,7 @@ class Authority(Prover):
         self._keys = Watched(folder / KEYS, partial(_Keys, self.issuer))
         self._clients = Watched(file, _read_clients) if file else None
         self._seen = SeenOnce(folder)
+        self._rates = Rates(TOKENS_PER_MINUTE)
         self._now = now
 
     async def grant(
@@ -105,7 +111,7 @@ class Authority(Prover):
         *,
         client_id: str = "",
     ) -> tuple[str, Granted]:
-        """Return an access token, and for whom it is; raises `Rejection`, `NoKey`.
+        """Return an access token, and for whom it is; raises `Rejection`, `NoKey`, `Limited`.
 
         `proofs` are all `DPoP` headers of the request, `scope` what was asked for, or nothing. Only
         without a proof is the token bound to the `certificate` that a proxy handed over. Whoever
@@ -125,6 +131,7 @@ class Authority(Prover):
                 granted = Granted(client, jkt, scopes)
         except BadToken as error:
             raise _rejected(error.code) from error
+        self._rates.take(client.client_id)
         # Shown again with a thief's key it would get a token: no power cut may forget it.
         await self._once(first, "assertion_replayed", client.client_id, lasting=True)
         if second:

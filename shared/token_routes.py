@@ -87,7 +87,7 @@ def routes(authority: Authority) -> APIRouter:
         except NoKey:
             raise Unavailable("no_key") from None
         except Rejection as no:
-            if no.kind == Kind.UNAVAILABLE:
+            if no.kind in {Kind.UNAVAILABLE, Kind.LIMITED}:
                 raise
             return _no(no.code)
         answer = {

@@ -26,6 +26,7 @@ from services.accounts.settings import Settings as AccountsSettings
 from shared.authority import KEYS
 from shared.clock import system_clock
 from shared.oauth.scopes import Scope
+from shared.rates import Rates
 from shared.seen_once import FILE
 from shared.signing import create_key
 from tests.support.banks import (
@@ -215,6 +216,25 @@ def test_an_assertion_and_a_proof_count_once(running: Running) -> None:
         refused(await bank.send("GET", "/openings", token, proof), "proof_replayed")
         assert (await bank.ask(client_assertion=assertion)).json()["code"] == "assertion_replayed"
         assert (await bank.send("GET", "/openings", token)).status_code == 200
+
+    running.play(scenario)
+
+
+def test_a_client_that_asks_for_tokens_without_end_waits_and_no_other_does(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each waits for the disk, and what others show waits behind it."""
+
+    async def scenario(world: World) -> None:
+        monkeypatch.setattr(world.accounts_app.state.prover, "_rates", Rates(3))
+        bank, other = at_accounts(world), at_accounts(world, TRUONG_SON)
+        forged = BankClient(key=ECKey.generate_key("P-256"))
+        for _ in range(4):
+            assert (await at_accounts(world, forged).ask()).status_code == 400
+        assert [(await bank.ask()).status_code for _ in range(4)] == [200, 200, 200, 429]
+        no = await bank.ask()
+        assert (no.json()["code"], no.headers["retry-after"]) == ("rate_limited", "20")
+        assert (await other.ask()).status_code == 200
 
     running.play(scenario)
 
