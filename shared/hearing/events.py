@@ -84,14 +84,14 @@ class Events:
     def event(self, stored: StoredFact, source: str) -> Event:
         """Return the event of a fact; `source` is the service's address (CloudEvents `source`)."""
         kind, said = self.kinds[stored.kind], msgspec.json.decode(stored.data)
-        data = {name: _own(said[name]) for name in kind.said if said.get(name) is not None}
+        data = {name: _own(name, said[name]) for name in kind.said if said.get(name) is not None}
         body = {
             "specversion": "1.0",
             "id": f"{self.log}/{stored.position}",
             "source": source,
             "type": stored.kind,
             "time": stored.recorded_at,
-            "subject": f"{kind.subjects}/{_own(said[kind.said[0]])}",
+            "subject": f"{kind.subjects}/{data[kind.said[0]]}",
             "sequence": f"{stored.position:0{SEQUENCE_DIGITS}}",
             "datacontenttype": "application/json",
             "data": data,
@@ -100,6 +100,6 @@ class Events:
         return Event(stored.position, stored.kind, chains, msgspec.json.encode(body))
 
 
-def _own(value: Any) -> Any:
+def _own(name: str, value: Any) -> Any:
     """Return an id as the bank gave it: where a log joins the two, behind the full stop."""
-    return value.rpartition(".")[2] if isinstance(value, str) else value
+    return value.rpartition(".")[2] if name.endswith("_id") else value

@@ -69,7 +69,7 @@ def _plain(name: str, shape: Any, chance: Random) -> Any:
         str: f"{name}-{number}",
         int: number,
         bool: bool(number % 2),
-        datetime: AT + timedelta(hours=number),
+        datetime: AT + timedelta(hours=number, microseconds=number),
         date: date(2000, 1, 1 + number),
         types.NoneType: None,
         msgspec.UnsetType: msgspec.UNSET,

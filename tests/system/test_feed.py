@@ -315,10 +315,17 @@ def test_no_event_says_whom_it_is_about(events: Events, vocabulary: Vocabulary) 
             body = events.event(StoredFact.new(number, AT, event), "https://thuan.example").body
             told = documented[fact.NAME]["post"]["requestBody"]["content"]
             assert is_valid(told["application/cloudevents+json"]["schema"], json.loads(body))
-            data = json.loads(body)["data"]
+            data, said = json.loads(body)["data"], json.loads(event.data)
+            for name, one in data.items():
+                whole = said[name]
+                assert one == (whole.rpartition(".")[2] if name == JOINED else whole), name
             assert not {"citizen_id", "statement", "event", "evidence"} & set(data)
             assert b"citizen_id" not in body
             assert len(body) < 1_500
+
+
+JOINED = "reconciliation_id"
+"""What a log joins with the bank's id, and an event does not."""
 
 
 def test_nothing_is_skipped_when_the_service_is_killed(tmp_path: Path) -> None:
