@@ -8,7 +8,18 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from bench import directory, gate, hearing, large, ledger, openings, races, reconcile, replay
+from bench import (
+    bank_api,
+    directory,
+    gate,
+    hearing,
+    large,
+    ledger,
+    openings,
+    races,
+    reconcile,
+    replay,
+)
 from bench.history import run as history
 from bench.rows import Row, show
 from tests.support.race_kinds import KINDS, STOPS
@@ -16,6 +27,7 @@ from tests.support.race_kinds import KINDS, STOPS
 BENCHES: dict[str, Callable[[], list[Row]]] = {
     "ledger": ledger.run,
     "openings": openings.run,
+    "bank_api": bank_api.run,
     "large": large.run,
     "races": races.run,
     "directory": directory.run,
@@ -29,7 +41,7 @@ BENCHES: dict[str, Callable[[], list[Row]]] = {
 
 USUAL = ("ledger", "openings")
 """What runs when none is named: `large` and `races` take a quarter of an hour, `large` 8 GB of disk
-too, `directory`, `gate`, `replay`, `reconcile` and `history` take minutes."""
+too, `directory`, `bank_api`, `gate`, `replay`, `reconcile` and `history` take minutes."""
 
 
 def main() -> None:

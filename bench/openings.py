@@ -60,7 +60,7 @@ def _run(folder: Path, counts: Mapping[int, int], warm: int) -> list[Row]:
     settings = _settings(folder, tokens, ports[0])
     consent_main.init(settings)
     accounts_main.init(AccountsSettings(folder=folder / "accounts"))
-    commands = asyncio.run(_prepare(settings, warm + sum(counts.values())))
+    commands = asyncio.run(prepare(settings, warm + sum(counts.values())))
     headers = tokens.header("so-viet")
     requests = [
         request("PUT", f"/openings/{secrets.token_hex(16)}", body, headers) for body in commands
@@ -142,7 +142,7 @@ def _servers(folder: Path, tokens: Tokens, ports: tuple[int, int, int]) -> Itera
         yield
 
 
-async def _prepare(settings: ConsentSettings, count: int) -> list[dict[str, object]]:
+async def prepare(settings: ConsentSettings, count: int) -> list[dict[str, object]]:
     """Have so many citizens agree, by the service's own verbs, and return their commands."""
     parts = consent_main.create_parts(settings)
     directory = Registering(parts)

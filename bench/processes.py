@@ -6,6 +6,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 START_TIMEOUT_S = 15.0
 """Seconds in which a server must accept connections."""
@@ -35,6 +36,12 @@ def serving(
     finally:
         process.terminate()
         process.wait(timeout=START_TIMEOUT_S)
+
+
+def processor_s(pid: int) -> float:
+    """Return the seconds of a processor that a process has used (proc(5), fields 14 and 15)."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _wait(process: subprocess.Popen[bytes], port: int) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import directory, gate, hearing, large, ledger, openings, races, reconcile
+from bench import bank_api, directory, gate, hearing, large, ledger, openings, races, reconcile
 from bench.rows import Row
 
 ROOT = Path(__file__).parents[2]
@@ -16,6 +16,14 @@ ROOT = Path(__file__).parents[2]
 def test_openings_are_measured_beside_the_echo() -> None:
     """Every figure has its counterpart from the same run, its durability and its machine."""
     check(openings.run({1: 3, 2: 6}, warm=2), count=6)
+
+
+def test_the_api_of_banks_is_measured_beside_an_echo_and_the_obvious_way(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rates and percentiles beside each, and what an opening takes of a processor."""
+    monkeypatch.setenv("DATABASE_URL", postgres_url)
+    check(bank_api.run(4, turns=1, warm=2), count=9)
 
 
 def test_the_ledger_is_measured_beside_what_else_one_would_use(
