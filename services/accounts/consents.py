@@ -1,12 +1,14 @@
 """The consent service as accounts sees it: its public keys, and the one use of a consent."""
 
+import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 import httpx
 
+from services.accounts.batches import Batches, Crowded
 from services.accounts.openings import Judge
 from shared.contracts.consent import REDEMPTION, ConsentEvent, Receipt, Unreadable, read_receipt
 from shared.errors import Reason
@@ -19,6 +21,16 @@ LIMITS = httpx.Limits(max_connections=8, max_keepalive_connections=8)
 """Connections to the consent service, all kept open. The client looks at every connection before
 each request: with 32 of them the service opened 40 % fewer accounts a second than with 8."""
 
+AT_ONCE_MAX = 64
+"""Redemptions in one call: as many as the consent service takes."""
+
+CALLS_MAX = 2
+"""Calls with redemptions at a time. What comes meanwhile goes together, and costs a part of what it
+would alone; two, so that a slow call does not keep the next waiting."""
+
+WAIT_S = 2.0
+"""Seconds that a redemption may wait for its turn."""
+
 KEYS_FRESH_FOR = timedelta(minutes=5)
 """How long fetched keys are used without asking again."""
 
@@ -26,6 +38,11 @@ KEYS_ASKED_AGAIN_AFTER = timedelta(seconds=2)
 """The shortest time between two fetches: forged key names cannot flood the consent service."""
 
 UNAUTHORISED = frozenset({401, 403})
+
+Came = tuple[int, Any]
+"""What came of a redemption: its status, and a receipt or a problem document."""
+
+NO_ANSWER: Came = (503, None)
 
 logger = logging.getLogger(__name__)
 
@@ -73,6 +90,7 @@ class HttpConsents:
         self._now = now
         self._keys = TrustedKeys()
         self._fetched_at: datetime | None = None
+        self._batches = Batches(self._redeem_each, size=AT_ONCE_MAX, calls=CALLS_MAX, wait_s=WAIT_S)
 
     async def keys(self, kid: str) -> TrustedKeys:
         """Return the keys; an unknown `kid` makes us look again, but not for ever."""
@@ -89,15 +107,22 @@ class HttpConsents:
         return self._keys
 
     async def redeem(self, judged: Judge) -> tuple[Receipt, str]:
-        """Use the consent for the judged command, under the opening's id."""
-        answer = await self._use("redemptions", judged)
-        if answer.is_success:
-            return await self._receipt(answer)
-        raise _no(answer)
+        """Use the consent for the judged command, under the opening's id.
+
+        Those that wait go together; each has its own answer, or hears that there was none.
+        """
+        try:
+            status, document = await self._batches.answer(judged)
+        except Crowded:
+            raise Unreachable("too many wait") from None
+        if httpx.codes.is_success(status):
+            return await self._receipt(document)
+        raise _no(status, document)
 
     async def validate(self, judged: Judge) -> tuple[Reason, ...]:
         """Ask for the verdict on the use that `redeem` would make."""
-        answer = await self._use("validate", judged)
+        path = f"/consents/{_consent(judged)}/validate"
+        answer = await self._ask("POST", path, json=_use(judged), auth=self._access)
         try:
             return tuple(Reason(one["code"]) for one in answer.json()["reasons"])
         except (ValueError, KeyError, TypeError) as error:
@@ -107,18 +132,35 @@ class HttpConsents:
         """Close the connections."""
         await self._client.aclose()
 
-    async def _use(self, what: str, judged: Judge) -> httpx.Response:
-        event, command = judged.evidence, judged.command
-        assert isinstance(event, ConsentEvent)  # judging rejects anything else
-        body = {
-            "redemption_id": command.opening_id,
-            "statement_hash": event.statement_hash,
-            "command_hash": judged.command_hash,
-            "officer_id": command.officer_id or None,
-            "approved_from": judged.sent_from,
-        }
-        path = f"/consents/{event.statement.consent_id}/{what}"
-        return await self._ask("POST", path, json=body, auth=self._access)
+    async def _redeem_each(self, asked: Sequence[Judge]) -> Sequence[Came]:
+        """Return what came of each: alone, or together where the consent service takes that."""
+        if len(asked) > 1 and (together := await self._redeem_together(asked)):
+            return together
+        return await asyncio.gather(*map(self._redeem_alone, asked))
+
+    async def _redeem_together(self, asked: Sequence[Judge]) -> Sequence[Came] | None:
+        """Return what came of each; None if the call as a whole was not understood."""
+        body = {"redemptions": [{"consent_id": _consent(one), **_use(one)} for one in asked]}
+        answer = await self._ask("POST", "/redemptions", json=body, auth=self._access)
+        if answer.is_server_error or answer.status_code in UNAUTHORISED:
+            raise Unreachable(f"status {answer.status_code}")
+        if not answer.is_success:  # a use that cannot be read keeps no other from being read
+            return None
+        try:
+            came = [(int(one["status"]), one) for one in answer.json()["outcomes"]]
+        except (ValueError, KeyError, TypeError) as error:
+            raise Unreachable("the outcomes cannot be read") from error
+        if len(came) != len(asked):
+            raise Unreachable("not as many outcomes as were asked for")
+        return came
+
+    async def _redeem_alone(self, judged: Judge) -> Came:
+        path = f"/consents/{_consent(judged)}/redemptions"
+        try:
+            answer = await self._ask("POST", path, json=_use(judged), auth=self._access)
+        except Unreachable:
+            return NO_ANSWER
+        return answer.status_code, _document(answer)
 
     async def _ask(self, method: str, path: str, **more: Any) -> httpx.Response:
         try:
@@ -127,21 +169,45 @@ class HttpConsents:
             logger.warning("consent service: %s %s: %s", method, path, type(error).__name__)
             raise Unreachable(type(error).__name__) from error
 
-    async def _receipt(self, answer: httpx.Response) -> tuple[Receipt, str]:
+    async def _receipt(self, document: Any) -> tuple[Receipt, str]:
         try:
-            token = str(answer.json()["receipt"])
+            token = str(document["receipt"])
             keys = await self.keys(str(token_header(token).get("kid")))
             return read_receipt(keys.verify(token, REDEMPTION)), token
-        except (ValueError, KeyError, TypeError, BadToken, Unreadable) as error:
+        except (KeyError, TypeError, BadToken, Unreadable) as error:
             raise Unreachable("the receipt proves nothing") from error
 
 
-def _no(answer: httpx.Response) -> Denied | Unreachable:
-    """Read a problem document; whatever is not a plain business no counts as no answer."""
-    if answer.is_server_error or answer.status_code in UNAUTHORISED:
-        return Unreachable(f"status {answer.status_code}")
+def _consent(judged: Judge) -> str:
+    assert isinstance(judged.evidence, ConsentEvent)  # judging rejects anything else
+    return judged.evidence.statement.consent_id
+
+
+def _use(judged: Judge) -> dict[str, str | None]:
+    event, command = judged.evidence, judged.command
+    assert isinstance(event, ConsentEvent)
+    return {
+        "redemption_id": command.opening_id,
+        "statement_hash": event.statement_hash,
+        "command_hash": judged.command_hash,
+        "officer_id": command.officer_id or None,
+        "approved_from": judged.sent_from,
+    }
+
+
+def _document(answer: httpx.Response) -> Any:
     try:
-        reasons = tuple(Reason(one["code"]) for one in answer.json()["reasons"])
-    except (ValueError, KeyError, TypeError):
+        return answer.json()
+    except ValueError:
+        return None
+
+
+def _no(status: int, document: Any) -> Denied | Unreachable:
+    """Read a problem document; whatever is not a plain business no counts as no answer."""
+    if httpx.codes.is_server_error(status) or status in UNAUTHORISED:
+        return Unreachable(f"status {status}")
+    try:
+        reasons = tuple(Reason(one["code"]) for one in document["reasons"])
+    except (KeyError, TypeError):
         reasons = ()
-    return Denied(reasons) if reasons else Unreachable(f"status {answer.status_code}")
+    return Denied(reasons) if reasons else Unreachable(f"status {status}")

@@ -14,6 +14,7 @@ from services.consent.api import notices as notice_routes
 from services.consent.api import phones as phone_routes
 from services.consent.api import policies as policy_routes
 from services.consent.api import receipts as receipt_routes
+from services.consent.api import redemptions as redemption_routes
 from services.consent.api import representatives as representative_routes
 from services.consent.api import rights as right_routes
 from services.consent.api import submissions as submission_routes
@@ -218,6 +219,7 @@ def _machine_routes(
     yield representative_routes.routes(Representing(parts))
     yield witness_routes.routes(Witnessing(parts, Deciding(parts)))
     yield consent_routes.routes(asking, looking, parts.policies, parts.now)
+    yield redemption_routes.routes(asking, parts.now)
     yield submission_routes.routes(Submitting(parts))
     yield consent_routes.key_routes(parts.signer)
     yield look_routes.routes(looking)

@@ -19,6 +19,7 @@ from tests.support.world import Running, World, a_running_world, new_id
 ALONE = {
     TOKEN_PATH,  # each assertion counts once by its own id
     "/consents/{consent_id}/redemptions",  # has an id of its own in its body, for one command
+    "/redemptions",  # each has its own
     "/stops",  # a signed document: it says itself what it is
     "/consents/{consent_id}/validate",  # changes nothing
     "/standings",  # nor does that

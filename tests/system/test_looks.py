@@ -70,6 +70,7 @@ SHOWING = {
 ACTS = {
     "PUT /consents/{consent_id}",
     "POST /consents/{consent_id}/redemptions",
+    "POST /redemptions",
     "PUT /openings/{opening_id}",
     "PUT /openings/{opening_id}/confirmation",
     "PUT /openings/{opening_id}/declination",

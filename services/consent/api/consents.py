@@ -1,12 +1,13 @@
-"""Banks and clerks ask and look; the accounts service redeems; anyone reads the public keys."""
+"""Banks and clerks ask and look; anyone reads the public keys."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
+from services.consent.api.redemptions import Redemption, redeem_of, why
 from services.consent.api.shapes import ConsentRead
 from services.consent.application.asking import Asking
 from services.consent.application.comparing import Compared, Comparing
@@ -17,12 +18,10 @@ from services.consent.consents import Standing
 from services.consent.disputes import Invalidate
 from services.consent.facts import ConsentRequested, VoidFor
 from services.consent.policy import Policy
-from services.consent.redemptions import Redeem
 from services.consent.views import ConsentView
 from shared.claimed import Claimed
 from shared.contracts.consent import ACCOUNTS, Channel
 from shared.contracts.fields import Body, CaseId, Id, Input, PathId, Purpose, Sha256
-from shared.contracts.reasons import sentence
 from shared.errors import Kind, Rejection
 from shared.ledger.log import Weighed
 from shared.looks import ReadFor
@@ -41,7 +40,6 @@ Validator = Annotated[
     Caller,
     Depends(require(Role.SERVICE, Role.BANK, Role.CLERK, Role.REGULATOR, scope=Scope.CONSENTS)),
 ]
-Service = Annotated[Caller, Depends(require(Role.SERVICE))]
 Bank = Annotated[Caller, Depends(require(Role.BANK, scope=Scope.CONSENTS))]
 
 IDS_MAX = 5_000
@@ -72,25 +70,6 @@ class Asked(Body):
     consent_id: str
     link: str
     decide_by: datetime
-
-
-class Redemption(Input):
-    """The use of a consent for one command."""
-
-    redemption_id: Id
-    statement_hash: Sha256
-    command_hash: Sha256
-    officer_id: Id | None = None
-    """Who decided at the bank, if the bank says."""
-
-    approved_from: Annotated[str, StringConstraints(max_length=64)] | None = None
-    """The network address from which the bank decided; it is marked at once and never kept."""
-
-
-class Redeemed(Body):
-    """The consent was used; the receipt is a JWS."""
-
-    receipt: str
 
 
 class Verdict(Body):
@@ -129,12 +108,6 @@ def routes(
         may_read(view, reader)
         return ConsentRead(**await looking.document(view, reader.name, case_id))
 
-    @router.post("/consents/{consent_id}/redemptions", status_code=201)
-    async def redeem(consent_id: PathId, body: Redemption, service: Service) -> Redeemed:
-        """Use a consent, once; the same redemption again gives the same receipt."""
-        asked = _redeem(consent_id, body, service.name, now())
-        return Redeemed(receipt=await asking.redeem(asked, body.approved_from))
-
     @router.post("/consents/{consent_id}/validate")
     async def validate(consent_id: PathId, body: Redemption, caller: Validator) -> Verdict:
         """Tell whether the consent could be used now, with every reason why not; uses nothing.
@@ -142,7 +115,7 @@ def routes(
         The same rules as for a use, and always 200: it is the verdict that says yes or no. It is a
         look at what the citizen decided, and recorded as one.
         """
-        asked = _redeem(consent_id, body, f"service:{ACCOUNTS}", now())
+        asked = redeem_of(consent_id, body, f"service:{ACCOUNTS}", now())
         if caller.role is not Role.SERVICE:
             view = await asking.consent(consent_id)
             may_read(view, caller)
@@ -229,24 +202,11 @@ def _question(
     )
 
 
-def _redeem(consent_id: str, body: Redemption, redeemed_by: str, at: datetime) -> Redeem:
-    fields = body.model_dump(exclude={"approved_from"})
-    return Redeem(consent_id=consent_id, act=None, redeemed_by=redeemed_by, at=at, **fields)
-
-
 def _verdict(weighed: Weighed) -> Verdict:
     reasons = weighed.rejection.reasons if weighed.rejection else ()
     return Verdict(
         valid=weighed.rejection is None,
-        reasons=[
-            Why(
-                code=one.code,
-                en=sentence(one.code, "en"),
-                vi=sentence(one.code, "vi"),
-                positions=list(one.positions),
-            )
-            for one in reasons
-        ],
+        reasons=why(reasons),
         positions=list(weighed.positions),
         as_of=weighed.head,
     )

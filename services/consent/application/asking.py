@@ -1,5 +1,8 @@
 """Banks and clerks ask a citizen and look what came of it; the accounts service uses a consent."""
 
+import asyncio
+import logging
+from collections.abc import Sequence
 from dataclasses import replace
 
 from services.consent import messages
@@ -13,7 +16,10 @@ from services.consent.separation import address_mark
 from services.consent.statements import redemption_receipt
 from services.consent.views import ConsentView, read_consent, read_phone
 from shared.contracts.consent import REDEMPTION, Channel
+from shared.errors import Rejection, Unavailable
 from shared.ledger.log import Weighed
+
+logger = logging.getLogger(__name__)
 
 
 class Asking:
@@ -76,6 +82,21 @@ class Asking:
         outcome = await self._parts.log.perform(REDEEM, await self._whole(asked, host))
         receipt = redemption_receipt(self._parts.signer.issuer, outcome.state.consent)
         return self._parts.sign(REDEMPTION, receipt, asked.at)
+
+    async def redeem_each(
+        self, asked: Sequence[tuple[Redeem, str | None]]
+    ) -> list[str | Rejection]:
+        """Use several consents at once; returns the receipt of each, or the no to it, in order."""
+        return await asyncio.gather(*(self._receipt_or_no(*one) for one in asked))
+
+    async def _receipt_or_no(self, asked: Redeem, host: str | None) -> str | Rejection:
+        try:
+            return await self.redeem(asked, host)
+        except Rejection as no:
+            return no
+        except Exception:  # a defect that one meets is not told to the others
+            logger.exception("a redemption among others failed")
+            return Unavailable("unexpected")
 
     async def validate(self, asked: Redeem, host: str | None) -> Weighed:
         """Tell whether a consent could be used now, and why not; uses nothing."""
