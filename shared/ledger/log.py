@@ -10,12 +10,10 @@ transaction (group commit), and one that is alone waits for nobody.
 
 import asyncio
 import logging
-import threading
-from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
 from typing import Any, Generic, TypeVar
 
 from eventsourcing.dcb.api import DCBAppendCondition, DCBEvent, DCBQuery, DCBQueryItem
@@ -23,23 +21,22 @@ from eventsourcing.persistence import IntegrityError
 
 from shared.errors import Rejection, Unavailable
 from shared.ledger.facts import Recorded, Vocabulary, tags_of
+from shared.ledger.group import Group
 from shared.ledger.personal import Personal
-from shared.ledger.recorder import Append, Appended, Page, Recorder, StoredFact
+from shared.ledger.recorder import Append, Appended, Look, Page, Recorder, StoredFact
 
 ATTEMPTS_MAX = 8
 """Times a verb is decided anew when others were faster, before the caller is asked to wait."""
-
-BATCH_APPENDS_MAX = 256
-"""Appends that share one transaction at most: keeps the slowest answer within a few commits."""
-
-WAITING_APPENDS_MAX = 2_000
-"""Appends that may wait for the writer; beyond, callers are turned away, not kept in memory."""
 
 logger = logging.getLogger(__name__)
 
 StateT = TypeVar("StateT")
 AskedT = TypeVar("AskedT")
 AnswerT = TypeVar("AnswerT")
+
+
+Found = tuple[list[tuple[StoredFact, dict[str, Any] | None]], Page]
+"""The facts that were looked for, with what they say of persons, and the page that has them."""
 
 
 def about(*tags: str, kinds: Sequence[type[Any]] = ()) -> DCBQueryItem:
@@ -116,6 +113,7 @@ class Log:
         self._vocabulary = vocabulary
         self._personal = personal
         self._writer = GroupCommit(recorder)
+        self._reader = GroupRead(self._find)
 
     async def perform(self, verb: Verb[StateT, AskedT], asked: AskedT) -> Outcome[StateT]:
         """Decide and record, so that the decision was right at the position where it lies.
@@ -209,6 +207,7 @@ class Log:
     def close(self) -> None:
         """Commit what waits, then let go of the store."""
         self._writer.close()
+        self._reader.close()
         self.recorder.close()
 
     async def _read(
@@ -220,15 +219,22 @@ class Log:
         as_of: int | None = None,
     ) -> tuple[list[Recorded], int, datetime | None]:
         """Return the matching facts, the head read before them, and the log's time there."""
-
-        def question() -> tuple[list[tuple[StoredFact, dict[str, Any] | None]], Page]:
-            page = self.recorder.page(query, after=after, limit=limit, as_of=as_of)
-            whole = self.recorder.with_parts(page.facts)
-            return [(one, self._opened(one)) for one in whole], page
-
-        stored, page = await self._ask(question)
+        look = Look(query, after, limit, as_of)
+        if self.recorder.READS_LOCALLY:
+            ((stored, page),) = await self._ask(lambda: self._find([look]))
+        else:
+            stored, page = await self._reader.answer(look)
         history = [self._recorded(fact, personal) for fact, personal in stored]
         return history, page.head, page.log_at
+
+    def _find(self, looks: Sequence[Look]) -> list[Found]:
+        """Return what each looks for, as one visit to the store gives it."""
+        pages = self.recorder.pages(looks)
+        whole = iter(self.recorder.with_parts([one for page in pages for one in page.facts]))
+        return [
+            ([(one, self._opened(one)) for one in islice(whole, len(page.facts))], page)
+            for page in pages
+        ]
 
     async def _ask(self, question: Callable[[], AnswerT]) -> AnswerT:
         try:
@@ -292,80 +298,36 @@ def those_within(query: DCBQuery, facts: Sequence[Recorded]) -> list[Recorded]:
     return [one for one in near if within(query, one)]
 
 
-Told = asyncio.Future[Appended | IntegrityError]
-
-
-class GroupCommit:
-    """The one thread that commits: takes whatever waits, commits it together, tells each.
-
-    An event loop is woken once for all of a batch: a wake is a system call, and one for each append
-    cost more than the append.
-    """
+class GroupCommit(Group[Append, Appended | IntegrityError]):
+    """The one thread that commits: what waits shares a transaction."""
 
     def __init__(self, recorder: Recorder) -> None:
-        self._recorder = recorder
-        self._waiting = deque[tuple[Append, Told]]()
-        self._closing = False
-        self._changed = threading.Condition()
-        self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
-        self._thread.start()
+        super().__init__(recorder.append_batch, "ledger-writer")
 
     async def append(self, append: Append) -> Appended | IntegrityError:
         """Return where the append came to lie, or the conflict that kept it out."""
-        told: Told = asyncio.get_running_loop().create_future()
-        with self._changed:
-            if len(self._waiting) >= WAITING_APPENDS_MAX:
-                raise Unavailable("overloaded")
-            self._waiting.append((append, told))
-            self._changed.notify()
+        return await self.answer(append)
+
+
+class GroupRead(Group[Look, Found]):
+    """The one thread that reads from a store that is elsewhere: what waits shares the way there."""
+
+    def __init__(self, find: Callable[[Sequence[Look]], list[Found]]) -> None:
+        self._find = find
+        super().__init__(self._each, "ledger-reader")
+
+    def _each(self, looks: Sequence[Look]) -> list[Found | Rejection]:
+        """Return what each finds; where one cannot be asked, it keeps no other from its answer."""
         try:
-            return await told
-        except Exception as error:
-            raise Unavailable("store_unavailable") from error
+            return [*self._find(looks)]
+        except Exception:
+            logger.exception("the store did not answer %d", len(looks))
+            return [self._alone(look) for look in looks]
 
-    def close(self) -> None:
-        """Commit what waits, then end the thread."""
-        with self._changed:
-            self._closing = True
-            self._changed.notify()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while taken := self._next_batch():
-            # A caller that went away before its turn is left out; from here on it cannot.
-            batch = [one for one in taken if not one[1].cancelled()]
-            if not batch:
-                continue
-            waiting = [told for _, told in batch]
-            try:
-                outcomes = self._recorder.append_batch([append for append, _ in batch])
-            except Exception as error:  # the callers are told; the writer lives on
-                logger.exception("a batch of %d appends was not committed", len(batch))
-                _tell(waiting, Told.set_exception, [error] * len(batch))
-            else:
-                _tell(waiting, Told.set_result, outcomes)
-
-    def _next_batch(self) -> list[tuple[Append, Told]]:
-        """Wait for one append, then take those behind it; empty when closed."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._closing)
-            size = min(len(self._waiting), BATCH_APPENDS_MAX)
-            return [self._waiting.popleft() for _ in range(size)]
-
-
-def _tell(
-    waiting: Sequence[Told], tell: Callable[[Told, Any], None], outcomes: Sequence[Any]
-) -> None:
-    """Tell each its outcome in its own event loop; one that is closed has nobody left to tell."""
-    by_loop = defaultdict[asyncio.AbstractEventLoop, list[tuple[Told, Any]]](list)
-    for told, outcome in zip(waiting, outcomes, strict=True):
-        by_loop[told.get_loop()].append((told, outcome))
-    for loop, answers in by_loop.items():
-        with suppress(RuntimeError):
-            loop.call_soon_threadsafe(_tell_here, tell, answers)
-
-
-def _tell_here(tell: Callable[[Told, Any], None], answers: Sequence[tuple[Told, Any]]) -> None:
-    for told, outcome in answers:
-        if not told.done():  # its caller may have gone meanwhile
-            tell(told, outcome)
+    def _alone(self, look: Look) -> Found | Rejection:
+        try:
+            (found,) = self._find([look])
+        except Exception:
+            logger.exception("the store did not answer")
+            return Unavailable("store_unavailable")
+        return found

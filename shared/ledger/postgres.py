@@ -11,7 +11,7 @@ statement, which writes nothing if the log ends elsewhere.
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from datetime import datetime
 from typing import Any
 
@@ -31,6 +31,7 @@ from shared.ledger.recorder import (
     Appended,
     Commit,
     Head,
+    Look,
     Page,
     Part,
     Recorder,
@@ -247,18 +248,26 @@ class PostgresRecorder(Recorder):
         limit: int | None = None,
         as_of: int | None = None,
     ) -> Page:
-        matches, parameters = matching(query, after, "%s", limit)
         with self._reader as connection:
             last, log_at = connection.execute(SELECT_LAST).fetchone() or (0, None)
             head = as_of_head(last, as_of)
-            rows = connection.execute(
-                "SELECT position, recorded_at, kind, tags, data, leaf, parts FROM facts"
-                f" WHERE {matches} AND position <= %s"
-                " ORDER BY position LIMIT %s",
-                [*parameters, head, limit],
-                binary=True,
-            ).fetchall()
+            rows = _select(connection, query, after, limit, head).fetchall()
         return Page([_stored(row) for row in rows], head, log_at)
+
+    @override
+    def pages(self, looks: Sequence[Look]) -> list[Page]:
+        with self._reader as connection:
+            last, log_at = connection.execute(SELECT_LAST).fetchone() or (0, None)
+            heads = [as_of_head(last, one.as_of) for one in looks]
+            with connection.pipeline() if len(looks) > 1 else nullcontext():
+                selected = [
+                    _select(connection, one.query, one.after, one.limit, head)
+                    for one, head in zip(looks, heads, strict=True)
+                ]
+            return [
+                Page([_stored(row) for row in cursor.fetchall()], head, log_at)
+                for cursor, head in zip(selected, heads, strict=True)
+            ]
 
     @override
     def head(self) -> int:
@@ -422,6 +431,19 @@ def _row(cursor: psycopg.Cursor[TupleRow]) -> TupleRow:
     row = cursor.fetchone()
     assert row is not None
     return row
+
+
+def _select(
+    connection: Connection, query: DCBQuery | None, after: int, limit: int | None, head: int
+) -> psycopg.Cursor[TupleRow]:
+    """Ask for the facts of a page, up to the head that was read before."""
+    matches, parameters = matching(query, after, "%s", limit)
+    return connection.execute(
+        "SELECT position, recorded_at, kind, tags, data, leaf, parts FROM facts"
+        f" WHERE {matches} AND position <= %s ORDER BY position LIMIT %s",
+        [*parameters, head, limit],
+        binary=True,
+    )
 
 
 def _position(connection: Connection) -> int:

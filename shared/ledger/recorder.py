@@ -172,6 +172,16 @@ class Commit(msgspec.Struct, frozen=True):
     root: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What is read of a log: the facts of a query, from where, how many, up to where."""
+
+    query: DCBQuery
+    after: int = 0
+    limit: int | None = None
+    as_of: int | None = None
+
+
 class Recorder(DCBRecorder):
     """The library's recorder interface, plus time, pages, and batches with an outcome each."""
 
@@ -234,6 +244,12 @@ class Recorder(DCBRecorder):
     @abstractmethod
     def close(self) -> None:
         """Let go of the store; a closed recorder is not used again."""
+
+    def pages(self, looks: Sequence[Look]) -> list[Page]:
+        """Return the page of each look, all by one visit where the store is elsewhere."""
+        return [
+            self.page(one.query, after=one.after, limit=one.limit, as_of=one.as_of) for one in looks
+        ]
 
     def with_parts(self, facts: Sequence[StoredFact]) -> list[StoredFact]:
         """Return the facts with the personal parts that are still there."""

@@ -38,8 +38,7 @@ from services.consent.importing.tables import LINE_CHARACTERS_MAX, Table, Unread
 from services.consent.separation import phone_mark
 from shared.clock import system_clock
 from shared.contracts.reasons import REASONS
-from shared.ledger import log as log_module
-from shared.ledger import stores
+from shared.ledger import group, stores
 from shared.ledger.log import Log
 from shared.ledger.rehearsal import rehearsal
 from shared.marks import Marks, create_marks
@@ -393,7 +392,7 @@ def test_the_command_that_cannot_be_done(
     assert main([str(good), str(command.file("id,name"))]) == 2
     assert "no kind of file has the columns id, name" in capsys.readouterr().err
     with monkeypatch.context() as full:
-        full.setattr(log_module, "WAITING_APPENDS_MAX", 0)
+        full.setattr(group, "WAITING_MAX", 0)
         assert main([str(good)]) == 2
     assert f"{good}:2: {REASONS['overloaded'].en}" in capsys.readouterr().err
     with pytest.raises(SystemExit):

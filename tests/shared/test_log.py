@@ -15,8 +15,8 @@ from typing_extensions import override
 
 from shared.clock import system_clock
 from shared.errors import Kind, Rejection, Unavailable
+from shared.ledger import group, sqlite
 from shared.ledger import log as log_module
-from shared.ledger import sqlite
 from shared.ledger.facts import Vocabulary, fact
 from shared.ledger.log import Log, Verb, about
 from shared.ledger.recorder import Append, Appended
@@ -170,7 +170,7 @@ def test_a_store_that_cannot_be_read(tmp_path: Path) -> None:
 
 def test_a_full_queue_turns_callers_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond its bound the queue says so at once, and what waits is committed later."""
-    monkeypatch.setattr(log_module, "WAITING_APPENDS_MAX", 5)
+    monkeypatch.setattr(group, "WAITING_MAX", 5)
 
     async def scenario(log: Log, recorder: Watched) -> None:
         recorder.gate = threading.Event()

@@ -29,6 +29,7 @@ from shared.ledger.recorder import (
     Appended,
     Commit,
     Head,
+    Look,
     Page,
     Part,
     PersonalEvent,
@@ -147,6 +148,20 @@ def test_what_is_read_says_what_time_the_log_has(address: str) -> None:
             recorder.append([event()])
             assert recorder.page(query) == Page([], recorder.head(), log_at)
         assert recorder.page(query, as_of=1) == Page([], 1, expected[-1])
+
+
+def test_what_is_looked_for_together_is_found_as_if_alone(recorder: Recorder) -> None:
+    """Each page, whatever the others ask for; none, where nothing is asked."""
+    for number in range(6):
+        recorder.append([event(f"k{number % 2}", tags=(f"a:{number % 3}",))])
+    queries = [DCBQuery(), *(DCBQuery(items=[DCBQueryItem(tags=[f"a:{n}"])]) for n in range(4))]
+    looks = [
+        Look(query, after, 2, as_of) for query in queries for after in (0, 3) for as_of in (None, 4)
+    ]
+    alone = [recorder.page(one.query, after=one.after, limit=2, as_of=one.as_of) for one in looks]
+    assert recorder.pages(looks) == alone
+    assert recorder.pages(looks[:1]) == alone[:1]
+    assert recorder.pages([]) == []
 
 
 def test_bytes_tags_and_time_come_back_as_they_went_in(recorder: Recorder) -> None:
