@@ -4,7 +4,6 @@ Here the rules of `shared/oauth/` meet what they need: the file of clients, the 
 what was shown. Each service is its own authority; a token of one is nothing to the other.
 """
 
-import asyncio
 import json
 import secrets
 from collections.abc import Callable, Sequence
@@ -33,7 +32,7 @@ from shared.oauth.proofs import Asked, check_proof
 from shared.oauth.scopes import Scope, chosen
 from shared.proxies import CERTIFICATE
 from shared.rates import Rates
-from shared.seen_once import SeenOnce, create_seen_once
+from shared.seen_once import SeenOnce, Shown, create_seen_once
 from shared.signing import (
     TOKEN_CHARACTERS_MAX,
     BadToken,
@@ -225,8 +224,8 @@ class Authority(Prover):
 
     async def _once(self, once: Once, code: str, client_id: str, *, lasting: bool = False) -> None:
         """Remember something that a client showed; raises `Rejection` if it did so before."""
-        remember, now = partial(self._seen.first, lasting=lasting), int(self._now().timestamp())
-        if not await asyncio.to_thread(remember, once, client_id, now):
+        shown = Shown(once, client_id, int(self._now().timestamp()), lasting)
+        if not await self._seen.is_first(shown):
             raise _rejected(code)
 
 

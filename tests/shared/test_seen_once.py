@@ -1,5 +1,6 @@
 """What was shown once is refused for as long as it would count, whoever asks, and in bounds."""
 
+import asyncio
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from shared.errors import Unavailable
 from shared.oauth.once import Once
-from shared.seen_once import FILE, FORGOTTEN_AT_ONCE, SeenOnce, create_seen_once
+from shared.seen_once import FILE, FORGOTTEN_AT_ONCE, SeenOnce, Shown, create_seen_once
 
 NOW = 1_691_539_200
 
@@ -53,6 +54,23 @@ def test_of_many_at_once_one_is_first(folder: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         told = list(pool.map(lambda _: SeenOnce(folder).first(once("j"), "bank", NOW), range(24)))
     assert told.count(True) == 1
+
+
+def test_what_comes_together_has_its_own_answer_each(folder: Path) -> None:
+    """One transaction: the same twice, a holder who has shown too much, and one who has not."""
+    seen = SeenOnce(folder, held_max=1)
+    shown = [("a", "bank"), ("a", "bank"), ("b", "bank"), ("c", "other")]
+
+    async def scenario() -> list[bool | BaseException]:
+        asked = [seen.is_first(Shown(once(jti), holder, NOW)) for jti, holder in shown]
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    first, again, too_much, other = asyncio.run(scenario())
+    assert (first, again, other) == (True, False, True)
+    assert isinstance(too_much, Unavailable)
+    assert too_much.code == "overloaded"
+    assert rows(folder) == (2, 2)
+    seen.close()
 
 
 def test_what_is_over_is_forgotten(folder: Path) -> None:
