@@ -41,20 +41,21 @@ class Group(Generic[AskedT, AnswerT]):
         self._closing = False
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
+        self._waking: asyncio.AbstractEventLoop | None = None
 
     async def answer(self, asked: AskedT) -> AnswerT:
         """Return the answer to one; raises its `Rejection`, or `Unavailable`."""
-        told: Told = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        told: Told = loop.create_future()
         with self._changed:
             if self._closing:
                 raise Unavailable("store_unavailable")
             if len(self._waiting) >= WAITING_MAX:
                 raise Unavailable("overloaded")
             self._waiting.append((asked, told))
-            if self._thread is None:  # at the first use: no thread survives a fork
-                self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
-                self._thread.start()
-            self._changed.notify()
+        if self._waking is not loop:  # whoever comes in this very turn of the loop goes along
+            self._waking = loop
+            loop.call_soon(self._wake)
         try:
             answer: AnswerT | Rejection = await told
         except Exception as error:
@@ -67,9 +68,22 @@ class Group(Generic[AskedT, AnswerT]):
         """Do what waits, then end the thread."""
         with self._changed:
             self._closing = True
+            self._begin()
             self._changed.notify()
         if self._thread:
             self._thread.join()
+
+    def _wake(self) -> None:
+        self._waking = None
+        with self._changed:
+            self._begin()
+            self._changed.notify()
+
+    def _begin(self) -> None:
+        """Start the thread if there is something to do: none survives a fork, so not before."""
+        if self._thread is None and self._waiting:
+            self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+            self._thread.start()
 
     def _run(self) -> None:
         while taken := self._next_group():
