@@ -18,6 +18,7 @@ from services.accounts.openings import (
     UNREAD,
     Command,
     Judge,
+    Opening,
     Record,
     Reject,
     Unread,
@@ -25,7 +26,13 @@ from services.accounts.openings import (
 )
 from services.accounts.orders import ORDER, Order
 from services.accounts.stops import HALT, Halt
-from services.accounts.views import list_openings, read_attempts, read_looks, read_opening
+from services.accounts.views import (
+    list_openings,
+    opening_of,
+    read_attempts,
+    read_looks,
+    read_opening,
+)
 from shared import looks
 from shared.contracts.consent import (
     ACCOUNTS,
@@ -38,7 +45,7 @@ from shared.contracts.consent import (
     read_stop,
 )
 from shared.errors import Kind, Reason, Rejection, Unavailable
-from shared.ledger.log import Log
+from shared.ledger.log import Log, Outcome
 from shared.looks import Inspection, ReadFor
 from shared.marks import Marks
 from shared.message_signatures.requests import SignedRequest
@@ -100,7 +107,9 @@ class Openings:
             judged = replace(judged, also=await self._also(judged))
         outcome = await self._parts.log.perform(JUDGE, judged)
         if not any(fact.opening_id == command.opening_id for _, fact in outcome.state.opened):
-            await self._redeem_and_record(judged)
+            outcome = await self._redeem_and_record(judged)
+        if outcome.added and not outcome.state.rejected:  # there is nothing else to read of it
+            return opening_of(outcome.added)
         return await self.opening(command.opening_id, commanded_by)
 
     async def halt(self, token: str) -> dict[str, Any]:
@@ -231,16 +240,16 @@ class Openings:
             raise Rejection(Kind.REJECTED, "audience_differs")
         return stop
 
-    async def _redeem_and_record(self, judged: Judge) -> None:
+    async def _redeem_and_record(self, judged: Judge) -> Outcome[Opening]:
+        log = self._parts.log
         try:
             receipt, token = await self._parts.consents.redeem(judged)
         except Denied as no:
-            await self._parts.log.perform(REJECT, Reject(judged=judged, reasons=no.reasons))
+            return await log.perform(REJECT, Reject(judged=judged, reasons=no.reasons))
         except Unreachable:
-            await self._parts.log.perform(REJECT, Reject(judged=judged, reasons=(UNREACHABLE,)))
-        else:
-            record = Record(judged=judged, receipt=receipt, receipt_token=token)
-            await self._parts.log.perform(RECORD, record)
+            return await log.perform(REJECT, Reject(judged=judged, reasons=(UNREACHABLE,)))
+        record = Record(judged=judged, receipt=receipt, receipt_token=token)
+        return await log.perform(RECORD, record)
 
 
 def _read(opening: Mapping[str, Any], by: Reading, at: datetime) -> AccountRead:

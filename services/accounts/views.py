@@ -50,6 +50,11 @@ async def read_opening(log: Log, opening_id: str, reader: str | None = None) -> 
     history = [one for one in whole if reader is None or _is_shown(one.fact, reader)]
     if not history:
         raise Rejection(Kind.UNKNOWN, "opening_unknown")
+    return opening_of(history)
+
+
+def opening_of(history: Sequence[Recorded]) -> dict[str, Any]:
+    """Return an opening as its history, which has something, makes it."""
     return {**_summary(history), "history": [_line(recorded) for recorded in history]}
 
 

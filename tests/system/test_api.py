@@ -97,6 +97,29 @@ def test_each_role_does_its_own(running: Running) -> None:
     running.play(scenario)
 
 
+def test_what_a_command_is_told_is_what_can_be_read(running: Running) -> None:
+    """At once, after a no under the same id, and again: the answer is the opening as it stands."""
+
+    async def scenario(world: World) -> None:
+        for lost in ([], ["before"]):
+            citizen, opening_id = await world.newcomer(), new_id()
+            _, _, event = await world.given(citizen, holder="so-viet")
+            again = {"holder": "so-viet", "opening_id": opening_id}
+            world.wire.faults = list(lost)
+            for fault in lost:
+                assert (await world.open(citizen, event, **again)).status_code == 503, fault
+            for _ in range(2):
+                told = await world.open(citizen, event, **again)
+                assert told.status_code == 201, told.text
+                read = await world.accounts.get(
+                    f"/openings/{opening_id}", headers=world.tokens.header("so-viet")
+                )
+                assert told.json() == read.json()
+                assert len(told.json()["history"]) == 1 + len(lost)
+
+    running.play(scenario)
+
+
 def test_everyone_sees_what_is_theirs(tmp_path: Path) -> None:
     """A bank and a clerk find their own; of another's they are told that it does not exist."""
 
