@@ -104,7 +104,7 @@ def test_what_a_command_is_told_is_what_can_be_read(running: Running) -> None:
         for lost in ([], ["before"]):
             citizen, opening_id = await world.newcomer(), new_id()
             _, _, event = await world.given(citizen, holder="so-viet")
-            again = {"holder": "so-viet", "opening_id": opening_id}
+            again: dict[str, Any] = {"holder": "so-viet", "opening_id": opening_id}
             world.wire.faults = list(lost)
             for fault in lost:
                 assert (await world.open(citizen, event, **again)).status_code == 503, fault
