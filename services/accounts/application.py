@@ -107,7 +107,7 @@ class Openings:
             judged = replace(judged, also=await self._also(judged))
         outcome = await self._parts.log.perform(JUDGE, judged)
         if not any(fact.opening_id == command.opening_id for _, fact in outcome.state.opened):
-            outcome = await self._redeem_and_record(judged)
+            outcome = await self._redeem_and_record(judged, outcome)
         if outcome.added and not outcome.state.rejected:  # there is nothing else to read of it
             return opening_of(outcome.added)
         return await self.opening(command.opening_id, commanded_by)
@@ -240,16 +240,18 @@ class Openings:
             raise Rejection(Kind.REJECTED, "audience_differs")
         return stop
 
-    async def _redeem_and_record(self, judged: Judge) -> Outcome[Opening]:
+    async def _redeem_and_record(self, judged: Judge, since: Outcome[Opening]) -> Outcome[Opening]:
+        """Use the consent, and record what came of it, by what judging saw if that still holds."""
         log = self._parts.log
         try:
             receipt, token = await self._parts.consents.redeem(judged)
         except Denied as no:
-            return await log.perform(REJECT, Reject(judged=judged, reasons=no.reasons))
+            return await log.perform(REJECT, Reject(judged=judged, reasons=no.reasons), since)
         except Unreachable:
-            return await log.perform(REJECT, Reject(judged=judged, reasons=(UNREACHABLE,)))
+            reject = Reject(judged=judged, reasons=(UNREACHABLE,))
+            return await log.perform(REJECT, reject, since)
         record = Record(judged=judged, receipt=receipt, receipt_token=token)
-        return await log.perform(RECORD, record)
+        return await log.perform(RECORD, record, since)
 
 
 def _read(opening: Mapping[str, Any], by: Reading, at: datetime) -> AccountRead:

@@ -84,10 +84,14 @@ class Verb(Generic[StateT, AskedT]):
 
 @dataclass(frozen=True)
 class Outcome(Generic[StateT]):
-    """What a verb came to: the state after it, and the facts it added (none if repeated)."""
+    """What a verb came to: the state after it, and the facts it added (none if repeated).
+
+    The state is that of the verb's boundary up to the position `head`.
+    """
 
     state: StateT
     added: Sequence[Recorded]
+    head: int
 
 
 @dataclass(frozen=True)
@@ -115,16 +119,26 @@ class Log:
         self._writer = GroupCommit(recorder)
         self._reader = GroupRead(self._find)
 
-    async def perform(self, verb: Verb[StateT, AskedT], asked: AskedT) -> Outcome[StateT]:
+    async def perform(
+        self, verb: Verb[StateT, AskedT], asked: AskedT, since: Outcome[StateT] | None = None
+    ) -> Outcome[StateT]:
         """Decide and record, so that the decision was right at the position where it lies.
+
+        `since` is what another verb of the same boundary came to, which looks at no time of the
+        log: it is decided by that first, and read anew if something came since, or if there is
+        nothing to record, so that no append could tell.
 
         Raises the rule's `Rejection` after its facts are recorded, and `Unavailable` when the store
         does not answer, is overloaded, or others were faster every time.
         """
         boundary = DCBQuery(items=list(verb.boundary(asked)))
         for _ in range(ATTEMPTS_MAX):
-            history, head, log_at = await self._read(boundary)
-            state = verb.fold(history)
+            by_before, since = since, None
+            if by_before:
+                state, head, log_at = by_before.state, by_before.head, None
+            else:
+                history, head, log_at = await self._read(boundary)
+                state = verb.fold(history)
             rejection = None
             try:
                 facts = verb.decide(state, _timed(asked, log_at))
@@ -132,13 +146,13 @@ class Log:
                 rejection, facts = no, no.facts
             condition = DCBAppendCondition(fail_if_events_match=boundary, after=head)
             added = await self._append(facts, condition)
-            if added is None:
+            if added is None or (by_before and not added):
                 continue
             if rejection:
                 raise rejection
             for recorded in those_within(boundary, added):
                 state = verb.evolve(state, recorded)
-            return Outcome(state, added)
+            return Outcome(state, added, added[-1].position if added else head)
         raise Unavailable("contended")
 
     async def weigh(self, verb: Verb[StateT, AskedT], asked: AskedT) -> "Weighed":

@@ -19,7 +19,7 @@ from shared.ledger import group, sqlite
 from shared.ledger import log as log_module
 from shared.ledger.facts import Vocabulary, fact
 from shared.ledger.log import Log, Verb, about
-from shared.ledger.recorder import Append, Appended
+from shared.ledger.recorder import Append, Appended, Page
 
 
 @fact("seat.taken.1", tags=("show",))
@@ -64,8 +64,14 @@ class Watched(sqlite.SQLiteRecorder):
     """A real store that counts its batches, and can wait or fail around its next commit."""
 
     batches: int = 0
+    pages_read: int = 0
     gate: threading.Event | None = None
     fail: str = ""
+
+    @override
+    def page(self, *args: Any, **kwargs: Any) -> Page:
+        self.pages_read += 1
+        return super().page(*args, **kwargs)
 
     @override
     def append_batch(self, batch: Sequence[Append]) -> list[Appended | IntegrityError]:
@@ -110,6 +116,31 @@ def test_a_rule_holds_however_many_ask_at_once(tmp_path: Path) -> None:
         assert kinds.count("seat.taken.1") == SEATS
         assert kinds.count("seat.rejected.1") == len(told)
         assert recorder.batches < 40
+
+    play(tmp_path, scenario)
+
+
+@pytest.mark.parametrize("between", [0, 1, SEATS])
+def test_what_was_known_before_decides_only_while_it_holds(tmp_path: Path, between: int) -> None:
+    """With nobody between it is not read again; with somebody it is, and a full show says no."""
+
+    async def scenario(log: Log, recorder: Watched) -> None:
+        before = await log.perform(TAKE, ("s", "first"))
+        for number in range(between):
+            if number < SEATS - 1:
+                await log.perform(TAKE, ("s", f"p{number}"))
+        pages = recorder.pages_read
+        asked = log.perform(TAKE, ("s", "last"), before)
+        if between < SEATS - 1:
+            outcome = await asked
+            assert [one.position for one in outcome.added] == [outcome.head] == [2 + between]
+        else:
+            with pytest.raises(Rejection):
+                await asked
+        assert recorder.pages_read - pages == (1 if between else 0)
+        again = await log.perform(TAKE, ("s", "first"), before)  # nothing to record: it is read
+        assert again.added == []
+        assert again.head == await log.head()
 
     play(tmp_path, scenario)
 
