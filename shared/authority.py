@@ -57,7 +57,7 @@ TOKENS_KEPT = 1_024
 """Tokens whose signature was good, which it stays. What else is checked is at every request."""
 
 
-class _Remembering(TrustedKeys):
+class KnownTokens(TrustedKeys):
     """Checks the signature of a token once: the same one comes with every request."""
 
     @override
@@ -74,7 +74,7 @@ class _Keys:
 
     def __init__(self, issuer: str, folder: Path) -> None:
         keys = load_keys(folder)
-        self.signer, self.trusted = Signer(issuer, keys), _Remembering(keys)
+        self.signer, self.trusted = Signer(issuer, keys), KnownTokens(keys)
 
 
 class Authority(Prover):

@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ KEY_VALIDITY = timedelta(days=366)
 
 KEY_RENEWED_BEFORE = timedelta(days=60)
 """How long before the last key ends a new one is made, so that a yearly `init` is enough."""
+
+_REGISTRY = jws.JWSRegistry(algorithms=[ALGORITHM])
 
 DOTS = 2
 """They part a compact JWS into header, payload and signature (RFC 7515 section 7.1)."""
@@ -55,7 +58,7 @@ class Key:
     valid_from: datetime
     valid_until: datetime
 
-    @property
+    @cached_property
     def kid(self) -> str:
         """Return the RFC 7638 thumbprint."""
         return self.jwk.thumbprint()
@@ -87,7 +90,7 @@ class Signer:
         """Return the compact JWS of the payload, of the given type; raises `NoKey`."""
         key = self.key_at(at)
         header = {"alg": ALGORITHM, "typ": typ, "kid": key.kid}
-        return jws.serialize_compact(header, payload, key.jwk, algorithms=[ALGORITHM])
+        return jws.serialize_compact(header, payload, key.jwk, registry=_REGISTRY)
 
     def key_at(self, instant: datetime) -> Key:
         """Return the key that signs at an instant, among those that are still ours.
@@ -127,29 +130,37 @@ class TrustedKeys:
         Raises `BadToken` with `token_malformed`, `token_type`, `key_unknown`, `signature_invalid`
         or `key_not_valid`. `characters_max` is for types that are longer than most.
         """
-        header = token_header(token, characters_max=characters_max)
+        read = read_compact(token, characters_max=characters_max)
+        header = read.headers()
         if header.get("typ") != typ:
             raise BadToken("token_type")
         key = self._keys.get(str(header.get("kid")))
         if key is None:
             raise BadToken("key_unknown")
         try:
-            checked = jws.deserialize_compact(token, key.jwk, algorithms=[ALGORITHM])
+            good = jws.validate_compact(read, key.jwk, registry=_REGISTRY)
         except (JoseError, ValueError) as error:
             raise BadToken("signature_invalid") from error
-        if not key.signs_at(_issued_at(checked.payload)):
+        if not good:
+            raise BadToken("signature_invalid")
+        if not key.signs_at(_issued_at(read.payload)):
             raise BadToken("key_not_valid")
-        return checked.payload
+        return read.payload
 
 
 def token_header(token: str, *, characters_max: int = TOKEN_CHARACTERS_MAX) -> dict[str, Any]:
     """Return the header of a compact JWS without believing it; raises `BadToken`."""
+    return dict(read_compact(token, characters_max=characters_max).headers())
+
+
+def read_compact(token: str, *, characters_max: int = TOKEN_CHARACTERS_MAX) -> jws.CompactSignature:
+    """Return the parts of a compact JWS without believing them; raises `BadToken`."""
     if len(token) > characters_max or not token.isascii() or token.count(".") != DOTS:
         raise BadToken("token_malformed")
     if not _is_one_spelling(token.rpartition(".")[2]):
         raise BadToken("token_malformed")
     try:
-        return dict(jws.extract_compact(token.encode()).headers())
+        return jws.extract_compact(token.encode())
     except (JoseError, ValueError, TypeError) as error:
         raise BadToken("token_malformed") from error
 

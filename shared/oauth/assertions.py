@@ -69,15 +69,15 @@ def check_assertion(
 def _signed(text: str, clients: Clients) -> tuple[Client, _Claims]:
     """Return the client that the assertion is of, and what it says, once its signature is good."""
     try:
-        header, payload = said(text)
-        claims = read_claims(payload, _Claims)
+        read = said(text)
+        header, claims = read.headers(), read_claims(read.payload, _Claims)
         client = clients.get(claims.sub)
         if client is None:
             raise BadToken("client_unknown")
         key = client.keys.get(str(header.get("kid")))
         if key is None:
             raise BadToken("assertion_key_unknown")
-        check_signed(text, key)
+        check_signed(read, key)
     except NotProved as error:
         raise BadToken(CODES[error.why]) from error
     if claims.iss != claims.sub or not is_id(claims.jti) or header.get("typ") not in TYPES:

@@ -17,7 +17,7 @@ from joserfc.jwk import ECKey, OKPKey
 from joserfc.registry import Header
 from typing_extensions import override
 
-from shared.signing import BadToken, token_header
+from shared.signing import BadToken, read_compact
 
 PublicKey = ECKey | OKPKey
 
@@ -95,23 +95,25 @@ def thumbprint(key: PublicKey) -> str:
     return key.thumbprint()
 
 
-def said(text: str) -> tuple[dict[str, Any], bytes]:
-    """Return header and payload of a compact JWS without believing either; raises `NotProved`."""
+def said(text: str) -> jws.CompactSignature:
+    """Return what a compact JWS says without believing any of it; raises `NotProved`."""
     try:
-        return token_header(text), jws.extract_compact(text.encode()).payload
+        return read_compact(text)
     except BadToken as error:
         raise NotProved(Why.MALFORMED) from error
 
 
-def check_signed(text: str, key: PublicKey) -> None:
-    """Check that the key signed the text, by an algorithm of its own; raises `NotProved`."""
-    header, _ = said(text)
-    if header.get("alg") not in BY_KEY[key.key_type, str(key.as_dict(private=False)["crv"])]:
+def check_signed(read: jws.CompactSignature, key: PublicKey) -> None:
+    """Check that the key signed what was read, by an algorithm of its own; raises `NotProved`."""
+    own = BY_KEY[key.key_type, str(key.as_dict(private=False)["crv"])]
+    if read.headers().get("alg") not in own:
         raise NotProved(Why.ALGORITHM)
     try:
-        jws.deserialize_compact(text, key, registry=_REGISTRY)
+        good = jws.validate_compact(read, key, registry=_REGISTRY)
     except (JoseError, ValueError, TypeError) as error:
         raise NotProved(Why.SIGNATURE) from error
+    if not good:
+        raise NotProved(Why.SIGNATURE)
 
 
 def read_claims(payload: bytes, claims: type[ClaimsT]) -> ClaimsT:

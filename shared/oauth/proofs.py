@@ -116,12 +116,13 @@ def _plain(escaped: re.Match[str]) -> str:
 
 def _signed(proof: str) -> tuple[PublicKey, _Claims]:
     try:
-        header, payload = said(proof)
+        read = said(proof)
+        header = read.headers()
         if header.get("typ") != TYPE:
             raise BadToken("proof_malformed")
         key = _key(header.get("jwk"))
-        check_signed(proof, key)
-        claims = read_claims(payload, _Claims)
+        check_signed(read, key)
+        claims = read_claims(read.payload, _Claims)
     except NotProved as error:
         raise BadToken(CODES[error.why]) from error
     if not is_id(claims.jti):
