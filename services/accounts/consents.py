@@ -24,9 +24,12 @@ each request: with 32 of them the service opened 40 % fewer accounts a second th
 AT_ONCE_MAX = 64
 """Redemptions in one call: as many as the consent service takes."""
 
-CALLS_MAX = 2
-"""Calls with redemptions at a time. What comes meanwhile goes together, and costs a part of what it
-would alone; two, so that a slow call does not keep the next waiting."""
+PATIENCE_S = 0.1
+"""Seconds after which a call with redemptions keeps the next one waiting no more. Until then what
+comes goes together, and costs a part of what it would alone."""
+
+CALLS_MAX = 8
+"""Calls with redemptions at a time at most: as many as there are connections."""
 
 WAIT_S = 2.0
 """Seconds that a redemption may wait for its turn."""
@@ -90,7 +93,13 @@ class HttpConsents:
         self._now = now
         self._keys = TrustedKeys()
         self._fetched_at: datetime | None = None
-        self._batches = Batches(self._redeem_each, size=AT_ONCE_MAX, calls=CALLS_MAX, wait_s=WAIT_S)
+        self._batches = Batches(
+            self._redeem_each,
+            size=AT_ONCE_MAX,
+            calls=CALLS_MAX,
+            patience_s=PATIENCE_S,
+            wait_s=WAIT_S,
+        )
 
     async def keys(self, kid: str) -> TrustedKeys:
         """Return the keys; an unknown `kid` makes us look again, but not for ever."""

@@ -38,7 +38,7 @@ def test_each_has_its_own_answer_once(rounds: list[list[int]]) -> None:
 
     async def scenario() -> None:
         double = Doubling()
-        batches = Batches(double, size=SIZE, calls=CALLS, wait_s=60)
+        batches = Batches(double, size=SIZE, calls=CALLS, patience_s=60, wait_s=60)
         waiting = list[asyncio.Task[int]]()
         for one in rounds:
             waiting += [asyncio.create_task(batches.answer(number)) for number in one]
@@ -48,26 +48,44 @@ def test_each_has_its_own_answer_once(rounds: list[list[int]]) -> None:
         assert await asyncio.gather(*waiting) == [2 * number for number in flat]
         assert [number for call in double.calls for number in call] == flat
         assert all(1 <= len(call) <= SIZE for call in double.calls)
-        assert double.most <= CALLS
+        assert double.most <= 1
 
     asyncio.run(scenario())
 
 
 def test_one_alone_waits_for_nobody_and_the_rest_go_together() -> None:
-    """Two calls go at once, one each; what comes meanwhile shares the next."""
+    """The first goes at once; what comes meanwhile shares the next."""
 
     async def scenario() -> None:
         double = Doubling()
-        batches = Batches(double, size=SIZE, calls=CALLS, wait_s=60)
+        batches = Batches(double, size=SIZE, calls=CALLS, patience_s=60, wait_s=60)
         waiting = list[asyncio.Task[int]]()
         for number in range(6):
             waiting.append(asyncio.create_task(batches.answer(number)))
             for _ in range(3):
                 await asyncio.sleep(0)
-        assert double.calls == [[0], [1]]
+        assert double.calls == [[0]]
         double.free.set()
         await asyncio.gather(*waiting)
-        assert double.calls == [[0], [1], [2, 3, 4, 5]]
+        assert double.calls == [[0], [1, 2, 3, 4], [5]]
+
+    asyncio.run(scenario())
+
+
+def test_a_slow_call_holds_up_no_other_for_long() -> None:
+    """After a while the next goes beside it, and so on, up to so many."""
+
+    async def scenario() -> None:
+        double = Doubling()
+        batches = Batches(double, size=1, calls=CALLS, patience_s=0.02, wait_s=60)
+        waiting = [asyncio.create_task(batches.answer(number)) for number in range(3)]
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert double.calls == [[0]]
+        await asyncio.sleep(0.3)
+        assert double.calls == [[0], [1]]
+        double.free.set()
+        assert await asyncio.gather(*waiting) == [0, 2, 4]
 
     asyncio.run(scenario())
 
@@ -78,7 +96,7 @@ def test_a_failed_call_is_told_to_those_in_it_alone() -> None:
     async def scenario() -> None:
         double = Doubling()
         double.free.set()
-        batches = Batches(double, size=2, calls=1, wait_s=60)
+        batches = Batches(double, size=2, calls=1, patience_s=60, wait_s=60)
         came = await asyncio.gather(
             *(batches.answer(one) for one in (1, 13, 2, 3)), return_exceptions=True
         )
@@ -93,7 +111,7 @@ def test_who_waits_too_long_or_goes_away_is_not_asked_for() -> None:
 
     async def scenario() -> None:
         double = Doubling()
-        batches = Batches(double, size=SIZE, calls=1, wait_s=0.01)
+        batches = Batches(double, size=SIZE, calls=1, patience_s=60, wait_s=0.01)
         first = asyncio.create_task(batches.answer(1))
         await asyncio.sleep(0.001)
         gone = asyncio.create_task(batches.answer(2))
