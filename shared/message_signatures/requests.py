@@ -29,6 +29,7 @@ from shared.message_signatures.messages import (
     digest_holds,
     joined,
 )
+from shared.message_signatures.plain import check_plain
 from shared.oauth.jose import PublicKey, public_key, thumbprint
 
 WINDOW_S = 300
@@ -167,6 +168,16 @@ class _Verifier(HTTPMessageVerifier):
         super().__init__(signature_algorithm=ED25519, key_resolver=_Keys(keys))
         self.keys, self.now, self.within_s = keys, now, within_s
 
+    def plain(self, names: list[str], said: Mapping[str, str]) -> PublicKey | None:
+        """Return the key that a plain signature names, if all that stands beside it holds."""
+        if not set(COVERED) <= set(names) <= KEPT | set(COVERED) or "created" not in said:
+            return None
+        key = self.keys.get(said.get("keyid", ""))
+        if key is None or abs(self.now.timestamp() - int(said["created"])) > self.within_s:
+            return None
+        own = algorithm_of(key).algorithm_id
+        return key if said.get("alg", own) == own else None
+
     @override
     def validate_created_and_expires(self, sig_input: Any, max_age: Any = None) -> None:
         """Check all that stands beside the signature; the library asks this of each first."""
@@ -199,6 +210,14 @@ def _check_covered(components: Sequence[tuple[str, dict[str, Any]]]) -> None:
 
 def _check(request: Request, body: bytes, verifier: _Verifier) -> tuple[PublicKey, list[str]]:
     """Return the key that signed, and the components that it covers; raises `BadSignature`."""
+    found = check_plain(request, verifier.plain) or _check_any(request, verifier)
+    if not digest_holds(request.headers[DIGEST], body):
+        raise BadSignature("digest_differs")
+    return found
+
+
+def _check_any(request: Request, verifier: _Verifier) -> tuple[PublicKey, list[str]]:
+    """Return the same of a request in whatever form the library takes."""
     try:
         (found,) = verifier.verify(request, max_age=None)
     except BadSignature:
@@ -206,8 +225,6 @@ def _check(request: Request, body: bytes, verifier: _Verifier) -> tuple[PublicKe
     except HTTPMessageSignaturesException as error:
         wrong = isinstance(error.__cause__, InvalidSignature)
         raise BadSignature("signature_wrong" if wrong else "signature_malformed") from error
-    if not digest_holds(request.headers[DIGEST], body):
-        raise BadSignature("digest_differs")
     covered = [one.strip('"') for one in found.covered_components][:-1]
     return verifier.keys[str(found.parameters["keyid"])], covered
 

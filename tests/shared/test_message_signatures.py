@@ -1,6 +1,7 @@
 """A request is taken as signed only if all of it was, just now, by the client's own key."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from joserfc.jwk import ECKey, OKPKey
 from typing_extensions import override
 
+from shared.message_signatures import requests
 from shared.message_signatures.messages import (
     Answer,
     Request,
@@ -183,6 +185,72 @@ def test_what_a_bank_signs_is_taken_and_holds_for_ever(
     assert signed.body.encode() == body
     assert check_kept(signed, NOW) == bank.key.thumbprint()
     assert set(signed.key) <= {"kty", "crv", "x", "y"}
+
+
+PLAIN = ADDRESS.partition("?")[0]
+FORMS = [
+    (bank, covered, include_alg)
+    for bank in BANKS
+    for covered in (COVERED, (*COVERED, "date"), (*COVERED[1:], COVERED[0]))
+    for include_alg in (True, False)
+]
+MORE = ['"date" ', ";created=1", ';nonce="x"', ";expires=9999999999", ', b=("date")']
+PLACES = ["url", "method", "signature", "signature-input", "content-digest", "content-type"]
+
+
+def plainly(bank: BankClient, covered: Sequence[str], *, include_alg: bool) -> Request:
+    """Return a request as nearly all clients sign it, without more."""
+    more = {"Date": "Wed, 09 Aug 2023 03:00:00 GMT"}
+    headers = bank.sign("PUT", PLAIN, BODY, NOW, covered, include_alg=include_alg, headers=more)
+    return Request("PUT", PLAIN, {name.lower(): one for name, one in headers.items()})
+
+
+def told(request: Request, bank: BankClient) -> SignedRequest | str:
+    """Return what a request proves, or why it proves nothing."""
+    try:
+        fields = fields_of([*request.headers.items()])
+        return read_signed(replace(request, headers=fields), BODY, keys_of(bank), NOW)
+    except BadSignature as bad:
+        return bad.code
+
+
+@pytest.mark.parametrize(("bank", "covered", "include_alg"), FORMS)
+def test_what_is_spelled_plainly_needs_no_library(
+    bank: BankClient, covered: Sequence[str], *, include_alg: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is taken by our own reading; a wrong one is still looked at by the library."""
+    monkeypatch.setattr(requests, "_check_any", None)
+    request = plainly(bank, covered, include_alg=include_alg)
+    assert isinstance(told(request, bank), SignedRequest)
+    for wrong in (replace(request, method="POST"), replace(request, url=f"{PLAIN}?x=1")):
+        with pytest.raises(TypeError):
+            told(wrong, bank)
+
+
+@given(
+    form=st.sampled_from(FORMS),
+    where=st.sampled_from(PLACES),
+    place=st.integers(0, 400),
+    cut=st.integers(0, 2),
+    put=st.text('aZ09-_=+/:;"() @.,\t\u00e9', max_size=2)
+    | st.sampled_from(
+        ['"date" ', ";created=1", ';nonce="x"', ";expires=9999999999", ', b=("date")']
+    ),
+)
+def test_our_reading_and_the_librarys_are_one(
+    form: tuple[BankClient, Sequence[str], bool], where: str, place: int, cut: int, put: str
+) -> None:
+    """However a signed request is changed, both say the same of it, and the same code."""
+    bank, covered, include_alg = form
+    request = plainly(bank, covered, include_alg=include_alg)
+    parts = {"url": request.url, "method": request.method, **request.headers}
+    place %= len(parts[where]) + 1
+    parts[where] = parts[where][:place] + put + parts[where][place + cut :]
+    changed = Request(parts.pop("method"), parts.pop("url"), parts)
+    ours = told(changed, bank)
+    with pytest.MonkeyPatch.context() as library:
+        library.setattr(requests, "check_plain", lambda *_: None)
+        assert told(changed, bank) == ours
 
 
 @given(place=st.integers(0, len(BODY) - 1), other=st.integers(0, 255))
