@@ -13,6 +13,8 @@ import rfc8785
 INTEGER_MAX = 2**53 - 1
 """The largest that canonical JSON can hold (RFC 7493 section 2.2)."""
 
+SEVERAL = (list, tuple)
+
 _ENCODE = msgspec.json.Encoder(order="sorted").encode
 
 
@@ -62,6 +64,6 @@ def _nfc(value: Any) -> Any:
         return value if value.isascii() else nfc(value)
     if isinstance(value, dict):
         return {_nfc(key): _nfc(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
+    if isinstance(value, SEVERAL):
         return [_nfc(item) for item in value]
     return value

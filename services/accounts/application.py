@@ -49,7 +49,7 @@ from shared.ledger.log import Log, Outcome
 from shared.looks import Inspection, ReadFor
 from shared.marks import Marks
 from shared.message_signatures.requests import SignedRequest
-from shared.signing import BadToken, token_header
+from shared.signing import BadToken, read_compact, token_header
 
 UNREACHABLE = Reason("consent_unreachable")
 
@@ -207,9 +207,9 @@ class Openings:
         if not command.consent:
             return Reason("consent_missing")
         try:
-            kid = token_header(command.consent).get("kid")
-            keys = await self._parts.consents.keys(str(kid))
-            return read_consent_event(keys.verify(command.consent, CONSENT_EVENT))
+            read = read_compact(command.consent)
+            keys = await self._parts.consents.keys(str(read.headers().get("kid")))
+            return read_consent_event(keys.check(read, CONSENT_EVENT))
         except BadToken as bad:
             return Reason(bad.code)
         except Unreadable:

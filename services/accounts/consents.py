@@ -12,7 +12,7 @@ from services.accounts.batches import Batches, Crowded
 from services.accounts.openings import Judge
 from shared.contracts.consent import REDEMPTION, ConsentEvent, Receipt, Unreadable, read_receipt
 from shared.errors import Reason
-from shared.signing import BadToken, TrustedKeys, token_header
+from shared.signing import BadToken, TrustedKeys, read_compact
 
 TIMEOUT = httpx.Timeout(2.0, connect=1.0)
 """Seconds to wait for each step of a call: somebody stands at a counter and waits."""
@@ -181,8 +181,9 @@ class HttpConsents:
     async def _receipt(self, document: Any) -> tuple[Receipt, str]:
         try:
             token = str(document["receipt"])
-            keys = await self.keys(str(token_header(token).get("kid")))
-            return read_receipt(keys.verify(token, REDEMPTION)), token
+            read = read_compact(token)
+            keys = await self.keys(str(read.headers().get("kid")))
+            return read_receipt(keys.check(read, REDEMPTION)), token
         except (KeyError, TypeError, BadToken, Unreadable) as error:
             raise Unreachable("the receipt proves nothing") from error
 
