@@ -316,11 +316,15 @@ class GroupCommit(Group[Append, Appended | IntegrityError]):
     """The one thread that commits: what waits shares a transaction."""
 
     def __init__(self, recorder: Recorder) -> None:
-        super().__init__(recorder.append_batch, "ledger-writer")
+        self._recorder = recorder
+        super().__init__(self._commit, "ledger-writer")
 
     async def append(self, append: Append) -> Appended | IntegrityError:
         """Return where the append came to lie, or the conflict that kept it out."""
         return await self.answer(append)
+
+    def _commit(self, batch: Sequence[Append]) -> list[Appended | IntegrityError]:
+        return self._recorder.append_batch(batch)  # looked up each time: it may be replaced
 
 
 class GroupRead(Group[Look, Found]):
