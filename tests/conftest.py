@@ -38,7 +38,13 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             yield url
 
 
-WALKS = frozenset({"test_api", "test_passkeys", "test_story", "test_two_witnesses"})
+WALKS = frozenset(
+    {
+        *("test_api", "test_passkeys", "test_story", "test_two_witnesses"),
+        *("test_bank_tokens", "test_certificates", "test_comparing", "test_problems"),
+        *("test_reconciling", "test_repeated", "test_service_tokens", "test_signed_answers"),
+    }
+)
 """The tests of whole services that are traced: they walk through all of it but what fails."""
 
 
