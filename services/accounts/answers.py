@@ -7,6 +7,7 @@ closed is not answered.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from eventsourcing.dcb.api import DCBQueryItem
 from msgspec import UNSET, UnsetType
@@ -27,23 +28,33 @@ from shared.message_signatures.requests import SignedRequest
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Confirm:
-    """The bank's yes: the keyed mark of its account number, and the number's last digits."""
+class Said:
+    """What a bank says of an opening, signed where it came as a command; `WORD` names it."""
+
+    WORD: ClassVar[str]
 
     opening_id: str
     bank_id: str
+    signed: SignedRequest | UnsetType = UNSET
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Confirm(Said):
+    """The bank's yes: the keyed mark of its account number, and the number's last digits."""
+
+    WORD: ClassVar[str] = "confirmed"
+
     account_id: str
     account_end: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Decline:
+class Decline(Said):
     """The bank's no, and its reason in a code of its own."""
 
-    opening_id: str
-    bank_id: str
+    WORD: ClassVar[str] = "declined"
+
     reason: str
-    signed: SignedRequest | UnsetType = UNSET
 
 
 Answer = Confirm | Decline
@@ -109,12 +120,12 @@ def decide(answered: Answered, answer: Answer) -> Sequence[AccountConfirmed | Ac
     """Take the answer, or do nothing if it was given; else reject."""
     opened = answered.opened
     if opened is None or opened.bank_id != answer.bank_id:
-        raise _rejection(None, answer, Kind.UNKNOWN, [Reason("opening_unknown")])
+        raise rejected(None, answer, Kind.UNKNOWN, [Reason("opening_unknown")])
     fact = _fact(answer, opened)
     if any(_unsigned(one) == _unsigned(fact) for _, one in answered.answers):
         return []
     if reasons := list(_conflicts(answered, answer)):
-        raise _rejection(opened, answer, Kind.CONFLICT, reasons)
+        raise rejected(opened, answer, Kind.CONFLICT, reasons)
     return [fact]
 
 
@@ -157,14 +168,12 @@ def _conflicts(answered: Answered, answer: Answer) -> Iterator[Reason]:
         yield Reason("account_number_used", others)
 
 
-def _rejection(
-    own: AccountOpened | None, answer: Answer, kind: Kind, reasons: list[Reason]
-) -> Rejection:
+def rejected(own: AccountOpened | None, said: Said, kind: Kind, reasons: list[Reason]) -> Rejection:
     """Return the no; of another bank's opening it does not say where that was made."""
     fact = AnswerRejected(
-        opening_id=answer.opening_id,
-        bank_id=answer.bank_id,
-        answer="confirmed" if isinstance(answer, Confirm) else "declined",
+        opening_id=said.opening_id,
+        bank_id=said.bank_id,
+        answer=said.WORD,
         reasons=[reason.code for reason in reasons],
         office_id=own.office_id if own else None,
         site_id=own.site_id if own else None,

@@ -7,41 +7,38 @@ frozen by the bank behind that. What the bank declined was never an account.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from eventsourcing.dcb.api import DCBQueryItem
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 
-from services.accounts.answers import KINDS, Answered, evolve
+from services.accounts.answers import KINDS, Answered, Said, evolve, rejected
 from services.accounts.facts import (
     AccountClosed,
     AccountDeclined,
     AccountFrozenByBank,
     AccountOpened,
-    AnswerRejected,
 )
-from shared.errors import Kind, Reason, Rejection
+from shared.errors import Kind, Reason
 from shared.ledger.log import Verb, about
-from shared.message_signatures.requests import SignedRequest
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Freeze:
+class Freeze(Said):
     """The bank lets nothing happen with its account; why, in a code of its own."""
 
-    opening_id: str
-    bank_id: str
+    WORD: ClassVar[str] = "frozen"
+
     reason: str
-    signed: SignedRequest | UnsetType = UNSET
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Close:
+class Close(Said):
     """The bank ends its account; why, in a code of its own."""
 
-    opening_id: str
-    bank_id: str
+    WORD: ClassVar[str] = "closed"
+
     reason: str
-    signed: SignedRequest | UnsetType = UNSET
 
 
 Order = Freeze | Close
@@ -56,12 +53,12 @@ def decide(answered: Answered, order: Order) -> Sequence[AccountFrozenByBank | A
     """Do it, or nothing if it was done; else reject. Another bank's account is unknown."""
     opened = answered.opened
     if opened is None or opened.bank_id != order.bank_id:
-        raise _rejection(None, order, Kind.UNKNOWN, [Reason("opening_unknown")])
+        raise rejected(None, order, Kind.UNKNOWN, [Reason("opening_unknown")])
     fact = _fact(order, opened)
     if any(replace(one, signed=UNSET) == replace(fact, signed=UNSET) for _, one in _done(answered)):
         return []
     if reasons := list(_conflicts(answered, order)):
-        raise _rejection(opened, order, Kind.CONFLICT, reasons)
+        raise rejected(opened, order, Kind.CONFLICT, reasons)
     return [fact]
 
 
@@ -92,19 +89,3 @@ def _conflicts(answered: Answered, order: Order) -> Iterator[Reason]:
         yield Reason("account_closed", answered.closed)
     if frozen and isinstance(order, Freeze):
         yield Reason("account_frozen", tuple(frozen))
-
-
-def _rejection(
-    own: AccountOpened | None, order: Order, kind: Kind, reasons: list[Reason]
-) -> Rejection:
-    """Return the no; of another bank's opening it does not say where that was made."""
-    fact = AnswerRejected(
-        opening_id=order.opening_id,
-        bank_id=order.bank_id,
-        answer="frozen" if isinstance(order, Freeze) else "closed",
-        reasons=[reason.code for reason in reasons],
-        office_id=own.office_id if own else None,
-        site_id=own.site_id if own else None,
-        clerk_id=own.clerk_id if own else None,
-    )
-    return Rejection(kind, "answer_rejected", reasons=reasons, facts=[fact])
